@@ -1,0 +1,90 @@
+//! The engine's two error types: one for storage, one for queries.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong with files. Each variant names the file and says what a person can do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// The operating system refused an operation.
+    #[error("cannot {op} {path}: {message}")]
+    Io {
+        /// What was tried: `open`, `write`, `sync`, ...
+        op: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The kind of the system's error.
+        kind: std::io::ErrorKind,
+        /// The system's words.
+        message: String,
+    },
+    /// A file's bytes are not what was written. The file is left as it is.
+    #[error("{path} is damaged at byte {offset}: {what}; restore it from a backup or move it away")]
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in it the damage was seen.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A file was written by a newer Hitstone.
+    #[error("{path} has format version {found}, this program reads up to {supported}: use a newer hitstone")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it carries.
+        found: u32,
+        /// The newest version this program knows.
+        supported: u32,
+    },
+    /// Another process has the folder open.
+    #[error("{path} is in use by another hitstone process")]
+    Locked {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// An earlier write or sync failed: the store takes no events until it is opened anew.
+    #[error("the store refuses writes since an earlier failure: {reason}; restart the server once the cause is mended")]
+    Latched {
+        /// The first failure, in words.
+        reason: String,
+    },
+    /// More is waiting to be written than the store holds.
+    #[error("too many events are waiting to be written: try again in a second")]
+    Busy,
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The events are larger than the store takes in one batch.
+    #[error("the batch is too large: {what}")]
+    TooLarge {
+        /// What exceeds which bound.
+        what: String,
+    },
+}
+
+impl StorageError {
+    /// An operating system error with what was tried and where.
+    pub fn io(op: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        Self::Io { op, path: path.to_path_buf(), kind: error.kind(), message: error.to_string() }
+    }
+
+    /// Damage in `path` at `offset`.
+    pub fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_path_buf(), offset, what: what.into() }
+    }
+}
+
+/// Why a query gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// The query ran longer than allowed, or nobody waits for its answer any more.
+    #[error("the query was cancelled: {0}")]
+    Cancelled(&'static str),
+    /// The query asks for something that has no meaning.
+    #[error("{0}")]
+    Invalid(String),
+    /// A segment that the query needs is damaged.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

@@ -1,0 +1,157 @@
+//! `Event`: a finished, enriched row as the server hands it in. It knows nothing of user agents, addresses or HTTP.
+
+use crate::schema::{COLUMN_COUNT, Column};
+use crate::units::{SiteId, TimestampMs, VisitorId};
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A page was seen.
+    PageView = 0,
+    /// A custom event happened.
+    Event = 1,
+    /// A sign of life that keeps a session going.
+    Ping = 2,
+}
+
+impl Kind {
+    /// The kind with this number.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Kind::PageView),
+            1 => Some(Kind::Event),
+            2 => Some(Kind::Ping),
+            _ => None,
+        }
+    }
+}
+
+/// The texts of an event: one buffer and a range for each column. A column that was not set is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Texts {
+    buffer: String,
+    spans: [(u32, u32); COLUMN_COUNT],
+}
+
+impl Texts {
+    /// No texts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a column. Setting it again replaces it.
+    pub fn set(&mut self, column: Column, text: &str) {
+        let start = self.buffer.len() as u32;
+        self.buffer.push_str(text);
+        self.spans[column.index()] = (start, self.buffer.len() as u32);
+    }
+
+    /// The column's text, empty when it was not set.
+    pub fn get(&self, column: Column) -> &str {
+        let (start, end) = self.spans[column.index()];
+        self.buffer.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Bytes of all texts.
+    pub fn byte_count(&self) -> usize {
+        self.buffer.len()
+    }
+}
+
+/// One event, ready to be stored.
+///
+/// Texts are at most as long as the documented limits of their columns (the server cuts them); the engine takes
+/// any length up to [`crate::limits::BATCH_BYTES_MAX`] a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The site.
+    pub site: SiteId,
+    /// When it happened.
+    pub time: TimestampMs,
+    /// When the server took it; `None` when that is `time`.
+    pub received: Option<TimestampMs>,
+    /// Page view, custom event or ping.
+    pub kind: Kind,
+    /// The visitor under the salt of the event's day, or the id that the site gave.
+    pub visitor: VisitorId,
+    /// The same visitor under the salt of the day before; `None` for an id that the site gave. The event
+    /// joins this id while a session of it is alive, so that a visit goes on over midnight.
+    pub previous_visitor: Option<VisitorId>,
+    /// The hash of an id that the site gave.
+    pub user_key: Option<u64>,
+    /// Seconds that a custom event lasted.
+    pub event_duration: Option<u32>,
+    /// A custom event that does not end a bounce.
+    pub non_interactive: bool,
+    /// HTTP status of the page, when the sender said it.
+    pub status: Option<u16>,
+    /// All text columns.
+    pub texts: Texts,
+}
+
+/// Encodes pairs (metadata, tags) as one text: for each pair, sorted by key, `LENGTH:KEY` then `LENGTH:VALUE`, with
+/// lengths in bytes as decimal numbers. Equal maps give equal texts; of equal keys the last wins; no pair gives "".
+pub fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
+    let mut sorted: Vec<(&str, &str)> = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        match sorted.binary_search_by(|probe| probe.0.cmp(key.as_ref())) {
+            Ok(at) => sorted[at].1 = value.as_ref(),
+            Err(at) => sorted.insert(at, (key.as_ref(), value.as_ref())),
+        }
+    }
+    let mut out = String::new();
+    for (key, value) in sorted {
+        for part in [key, value] {
+            out.push_str(&part.len().to_string());
+            out.push(':');
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+/// Reads what [`encode_pairs`] wrote, in key order. Ends early on a text that it did not write.
+pub fn decode_pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (key, after_key) = decode_part(rest)?;
+        let (value, after_value) = decode_part(after_key)?;
+        rest = after_value;
+        Some((key, value))
+    })
+}
+
+/// The value of `key` in a text that [`encode_pairs`] wrote.
+pub fn pair_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    decode_pairs(text).find(|pair| pair.0 == key).map(|pair| pair.1)
+}
+
+fn decode_part(text: &str) -> Option<(&str, &str)> {
+    let (length, rest) = text.split_once(':')?;
+    let length: usize = length.parse().ok()?;
+    Some((rest.get(..length)?, rest.get(length..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_survive_any_text() {
+        let pairs = [("b:", "2:x"), ("", ""), ("ключ", "значение"), ("b:", "last wins")];
+        let text = encode_pairs(&pairs);
+        let read: Vec<_> = decode_pairs(&text).collect();
+        assert_eq!(read, [("", ""), ("b:", "last wins"), ("ключ", "значение")]);
+        assert_eq!(pair_value(&text, "ключ"), Some("значение"));
+        assert_eq!(pair_value(&text, "none"), None);
+        assert_eq!(encode_pairs::<&str, &str>(&[]), "");
+    }
+
+    #[test]
+    fn foreign_text_ends_early() {
+        assert_eq!(decode_pairs("99:short").count(), 0);
+        assert_eq!(decode_pairs("1:a1:b7").count(), 1);
+        assert_eq!(decode_pairs("1:é").count(), 0);
+    }
+}

@@ -1,0 +1,17 @@
+//! Hitstone's storage and query engine: a synced log, clustered columnar segments, exact statistics.
+//!
+//! The server hands in finished [`event::Event`]s and asks [`query::Query`]s; it never sees files. Nothing here
+//! knows HTTP, JSON, user agents, addresses or time zones.
+
+pub mod error;
+pub mod event;
+pub mod limits;
+pub mod query;
+pub mod schema;
+pub mod segment;
+pub mod store;
+pub mod units;
+pub mod vfs;
+
+#[cfg(target_endian = "big")]
+compile_error!("hitstone's files are little-endian and mapped as they are: big-endian machines are not supported");

@@ -1,0 +1,21 @@
+//! Every bound of the engine, in one place.
+
+/// Rows that a session holds at most; the next event opens a new one.
+pub const SESSION_ROWS_MAX: usize = 65_536;
+/// Bytes of row texts that a session holds at most; the next event opens a new one. Bounds what a move writes.
+pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
+/// A session lasts less than this.
+pub const SESSION_LENGTH_MS_MAX: i64 = 86_400_000;
+/// Events in one batch.
+pub const BATCH_EVENTS_MAX: usize = 10_000;
+/// Bytes of texts in one batch.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Batches that wait for the writer; more are refused.
+pub const QUEUE_BATCHES_MAX: usize = 4_096;
+/// Bytes of one log frame's payload.
+pub const FRAME_BYTES_MAX: usize = 64 << 20;
+/// Rows of the open segment at which it is sealed.
+pub const SEAL_ROWS: usize = 1 << 18;
+
+const _: () = assert!(BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(SESSION_ROWS_MAX <= SEAL_ROWS);

@@ -1,0 +1,3 @@
+//! Sealed segments: immutable, clustered, mapped read-only.
+
+pub mod table;

@@ -1,0 +1,80 @@
+//! `Hit`: what any interface says about one request, before enrichment.
+
+use std::net::IpAddr;
+
+use hitstone_engine::units::TimestampMs;
+
+/// What the request reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HitKind {
+    /// A page was seen.
+    PageView,
+    /// A custom event happened.
+    Event(CustomEvent),
+    /// The session goes on.
+    KeepAlive,
+}
+
+/// The part of a hit that only custom events have.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CustomEvent {
+    /// Trimmed, not empty.
+    pub name: String,
+    /// Seconds; 0 is absent.
+    pub duration: u32,
+    /// Flat pairs; nested objects are flattened to dotted keys before they come here.
+    pub meta: Vec<(String, String)>,
+    /// The event does not end a bounce.
+    pub non_interactive: bool,
+}
+
+/// Client hints as the headers or body fields carry them; empty when absent.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[allow(missing_docs, reason = "named after the headers")]
+pub struct ClientHints {
+    pub ua: String,
+    pub mobile: String,
+    pub platform: String,
+    pub platform_version: String,
+    pub width: String,
+    pub viewport_width: String,
+}
+
+/// One request to count something, as its interface understood it. Texts are as sent; empty means absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Page view, event or keep-alive.
+    pub kind: HitKind,
+    /// The page's full URL, as sent; empty: no page.
+    pub url: String,
+    /// The client's address, already chosen among headers and peers.
+    pub ip: IpAddr,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The `Accept-Language` header.
+    pub accept_language: String,
+    /// The referrer the sender names, else the `Referer` header.
+    pub referrer: String,
+    /// The page's title.
+    pub title: String,
+    /// Width of the screen in pixels, 0 when unknown.
+    pub screen_width: u32,
+    /// Client hints.
+    pub hints: ClientHints,
+    /// The client asked not to be tracked.
+    pub dnt: bool,
+    /// Tags of the page view.
+    pub tags: Vec<(String, String)>,
+    /// When it happened, when the sender said so.
+    pub time: Option<TimestampMs>,
+    /// The sender vouches for the client: no bot filter.
+    pub disable_bot_filter: bool,
+    /// HTTP status of the page, when said.
+    pub status: Option<u16>,
+    /// The sender's id of the event; empty when none.
+    pub event_id: String,
+    /// An id of the visitor that the site gave; empty when none.
+    pub given_visitor: String,
+    /// The interface: `pirsch`, `prisme`, ...
+    pub source: &'static str,
+}

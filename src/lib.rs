@@ -1,0 +1,1 @@
+//! Hitstone: a self-hosted web-analytics server.

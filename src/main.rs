@@ -1,0 +1,3 @@
+//! The `hitstone` program.
+
+fn main() {}
