@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod limits;
 pub mod query;
+pub mod scan;
 pub mod schema;
 pub mod segment;
 pub mod store;
@@ -14,4 +15,6 @@ pub mod units;
 pub mod vfs;
 
 #[cfg(target_endian = "big")]
-compile_error!("hitstone's files are little-endian and mapped as they are: big-endian machines are not supported");
+compile_error!(
+    "hitstone's files are little-endian and mapped as they are: big-endian machines are not supported"
+);

@@ -1,14 +1,51 @@
 //! Queries: the model of a question and its exact evaluation over a snapshot.
+//!
+//! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
+//! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
+//! (`keys`); then the days are walked one after the other, each in visitor order over all sources that hold it
+//! (`execute`), and the counts become a report (`report`).
+//!
+//! Invariants: a session is live in at most one source; within a day of a source sessions are in visitor order; site
+//! codes are equal across the sources. An answer is exact, or there is none.
 
+mod events;
+mod execute;
+mod filter;
+mod groups;
+mod guard;
+mod keys;
+mod metadata;
 mod model;
+mod postings;
+mod recurring;
+mod report;
 
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod testdata;
+#[cfg(test)]
+mod tests;
+
+pub use execute::execute;
 pub use model::*;
+pub use recurring::Recurring;
 
 use crate::error::QueryError;
+use crate::segment::table::SiteTable;
 use crate::store::Snapshot;
 
 /// Tells a running query to stop. Checked about every ten thousand sessions.
 pub type Cancelled<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
+
+/// One of the parts that a site's data is spread over.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The sessions and rows.
+    pub table: SiteTable<'a>,
+    /// Session indices of the table that are superseded and must not count.
+    pub hidden: Option<&'a roaring::RoaringBitmap>,
+}
 
 /// Answers `query` from `snapshot`.
 ///
