@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod open;
 pub mod query;
 pub mod record;
+pub mod scan;
 pub mod schema;
 pub mod segment;
 pub mod session;

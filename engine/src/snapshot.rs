@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 use crate::error::StorageError;
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
+use crate::query::RecurringCache;
 use crate::segment::Segment;
 use crate::units::SiteId;
 
@@ -28,6 +29,7 @@ pub struct Snapshot {
     sealed: Arc<Vec<SealedView>>,
     frozen: Option<OpenView>,
     open: OpenView,
+    recurring: Arc<RecurringCache>,
 }
 
 /// One part of a site's data.
@@ -49,8 +51,23 @@ pub struct SiteSources {
 }
 
 impl Snapshot {
-    pub(crate) fn new(sealed: Arc<Vec<SealedView>>, frozen: Option<OpenView>, open: OpenView) -> Self {
-        Self { sealed, frozen, open }
+    pub(crate) fn new(
+        sealed: Arc<Vec<SealedView>>,
+        frozen: Option<OpenView>,
+        open: OpenView,
+        recurring: Arc<RecurringCache>,
+    ) -> Self {
+        Self { sealed, frozen, open, recurring }
+    }
+
+    /// What is kept of the visitors that recur, shared by all snapshots of the store.
+    pub(crate) fn recurring(&self) -> &RecurringCache {
+        &self.recurring
+    }
+
+    /// Why some data of the site is missing from every answer, when damage was found.
+    pub fn incomplete(&self, site: SiteId) -> Option<String> {
+        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| damage.to_string())
     }
 
     /// The parts of a site's data that are sound.

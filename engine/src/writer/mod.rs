@@ -25,6 +25,7 @@ use crate::limits;
 use crate::log::LogWriter;
 use crate::manifest::Superseded;
 use crate::open::{Arena, ArenaCapacity, RowData, SessionKey};
+use crate::query::RecurringCache;
 use crate::record::{FRAME_EVENTS, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
@@ -93,6 +94,7 @@ pub struct Core {
     frozen: Option<Frozen>,
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
+    recurring: Arc<RecurringCache>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
@@ -147,7 +149,8 @@ impl Core {
                 |s: &Sealed| SealedView { segment: s.segment.clone(), superseded: s.superseded.clone() };
             Arc::new(self.sealed.iter().map(view).collect())
         });
-        Snapshot::new(sealed.clone(), self.frozen.as_ref().map(|frozen| frozen.open.view()), self.open.view())
+        let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
+        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone())
     }
 
     /// Ends the log with a closing frame.

@@ -54,6 +54,7 @@ impl Core {
             frozen: None,
             sealed,
             sealed_views: None,
+            recurring: Default::default(),
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
