@@ -132,6 +132,9 @@ impl<A: Ask> Question<'_, A> {
     }
 
     /// What rates are fractions of: the sessions of the period, whatever the filter.
+    ///
+    /// # Errors
+    /// As [`Ask::ask`].
     pub fn whole(&self) -> Result<Metrics, QueryError> {
         self.one(&Query { filter: Filter::default(), ..self.query(Unit::Sessions, Group::All) })
     }

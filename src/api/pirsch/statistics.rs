@@ -163,6 +163,7 @@ fn compute<A: Ask>(
             Some((name, key)) => events::by_meta_value(&question, name, key)?,
             None => Vec::new(),
         },
+        Statistic::Nothing => Vec::new(),
         Statistic::Days(daily) => series::by_day(&question, daily)?,
         Statistic::Hours(cycle) => series::by_hour(&question, cycle)?,
     };

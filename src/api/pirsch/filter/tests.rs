@@ -142,7 +142,7 @@ fn words_of_their_own() {
     assert_eq!(passing("country=!De", &codes), ["", "en", "fr"]);
     assert_eq!(passing("country=null", &codes), [""]);
     assert_eq!(passing("language=~en,%20de", &codes), ["de", "en"]);
-    assert_eq!(passing("language=^en,de", &codes), ["", "fr"]);
+    assert_eq!(passing("language=^en,de,", &codes), ["", "fr"]);
     let platforms = ["", "desktop", "mobile", "unknown"];
     assert_eq!(passing("platform=mobile", &platforms), ["mobile"]);
     assert_eq!(passing("platform=fridge", &platforms), ["", "unknown"]);
@@ -196,6 +196,27 @@ proptest! {
     }
 
     #[test]
+    fn no_dates_break_the_calendar(
+        from in "(19[0-9]{2}|20[0-2][0-9]|0[0-9]{3})-(0[1-9]|1[0-2])-[0-2][0-9]",
+        days in 0..300_i64,
+        zone in "UTC|Asia/Tokyo|America/Sao_Paulo|Pacific/Apia|Africa/Monrovia|Europe/Dublin",
+    ) {
+        let Some(first) = date(&from) else { return Ok(()) };
+        let last = period::plus_days(first, days);
+        let filter = read(&format!("from={from}&to={last}&tz={zone}")).unwrap();
+        let now_ms = period::day_number(first) * 86_400_000;
+        let period = filter.period(now_ms).unwrap();
+        for period in [period.previous(now_ms), period] {
+            let (days, hours) = (period.day_buckets(), period.hour_buckets());
+            for edges in [&days.edges, &hours.edges] {
+                prop_assert!(edges.windows(2).all(|pair| pair[0] < pair[1]));
+                prop_assert_eq!((edges[0], edges[edges.len() - 1]), (period.span().start, period.span().end));
+            }
+            prop_assert_eq!(days.dates.iter().filter(|(_, bucket)| bucket.is_some()).count(), days.edges.len() - 1);
+        }
+    }
+
+    #[test]
     fn no_mixture_of_known_names_panics(
         pairs in proptest::collection::vec(("[a-z_]{1,8}|from|to|tz|path\\[\\]|pattern|event|meta_x|limit|start|country|tag|visitor_id|session_id",
             "[!~^]?(null|[0-9-]{0,12}|\\PC{0,6}|%[0-9a-fA-F]{0,2})"), 0..8)
@@ -203,6 +224,11 @@ proptest! {
         let query: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if let Ok(filter) = read(&query.join("&")) {
             let _ = filter.selection.filter();
+            if let Ok(period) = filter.period(0) {
+                let before = period.previous(0);
+                prop_assert!(before.day_buckets().edges.windows(2).all(|pair| pair[0] < pair[1]));
+                prop_assert!(period.hour_buckets().edges.len() >= 2);
+            }
         }
     }
 }

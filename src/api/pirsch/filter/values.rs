@@ -78,7 +78,10 @@ fn exact(text: &str, words: Words) -> Vec<TextIs> {
 
 fn partial(text: &str, words: Words) -> Vec<TextIs> {
     match words {
-        Words::Code => text.split(',').map(|code| TextIs::Exactly(code.trim().to_lowercase())).collect(),
+        Words::Code => {
+            let codes = text.split(',').map(str::trim).filter(|code| !code.is_empty());
+            codes.map(|code| TextIs::Exactly(code.to_lowercase())).collect()
+        }
         _ => vec![TextIs::Containing(text.to_lowercase())],
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Statistic {
     Growth,
     Platforms,
     Active,
+    /// Known and always empty: it lives off another service.
+    Nothing,
 }
 
 /// A statistic.
@@ -179,6 +181,7 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "page/exit" => of(Statistic::Ends(End::Exit), EXITS),
         "events" => of(Statistic::Events, EVENTS),
         "event/meta" => of(Statistic::EventMeta, EVENT_META),
+        "keywords" => of(Statistic::Nothing, &[]),
         "referrer" => of(Statistic::Referrers, REFERRERS),
         "channel" => list(&[Channel], CHANNELS),
         "language" => list(&[Language], plain!("language": 0)),
