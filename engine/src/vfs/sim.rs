@@ -47,6 +47,15 @@ enum Fate {
     Crash,
 }
 
+/// Why an operation stops halfway.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The disk or the system refused.
+    Device,
+    /// The process is gone; what the system holds is as good as before.
+    Crash,
+}
+
 fn crashed() -> io::Error {
     io::Error::other("simulated crash")
 }
@@ -83,18 +92,18 @@ impl State {
     fn change<R>(
         &mut self,
         whole: impl FnOnce(&mut Disk) -> io::Result<R>,
-        part: impl FnOnce(&mut Disk, &mut Random),
+        part: impl FnOnce(&mut Disk, &mut Random, Cause),
     ) -> io::Result<R> {
         self.check_alive()?;
         match self.next_fate() {
             Fate::Success => whole(&mut self.disk),
             Fate::Failure(kind) => {
-                part(&mut self.disk, &mut self.random);
+                part(&mut self.disk, &mut self.random, Cause::Device);
                 Err(io::Error::new(kind, "simulated failure"))
             }
             Fate::Crash if self.random.coin() => whole(&mut self.disk).and(Err(crashed())),
             Fate::Crash => {
-                part(&mut self.disk, &mut self.random);
+                part(&mut self.disk, &mut self.random, Cause::Crash);
                 Err(crashed())
             }
         }
@@ -112,7 +121,7 @@ impl State {
 }
 
 /// An operation that leaves nothing behind when it fails.
-fn nothing(_: &mut Disk, _: &mut Random) {}
+fn nothing(_: &mut Disk, _: &mut Random, _: Cause) {}
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -194,13 +203,13 @@ impl SimFile {
         &self,
         op: &'static str,
         whole: impl FnOnce(&mut Content),
-        part: impl FnOnce(&mut Content, &mut Random),
+        part: impl FnOnce(&mut Content, &mut Random, Cause),
     ) -> Result<(), StorageError> {
         let done = lock(&self.state).change(
             |disk| disk.content_mut(self.node).map(whole),
-            |disk, random| {
+            |disk, random, cause| {
                 if let Ok(content) = disk.content_mut(self.node) {
-                    part(content, random);
+                    part(content, random, cause);
                 }
             },
         );
@@ -213,12 +222,16 @@ impl File for SimFile {
         self.change(
             "append to",
             |content| content.append(bytes),
-            |content, random| content.append(&bytes[..random.below(bytes.len() + 1)]),
+            |content, random, _| content.append(&bytes[..random.below(bytes.len() + 1)]),
         )
     }
 
     fn sync_data(&mut self) -> Result<(), StorageError> {
-        self.change("sync", Content::sync, Content::fail_sync)
+        self.change("sync", Content::sync, |content, random, cause| {
+            if cause == Cause::Device {
+                content.fail_sync(random);
+            }
+        })
     }
 
     fn len(&self) -> Result<u64, StorageError> {
@@ -242,7 +255,7 @@ impl File for SimFile {
         if len > self.len()? {
             return Err(at("truncate", &self.path)(io::ErrorKind::InvalidInput.into()));
         }
-        self.change("truncate", |content| content.truncate(len as usize), |_, _| {})
+        self.change("truncate", |content| content.truncate(len as usize), |_, _, _| {})
     }
 
     fn path(&self) -> &Path {
@@ -333,7 +346,7 @@ impl Fs for SimFs {
     fn sync_dir(&self, dir: &Path) -> Result<(), StorageError> {
         let mut state = lock(&self.state);
         let synced =
-            state.change(|disk| disk.sync_folder(dir), |disk, random| disk.fail_sync_folder(dir, random));
+            state.change(|disk| disk.sync_folder(dir), |disk, random, _| disk.fail_sync_folder(dir, random));
         synced.map_err(at("sync folder", dir))
     }
 
