@@ -76,7 +76,7 @@ mod tests {
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36; compatible; OAI-SearchBot/1.0; +https://openai.com/searchbot",
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.0; +https://openai.com/gptbot)  ",
-            "Mozilla/5.0 (compatible; ClaudeBot/1.0; +https://www.anthropic.com/claude)  ",
+            "Mozilla/5.0 (compatible; ClaudeBot/1.0; +https://www.anthropic.com/claude) \u{a0}",
             "Cohere-Crawler/1.0 (https://cohere.com/crawl)",
             "Mozilla/5.0 (compatible; LLaMA-Bot/1.0; +https://ai.meta.com/llama)",
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko; compatible; BingAI/1.0; +https://www.bing.com/bot)  ",

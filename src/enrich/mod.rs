@@ -99,6 +99,7 @@ fn name_covers(name: &str, host: &str, bare: &str) -> bool {
 }
 
 /// What became of a hit.
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, and each is moved once")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// An event to store.

@@ -228,7 +228,6 @@ pub const BOT_PATTERNS: &[&str] = &[
     r"^got(/| |$)",
     r"^(ruby|perl|php|java|dart|lua|deno|bun|elixir|erlang)([ /:-]|$)",
     r"libcurl",
-    r"libwww",
     r"httpie",
     r"insomnia",
     r"postman",
