@@ -1,6 +1,6 @@
 //! The channel of a visit: by which kind of door a visitor came, from referrer and campaign.
 //!
-//! It knows nothing of URLs beyond what [`super::referrer_table`] tells of their hosts.
+//! It knows nothing of URLs beyond what `referrer_table` tells of their hosts.
 
 use super::referrer_table::{self, Class};
 
