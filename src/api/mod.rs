@@ -1,0 +1,4 @@
+//! The interfaces, each spelled as its documentation spells it.
+
+pub mod health;
+pub mod pirsch;
