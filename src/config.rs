@@ -4,9 +4,11 @@
 //! is an error that names the setting and where it was given.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::enrich::client_ip::{Network, Proxies, Trust};
 
 /// One setting, as `help` shows it.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +70,7 @@ pub const SERVER: &[Setting] = &[
             "Only peers in these networks are trusted proxies, and hops through them are skipped.",
         )
     },
+    setting("spam-list", "FILE", "", "A file with one host a line whose referrals are left out."),
     setting("session-window", "DURATION", "30m", "A session ends when nothing happens for this long."),
     setting("threads", "N", "", "Statistics that are computed at once; by default the machine's processors."),
     setting("token-lifetime", "DURATION", "24h", "How long an access token is valid."),
@@ -92,32 +95,6 @@ const PRISME: &[(&str, &str)] = &[
     ("PRISME_SERVER_PORT", "listen"),
 ];
 
-/// A network: an address and how many of its bits count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cidr {
-    /// Any address of the network.
-    pub address: IpAddr,
-    /// Leading bits that must agree.
-    pub bits: u8,
-}
-
-impl Cidr {
-    /// Whether the network holds `address`. IPv4 in IPv6 clothes counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
-                net.to_bits() & mask == other.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits.min(128))).unwrap_or(0);
-                net.to_bits() & mask == other.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-}
-
 /// The settings of the server, checked.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named after the settings, which `SERVER` describes")]
@@ -126,16 +103,29 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub sites: Vec<String>,
     pub geo_db: Option<PathBuf>,
+    pub spam_list: Option<PathBuf>,
     pub events_per_minute: u32,
     pub trust_proxy: bool,
     pub proxy_header: String,
-    pub trusted_proxies: Vec<Cidr>,
+    pub trusted_proxies: Vec<Network>,
     pub session_window: Duration,
     pub threads: usize,
     pub token_lifetime: Duration,
     pub seal_rows: usize,
     pub max_connections: usize,
     pub clock_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Whose word is taken for the client's address: the networks' when some are given, else the peer's.
+    pub fn proxies(&self) -> Proxies {
+        let trust = match (self.trusted_proxies.as_slice(), self.trust_proxy) {
+            ([], false) => Trust::Nobody,
+            ([], true) => Trust::Hops(1),
+            (networks, _) => Trust::Networks(networks.to_vec()),
+        };
+        Proxies { trust, header: self.proxy_header.clone() }
+    }
 }
 
 /// Settings as they were given, each with where it came from.
@@ -250,10 +240,11 @@ impl Given {
             listen: self.read("listen", "127.0.0.1:8787", address)?,
             sites: self.many("site", crate::sites::normalise_hostname)?,
             geo_db: self.path("geo-db"),
+            spam_list: self.path("spam-list"),
             events_per_minute: self.read("events-per-minute", "60", |text| number(text, 0, u32::MAX.into()))? as u32,
             trust_proxy: self.read("trust-proxy", "false", switch)?,
             proxy_header: self.read("proxy-header", "X-Forwarded-For", header_name)?,
-            trusted_proxies: self.many("trusted-proxies", cidr)?,
+            trusted_proxies: self.many("trusted-proxies", str::parse)?,
             session_window: self.read("session-window", "30m", |text| duration_within(text, 60, 86_399))?,
             threads: self.read("threads", &processors, |text| number(text, 1, 1024))? as usize,
             token_lifetime: self.read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
@@ -306,18 +297,6 @@ fn header_name(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("{text:?} is not a header's name")),
     }
-}
-
-fn cidr(text: &str) -> Result<Cidr, String> {
-    let fault = || format!("{text:?} is not a network such as 10.0.0.0/8");
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.trim().parse().map_err(|_| fault())?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Ok(most), |bits| number(bits.trim(), 0, most).map_err(|_| fault()))?;
-    Ok(Cidr { address, bits: bits as u8 })
 }
 
 fn duration_within(text: &str, least: u64, most: u64) -> Result<Duration, String> {
@@ -402,21 +381,5 @@ mod tests {
         assert!(error.starts_with("HITSTONE_THREADS: "), "{error}");
         assert!(given(&[], &[], "thread = 3").unwrap_err().contains("no such setting"));
         assert!(given(&[], &[], "threads = 1.5").is_err());
-    }
-
-    #[test]
-    fn networks_hold_their_addresses() {
-        let table = [
-            ("10.0.0.0/8", "10.1.2.3", true),
-            ("10.0.0.0/8", "11.1.2.3", false),
-            ("0.0.0.0/0", "1.2.3.4", true),
-            ("192.0.2.7", "192.0.2.7", true),
-            ("2001:db8::/32", "2001:db8:1::1", true),
-            ("2001:db8::/32", "10.1.2.3", false),
-            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
-        ];
-        for (network, address, want) in table {
-            assert_eq!(cidr(network).unwrap().contains(address.parse().unwrap()), want, "{network} {address}");
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! Sites and the clients that may speak for them. Plain values: where they are kept is `state`'s business.
 
 use hitstone_engine::units::{SiteId, TimestampMs};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, SecretHash};
+use crate::enrich::SiteContext;
 
 /// Seconds that a visitor counts as active, unless the site says otherwise.
 pub const ACTIVE_VISITORS_SECONDS: u32 = 600;
@@ -46,7 +48,7 @@ pub struct Site {
     pub ignore_dnt: bool,
     /// Statistics may be read by everyone.
     pub public: bool,
-    /// Only the exact host names count, `www.` is not added.
+    /// Foreign hosts are left out from every interface, not only from those that name the page freely.
     pub strict_hosts: bool,
     /// The senders' event ids are stored.
     pub keep_event_id: bool,
@@ -89,19 +91,49 @@ impl Site {
         SiteId(self.number)
     }
 
-    /// The time zone. Its name was checked when it was set; UTC should it be unknown to this build.
-    pub fn zone(&self) -> jiff::tz::TimeZone {
-        jiff::tz::TimeZone::get(&self.timezone).unwrap_or(jiff::tz::TimeZone::UTC)
-    }
-
-    /// The key under which given visitor ids are hashed.
-    pub fn secret_key(&self) -> [u8; 16] {
-        auth::from_hex(&self.secret).unwrap_or_default()
-    }
-
     /// Whether the key can be read: the state file is refused otherwise.
     pub fn has_sound_secret(&self) -> bool {
         auth::from_hex::<16>(&self.secret).is_some()
+    }
+}
+
+/// A site with what is worked out of its settings once.
+#[derive(Debug, Clone)]
+pub struct LiveSite {
+    site: Site,
+    zone: TimeZone,
+    secret: [u8; 16],
+}
+
+impl LiveSite {
+    /// Works out what is needed for each hit. The zone's name was checked when it was set: UTC, should this build
+    /// not know it.
+    pub fn new(site: Site) -> Self {
+        let zone = TimeZone::get(&site.timezone).unwrap_or(TimeZone::UTC);
+        let secret = auth::from_hex(&site.secret).unwrap_or_default();
+        Self { site, zone, secret }
+    }
+
+    /// What enrichment needs to know.
+    pub fn context(&self) -> SiteContext<'_> {
+        SiteContext {
+            id: self.site_id(),
+            hostname: &self.hostname,
+            alternative_hosts: &self.alternative_hosts,
+            strict_hosts: self.strict_hosts,
+            zone: &self.zone,
+            ignore_dnt: self.ignore_dnt,
+            keep_event_id: self.keep_event_id,
+            secret: self.secret,
+        }
+    }
+}
+
+impl std::ops::Deref for LiveSite {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 

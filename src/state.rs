@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretHash;
 use crate::envelope::{self, Kind};
-use crate::sites::{Client, ClientKind, Site};
+use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 const KIND: Kind = Kind { magic: *b"HITSTATE", version: 1 };
 
@@ -59,14 +59,14 @@ impl State {
 pub struct View {
     /// As in the file.
     pub state: State,
-    sites: HashMap<u32, Arc<Site>>,
+    sites: HashMap<u32, Arc<LiveSite>>,
     clients: HashMap<String, Client>,
     keys: HashMap<SecretHash, u32>,
 }
 
 impl View {
     fn of(state: State) -> Self {
-        let sites = state.sites.iter().map(|site| (site.number, Arc::new(site.clone()))).collect();
+        let sites = state.sites.iter().map(|site| (site.number, Arc::new(LiveSite::new(site.clone())))).collect();
         let clients = state.clients.iter().map(|client| (client.id.clone(), client.clone())).collect();
         let keys = state
             .clients
@@ -80,7 +80,7 @@ impl View {
     }
 
     /// The site with this number.
-    pub fn site(&self, number: u32) -> Option<&Arc<Site>> {
+    pub fn site(&self, number: u32) -> Option<&Arc<LiveSite>> {
         self.sites.get(&number)
     }
 
@@ -90,7 +90,7 @@ impl View {
     }
 
     /// The site that an access key writes to. Found by the key's hash, so that timing tells nothing about the key.
-    pub fn site_of_access_key(&self, key: &str) -> Option<&Arc<Site>> {
+    pub fn site_of_access_key(&self, key: &str) -> Option<&Arc<LiveSite>> {
         self.site(*self.keys.get(&SecretHash::of(key))?)
     }
 }
