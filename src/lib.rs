@@ -1,1 +1,4 @@
 //! Hitstone: a self-hosted web-analytics server.
+
+pub mod api;
+pub mod statistics;

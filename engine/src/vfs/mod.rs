@@ -4,6 +4,7 @@
 //! - What a `File` appended is on disk only after `sync_data`; before that a crash may lose it, keep it, or keep
 //!   any part of it, in any order.
 //! - A name made by `create_new`, `rename` or removed by `remove` is on disk only after `sync_dir` of its folder.
+//! - Folders that `create_dir_all` made are on disk when it returns.
 //! - `map` shows the file as it is at that moment. Mapped files are never truncated or overwritten, only unlinked.
 //! - Errors carry the operation and the path.
 
@@ -17,10 +18,11 @@ mod os;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
-pub use map::{AppendColumn, Bytes, ColumnReader, Scratch};
+pub use map::{ALIGNMENT, AppendColumn, Bytes, ColumnReader, Full, Scratch};
 pub use os::OsFs;
 
 /// A file open for appending and reading.
+#[allow(clippy::len_without_is_empty, reason = "the length is a question to the system, which can fail")]
 pub trait File: Send {
     /// Appends all of `bytes` at the end.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError>;

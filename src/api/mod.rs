@@ -1,0 +1,3 @@
+//! The interfaces that others speak to Hitstone.
+
+pub mod pirsch;

@@ -1,0 +1,4 @@
+//! Pirsch's interface.
+
+pub mod filter;
+pub mod statistics;

@@ -1,0 +1,65 @@
+//! An [`Ask`] for tests: answers by a closure and remembers what it was asked.
+
+use std::cell::RefCell;
+
+use hitstone_engine::error::QueryError;
+use hitstone_engine::query::{GroupRow, Metrics, Query, Report};
+
+use super::Ask;
+
+type Answer<'a> = Box<dyn Fn(&Query) -> Vec<GroupRow> + 'a>;
+
+/// Answers by a closure.
+pub(crate) struct Fake<'a> {
+    answer: Answer<'a>,
+    /// One line a query, as `describe` puts it.
+    pub(crate) asked: RefCell<Vec<String>>,
+}
+
+impl<'a> Fake<'a> {
+    pub(crate) fn new(answer: impl Fn(&Query) -> Vec<GroupRow> + 'a) -> Self {
+        Self { answer: Box::new(answer), asked: RefCell::default() }
+    }
+}
+
+impl Ask for Fake<'_> {
+    fn ask(&self, query: &Query) -> Result<Report, QueryError> {
+        self.asked.borrow_mut().push(describe(query));
+        let mut rows = (self.answer)(query);
+        rows.truncate(query.limit.unwrap_or(usize::MAX));
+        Ok(Report { rows })
+    }
+}
+
+/// The unit, the group and what the filter consists of, in short.
+pub(crate) fn describe(query: &Query) -> String {
+    use hitstone_engine::query::Group;
+    let group = match &query.group {
+        Group::All => "all".to_owned(),
+        Group::Buckets(edges) => format!("{} buckets", edges.len() - 1),
+        Group::Cycle { edges, slot_count, .. } => format!("{} in {slot_count}", edges.len() - 1),
+        Group::Columns(columns) => format!("{columns:?}"),
+        Group::Entry(title) => format!("entry {title}"),
+        Group::Exit(title) => format!("exit {title}"),
+        Group::MetaValue(key) => format!("meta {key}"),
+    };
+    let filter = &query.filter;
+    let mut parts = Vec::new();
+    parts.extend(filter.attributes.iter().map(|(column, _)| format!("{column:?}")));
+    parts.extend(filter.entry_path.iter().map(|_| "entry".to_owned()));
+    parts.extend(filter.exit_path.iter().map(|_| "exit".to_owned()));
+    parts.extend(filter.events.iter().map(|test| format!("event {}", !test.negated)));
+    parts.extend(filter.rows.iter().map(|(column, _)| format!("{column:?}")));
+    parts.extend(filter.tags.iter().map(|test| format!("tag {}", test.key)));
+    format!("{:?} by {group} where {}", query.unit, parts.join("+"))
+}
+
+/// A row with keys.
+pub(crate) fn row(keys: &[&str], metrics: Metrics) -> GroupRow {
+    GroupRow { keys: keys.iter().map(|key| (*key).to_owned()).collect(), metrics, meta_keys: Vec::new() }
+}
+
+/// Visitors, sessions, views, bounces.
+pub(crate) fn counts(visitors: u64, sessions: u64, views: u64, bounces: u64) -> Metrics {
+    Metrics { visitors, sessions, views, bounces, ..Metrics::default() }
+}

@@ -1,0 +1,65 @@
+//! Growth: a period against the one before.
+
+use hitstone_engine::error::QueryError;
+use hitstone_engine::query::{Group, Measures, Metrics, Query, Unit};
+
+use super::numbers::{growth, share};
+use super::{Ask, Question};
+
+/// By which fraction each number exceeds that of the period before.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Growth {
+    pub visitors: f64,
+    pub views: f64,
+    pub sessions: f64,
+    /// Of the bounce rate.
+    pub bounces: f64,
+    pub time_spent: f64,
+    /// Of the share of all visitors.
+    pub conversion: f64,
+}
+
+/// The numbers of one of the two periods.
+struct Side {
+    metrics: Metrics,
+    whole: Metrics,
+    seconds: u64,
+}
+
+/// Compares the question's period with the one before it.
+///
+/// # Errors
+/// As [`Ask::ask`].
+pub fn compare<A: Ask>(question: &Question<'_, A>, now_ms: i64) -> Result<Growth, QueryError> {
+    let before = question.period.previous(now_ms);
+    let current = side(question)?;
+    let previous = side(&Question { period: &before, ..*question })?;
+    let of = |number: fn(&Side) -> f64| growth(number(&current), number(&previous));
+    Ok(Growth {
+        visitors: of(|side| side.metrics.visitors as f64),
+        views: of(|side| side.metrics.views as f64),
+        sessions: of(|side| side.metrics.sessions as f64),
+        bounces: of(|side| share(side.metrics.bounces, side.metrics.sessions)),
+        time_spent: of(|side| side.seconds as f64),
+        conversion: of(|side| share(side.metrics.visitors, side.whole.visitors)),
+    })
+}
+
+fn side<A: Ask>(question: &Question<'_, A>) -> Result<Side, QueryError> {
+    let line = question.total()?;
+    Ok(Side { metrics: line.metrics, whole: line.whole, seconds: time_spent(question)? })
+}
+
+/// The durations of events when the filter names events, the time on the page when it names a path, else the
+/// durations of sessions.
+fn time_spent<A: Ask>(question: &Question<'_, A>) -> Result<u64, QueryError> {
+    let ask = |unit, measures| question.one(&Query { measures, ..question.query(unit, Group::All) });
+    if question.selection.has_event() {
+        return Ok(ask(Unit::Events, Measures::default())?.event_seconds);
+    }
+    if !question.selection.path.is_empty() {
+        return Ok(ask(Unit::PageViews, Measures { time_on_page: true, ..Measures::default() })?.page_seconds);
+    }
+    Ok(ask(Unit::Sessions, Measures { durations: true, ..Measures::default() })?.duration_seconds)
+}

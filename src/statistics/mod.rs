@@ -1,0 +1,151 @@
+//! Statistics: what a reader of numbers asks for, put together from the engine's reports.
+//!
+//! Neutral of any interface: nothing here knows how a parameter is spelled or how an answer is written. Each
+//! statistic is one or a few [`Query`]s; what they need of each other (denominators, a page's time beside a list
+//! of entry pages) is joined here.
+//!
+//! Invariants: a rate is a fraction of 0 to 1; denominators are sessions of the whole period without any filter
+//! (in a series: of that bucket); lists keep the order of the engine, or restore it where two reports are merged.
+
+pub mod active;
+pub mod events;
+pub mod growth;
+pub mod list;
+pub mod numbers;
+pub mod pages;
+pub mod period;
+pub mod platforms;
+pub mod referrers;
+pub mod selection;
+pub mod series;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+use hitstone_engine::error::QueryError;
+use hitstone_engine::query::{self, Cancelled, Filter, Group, Measures, Metrics, Order, Query, Report, Unit};
+use hitstone_engine::store::Snapshot;
+use hitstone_engine::units::SiteId;
+
+use period::Period;
+use selection::Selection;
+
+/// Whoever answers queries: the engine over a snapshot, or a test.
+pub trait Ask {
+    /// Answers one query.
+    ///
+    /// # Errors
+    /// As [`query::run`].
+    fn ask(&self, query: &Query) -> Result<Report, QueryError>;
+}
+
+/// The engine over one snapshot, until cancelled.
+pub struct SnapshotAsk<'a> {
+    /// What the queries see.
+    pub snapshot: &'a Snapshot,
+    /// Gives a reason once the queries shall stop.
+    pub cancelled: Cancelled<'a>,
+}
+
+impl Ask for SnapshotAsk<'_> {
+    fn ask(&self, query: &Query) -> Result<Report, QueryError> {
+        query::run(self.snapshot, query, self.cancelled)
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many lines are left out at the start.
+    pub offset: usize,
+    /// How many lines come after that; `None`: all.
+    pub limit: Option<usize>,
+}
+
+impl Page {
+    /// How many groups the engine has to give for this page.
+    fn group_limit(self) -> Option<usize> {
+        self.limit.map(|limit| limit.saturating_add(self.offset))
+    }
+
+    /// Cuts a whole list down to the page.
+    fn cut<T>(self, lines: Vec<T>) -> Vec<T> {
+        lines.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX)).collect()
+    }
+}
+
+/// One line of a statistic. What a statistic does not fill stays zero or empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// The texts of the group.
+    pub keys: Vec<String>,
+    /// The slot of a cycle: the hour of the day or the hour of the week.
+    pub slot: u16,
+    /// The numbers of the group.
+    pub metrics: Metrics,
+    /// What rates are fractions of.
+    pub whole: Metrics,
+    /// Sessions that began or ended on the page.
+    pub entries: u64,
+    /// An average in whole seconds.
+    pub seconds: u64,
+    /// Metadata keys of the group.
+    pub meta_keys: Vec<String>,
+}
+
+/// A question about one site: who answers, and everything that holds for each of its queries.
+pub struct Question<'a, A: Ask> {
+    /// Who answers.
+    pub ask: &'a A,
+    /// The site.
+    pub site: SiteId,
+    /// Which sessions and rows count.
+    pub selection: &'a Selection,
+    /// The span of time.
+    pub period: &'a Period,
+    /// Which part of the list.
+    pub page: Page,
+    /// Pages are told apart by their titles too.
+    pub with_title: bool,
+    /// The average time on page is wanted.
+    pub with_time: bool,
+}
+
+impl<A: Ask> Question<'_, A> {
+    /// A query of this question's site, period and selection, that measures nothing and cuts nothing.
+    fn query(&self, unit: Unit, group: Group) -> Query {
+        Query {
+            site: self.site,
+            span: self.period.span(),
+            filter: self.selection.filter(),
+            unit,
+            group,
+            measures: Measures::default(),
+            order: Order::Visitors,
+            limit: None,
+        }
+    }
+
+    /// The numbers of a query that has one group.
+    fn one(&self, query: &Query) -> Result<Metrics, QueryError> {
+        Ok(self.ask.ask(query)?.rows.first().map(|row| row.metrics).unwrap_or_default())
+    }
+
+    /// What rates are fractions of: the sessions of the period, whatever the filter.
+    ///
+    /// # Errors
+    /// As [`Ask::ask`].
+    pub fn whole(&self) -> Result<Metrics, QueryError> {
+        self.one(&Query { filter: Filter::default(), ..self.query(Unit::Sessions, Group::All) })
+    }
+
+    /// The numbers of the period as one line.
+    ///
+    /// # Errors
+    /// As [`Ask::ask`].
+    pub fn total(&self) -> Result<Line, QueryError> {
+        let metrics = self.one(&self.query(Unit::Sessions, Group::All))?;
+        let whole = if self.selection.is_empty() { metrics } else { self.whole()? };
+        Ok(Line { metrics, whole, ..Line::default() })
+    }
+}

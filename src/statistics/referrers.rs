@@ -1,0 +1,52 @@
+//! Referrers: by name, or by name and URL once the filter asks about referrers.
+
+use std::collections::{BTreeSet, HashMap};
+
+use hitstone_engine::error::QueryError;
+use hitstone_engine::query::{Group, Order, Query, Unit};
+use hitstone_engine::schema::Column;
+
+use super::list::{List, lines};
+use super::{Ask, Line, Question};
+
+/// One line a referrer. Keys of a line are its name and a URL; of a group of URLs it is the least.
+///
+/// # Errors
+/// As [`Ask::ask`].
+pub fn referrers<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
+    let about_referrers = |column: &Column| matches!(column, Column::Referrer | Column::ReferrerName);
+    if question.selection.attributes.iter().any(|(column, _)| about_referrers(column)) {
+        let columns = &[Column::ReferrerName, Column::Referrer];
+        return lines(question, List { columns, blank_together: false });
+    }
+    let mut lines = lines(question, List { columns: &[Column::ReferrerName], blank_together: false })?;
+    let urls = least_urls(question, &lines)?;
+    for line in &mut lines {
+        let url = line.keys.first().and_then(|name| urls.get(name)).cloned().unwrap_or_default();
+        line.keys.push(url);
+    }
+    Ok(lines)
+}
+
+/// The least URL of each name that the lines hold. Names without any URL are left out.
+fn least_urls<A: Ask>(
+    question: &Question<'_, A>,
+    lines: &[Line],
+) -> Result<HashMap<String, String>, QueryError> {
+    let mut urls = HashMap::new();
+    let wanted: BTreeSet<String> = lines.iter().filter_map(|line| line.keys.first()).cloned().collect();
+    if wanted.is_empty() {
+        return Ok(urls);
+    }
+    let group = Group::Columns(vec![Column::ReferrerName, Column::Referrer]);
+    let mut query = Query { order: Order::Keys, ..question.query(Unit::Sessions, group) };
+    query.filter.attributes.push((Column::ReferrerName, Box::new(move |name| wanted.contains(name))));
+    query.filter.attributes.push((Column::Referrer, Box::new(|url| !url.is_empty())));
+    for row in question.ask.ask(&query)?.rows {
+        let mut keys = row.keys.into_iter();
+        if let (Some(name), Some(url)) = (keys.next(), keys.next()) {
+            urls.entry(name).or_insert(url);
+        }
+    }
+    Ok(urls)
+}
