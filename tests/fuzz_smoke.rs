@@ -1,4 +1,4 @@
-//! Every fuzz target on seeded mutations of its seeds: no input may panic.
+//! Every fuzz target on seeded mutations of its seeds: no input may panic. `HITSTONE_FUZZ_ROUNDS` asks for more of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,19 +20,21 @@ const ROUNDS: usize = 1_000;
 #[test]
 fn no_input_panics() {
     let mut random = random::Random::from_environment("no_input_panics");
+    let rounds = std::env::var("HITSTONE_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds = rounds.unwrap_or(ROUNDS);
     for (name, run, seeds) in fuzz::TARGETS {
         let seeds = seeds();
         for seed in &seeds {
             run(seed);
         }
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let input = match round % 10 {
-                0 => random.bytes(round / 2),
+                0 => random.bytes(round / 2 % 4_096),
                 _ => random.mutate(&seeds[round % seeds.len()]),
             };
             let outcome = catch_unwind(|| run(&input));
             assert!(outcome.is_ok(), "{name}, round {round}: {:?}", String::from_utf8_lossy(&input));
         }
-        println!("{name}: {ROUNDS} mutations of {} seeds", seeds.len());
+        println!("{name}: {rounds} mutations of {} seeds", seeds.len());
     }
 }
