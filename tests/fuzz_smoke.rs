@@ -30,6 +30,7 @@ fn no_input_panics() {
         for round in 0..rounds {
             let input = match round % 10 {
                 0 => random.bytes(round / 2 % 4_096),
+                1..5 => random.mutate_in_place(&seeds[round % seeds.len()]),
                 _ => random.mutate(&seeds[round % seeds.len()]),
             };
             let outcome = catch_unwind(|| run(&input));

@@ -58,4 +58,16 @@ impl Random {
         }
         bytes
     }
+
+    /// A copy of `seed` with a few bytes changed and none moved.
+    pub fn mutate_in_place(&mut self, seed: &[u8]) -> Vec<u8> {
+        let mut bytes = seed.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = [0, 1, 0x7f, 0xff, *byte ^ 1, self.next() as u8][self.below(6)];
+            }
+        }
+        bytes
+    }
 }
