@@ -1,168 +1,171 @@
-//! Writes a small MMDB file, since no registry has a test database.
-//!
-//! The format in short: a binary tree over address bits, two 24-bit records a node; a record below the number of
-//! nodes is a node, that number is "nothing", above it an offset into the data behind 16 zero bytes; then the
-//! marker and a map of metadata. IPv4 addresses lie under 96 zero bits.
+//! Writes small MMDB files for tests: https://maxmind.github.io/MaxMind-DB/ with records of 32 bits.
+#![allow(dead_code, reason = "each test uses what it needs")]
 
 use std::net::IpAddr;
 
-const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-
-/// What the database says of a network. Empty texts are left out.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    pub network: &'static str,
-    pub country: &'static str,
-    pub region: &'static str,
-    pub city: &'static str,
+/// A value of the data section.
+#[derive(Debug, Clone)]
+pub enum Value {
+    Text(String),
+    Map(Vec<(&'static str, Value)>),
+    List(Vec<Value>),
+    U16(u16),
+    U32(u32),
+    U64(u64),
 }
 
-/// The networks that the worked cases use.
-pub const PLACES: &[Place] = &[
-    Place { network: "81.2.69.0/24", country: "GB", region: "England", city: "London" },
-    Place { network: "91.0.0.0/16", country: "DE", region: "Berlin", city: "Berlin" },
-    Place { network: "91.1.0.0/16", country: "DE", region: "", city: "" },
-    Place { network: "133.0.0.0/16", country: "JP", region: "Tokyo", city: "Tokyo" },
-    Place { network: "2a02:c7f::/32", country: "GB", region: "", city: "" },
-];
+/// A text value.
+pub fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
 
-/// A city database in the nested schema (`country.iso_code`, `subdivisions[0].names.en`, `city.names.en`).
-pub fn city_database(places: &[Place]) -> Vec<u8> {
-    let mut tree = Tree { nodes: vec![[Record::Nothing; 2]] };
-    let mut data = Vec::new();
-    for place in places {
-        let (bits, length) = parse_network(place.network);
-        tree.insert(bits, length, data.len() as u32);
-        write_place(&mut data, place);
+/// A record as MaxMind and DB-IP write it. Empty texts are left out.
+pub fn nested(country: &str, region: &str, region_code: &str, city: &str) -> Value {
+    let named = |name: &str| Value::Map(vec![("en", text(name)), ("de", text("anders"))]);
+    let mut record =
+        vec![("country", Value::Map(vec![("iso_code", text(country)), ("names", named("Somewhere"))]))];
+    if !region.is_empty() {
+        let subdivision = Value::Map(vec![("iso_code", text(region_code)), ("names", named(region))]);
+        record.push(("subdivisions", Value::List(vec![subdivision])));
     }
-    let mut file = tree.to_bytes();
-    file.extend([0; 16]);
-    file.extend(data);
-    file.extend(MARKER);
-    write_metadata(&mut file, tree.nodes.len() as u32);
-    file
+    if !city.is_empty() {
+        record.push(("city", Value::Map(vec![("names", named(city))])));
+    }
+    Value::Map(record)
 }
 
-#[derive(Clone, Copy)]
-enum Record {
-    Nothing,
+/// A record of a flat file.
+pub fn flat(country: &str, region: &str, city: &str) -> Value {
+    Value::Map(vec![("country_code", text(country)), ("state1", text(region)), ("city", text(city))])
+}
+
+/// Collects networks and writes the file. Later networks win over earlier ones that hold them.
+pub struct Writer {
+    database_type: &'static str,
+    nodes: Vec<[Slot; 2]>,
+    data: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Slot {
+    Empty,
     Node(u32),
     Data(u32),
 }
 
-struct Tree {
-    nodes: Vec<[Record; 2]>,
-}
+impl Writer {
+    pub fn new(database_type: &'static str) -> Self {
+        Self { database_type, nodes: vec![[Slot::Empty; 2]], data: Vec::new() }
+    }
 
-impl Tree {
-    fn insert(&mut self, bits: u128, length: u32, data_offset: u32) {
-        let mut node = 0;
+    /// Adds a network such as `81.2.69.0/24` or `2001:db8::/32`.
+    #[must_use]
+    pub fn with(mut self, network: &str, record: &Value) -> Self {
+        let (address, length) = network.split_once('/').unwrap();
+        let length: u32 = length.parse().unwrap();
+        let (bits, length) = match address.parse::<IpAddr>().unwrap() {
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()), length + 96),
+            IpAddr::V6(v6) => (v6.to_bits(), length),
+        };
+        let offset = self.data.len() as u32;
+        encode(record, &mut self.data);
+        self.insert(bits, length, Slot::Data(offset));
+        self
+    }
+
+    fn insert(&mut self, bits: u128, length: u32, slot: Slot) {
+        let mut at = 0;
         for depth in 0..length {
             let side = (bits >> (127 - depth) & 1) as usize;
             if depth + 1 == length {
-                self.nodes[node][side] = Record::Data(data_offset);
-            } else if let Record::Node(next) = self.nodes[node][side] {
-                node = next as usize;
-            } else {
-                let next = self.nodes.len();
-                self.nodes.push([Record::Nothing; 2]);
-                self.nodes[node][side] = Record::Node(next as u32);
-                node = next;
+                self.nodes[at][side] = slot;
+                return;
             }
+            at = match self.nodes[at][side] {
+                Slot::Node(next) => next as usize,
+                wider => {
+                    self.nodes.push([wider; 2]);
+                    let next = self.nodes.len() - 1;
+                    self.nodes[at][side] = Slot::Node(next as u32);
+                    next
+                }
+            };
         }
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The file's bytes.
+    pub fn bytes(&self) -> Vec<u8> {
         let count = self.nodes.len() as u32;
-        let number = |record: &Record| match *record {
-            Record::Nothing => count,
-            Record::Node(node) => node,
-            Record::Data(offset) => count + 16 + offset,
-        };
-        let records = self.nodes.iter().flatten();
-        records.flat_map(|record| number(record).to_be_bytes().into_iter().skip(1)).collect()
+        let mut out = Vec::new();
+        for slot in self.nodes.iter().flatten() {
+            let number = match slot {
+                Slot::Empty => count,
+                Slot::Node(node) => *node,
+                Slot::Data(offset) => count + 16 + offset,
+            };
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(&[0; 16]);
+        out.extend_from_slice(&self.data);
+        out.extend_from_slice(b"\xAB\xCD\xEFMaxMind.com");
+        encode(&self.metadata(count), &mut out);
+        out
+    }
+
+    fn metadata(&self, node_count: u32) -> Value {
+        Value::Map(vec![
+            ("binary_format_major_version", Value::U16(2)),
+            ("binary_format_minor_version", Value::U16(0)),
+            ("build_epoch", Value::U64(1_780_000_000)),
+            ("database_type", text(self.database_type)),
+            ("description", Value::Map(vec![("en", text("for tests"))])),
+            ("ip_version", Value::U16(6)),
+            ("languages", Value::List(vec![text("en")])),
+            ("node_count", Value::U32(node_count)),
+            ("record_size", Value::U16(32)),
+        ])
     }
 }
 
-fn parse_network(text: &str) -> (u128, u32) {
-    let (address, length) = text.split_once('/').expect("ADDRESS/LENGTH");
-    let length: u32 = length.parse().expect("a length in bits");
-    match address.parse().expect("an address") {
-        IpAddr::V4(address) => (u128::from(u32::from(address)), 96 + length),
-        IpAddr::V6(address) => (u128::from(address), length),
+fn encode(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) => {
+            control(2, text.len(), out);
+            out.extend_from_slice(text.as_bytes());
+        }
+        Value::Map(pairs) => {
+            control(7, pairs.len(), out);
+            for (key, value) in pairs {
+                encode(&text(key), out);
+                encode(value, out);
+            }
+        }
+        Value::List(values) => {
+            control(11, values.len(), out);
+            values.iter().for_each(|value| encode(value, out));
+        }
+        Value::U16(number) => {
+            control(5, 2, out);
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Value::U32(number) => {
+            control(6, 4, out);
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Value::U64(number) => {
+            control(9, 8, out);
+            out.extend_from_slice(&number.to_be_bytes());
+        }
     }
 }
 
-fn write_place(out: &mut Vec<u8>, place: &Place) {
-    let members = [place.country, place.region, place.city].iter().filter(|text| !text.is_empty()).count();
-    write_control(out, 7, members);
-    write_text(out, "country");
-    write_control(out, 7, 1);
-    write_text(out, "iso_code");
-    write_text(out, place.country);
-    if !place.region.is_empty() {
-        write_text(out, "subdivisions");
-        write_control(out, 11, 1);
-        write_names(out, place.region);
-    }
-    if !place.city.is_empty() {
-        write_text(out, "city");
-        write_names(out, place.city);
-    }
-}
-
-fn write_names(out: &mut Vec<u8>, english: &str) {
-    write_control(out, 7, 1);
-    write_text(out, "names");
-    write_control(out, 7, 1);
-    write_text(out, "en");
-    write_text(out, english);
-}
-
-fn write_metadata(out: &mut Vec<u8>, node_count: u32) {
-    write_control(out, 7, 9);
-    for (key, value) in [("binary_format_major_version", 2u16), ("binary_format_minor_version", 0)] {
-        write_text(out, key);
-        write_number(out, 5, u64::from(value));
-    }
-    write_text(out, "build_epoch");
-    write_number(out, 9, 1_700_000_000);
-    write_text(out, "database_type");
-    write_text(out, "Hitstone-Test-City");
-    write_text(out, "description");
-    write_control(out, 7, 1);
-    write_text(out, "en");
-    write_text(out, "made by a test");
-    write_text(out, "ip_version");
-    write_number(out, 5, 6);
-    write_text(out, "languages");
-    write_control(out, 11, 1);
-    write_text(out, "en");
-    write_text(out, "node_count");
-    write_number(out, 6, u64::from(node_count));
-    write_text(out, "record_size");
-    write_number(out, 5, 24);
-}
-
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    write_control(out, 2, text.len());
-    out.extend(text.as_bytes());
-}
-
-fn write_number(out: &mut Vec<u8>, kind: u8, number: u64) {
-    let bytes: Vec<u8> = number.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-    write_control(out, kind, bytes.len());
-    out.extend(bytes);
-}
-
-/// Kinds up to 7 stand in the first byte, later ones in a second; sizes from 29 take a byte more.
-fn write_control(out: &mut Vec<u8>, kind: u8, size: usize) {
-    assert!(size < 29 + 256, "the writer knows small values only");
-    let short = size.min(29) as u8;
-    if kind <= 7 {
-        out.push(kind << 5 | short);
-    } else {
-        out.extend([short, kind - 7]);
+/// Type and size; types above 7 take a second byte, sizes above 28 another.
+fn control(kind: u8, size: usize, out: &mut Vec<u8>) {
+    assert!(size < 29 + 256, "{size}");
+    let short_size = size.min(29) as u8;
+    out.push(if kind > 7 { short_size } else { kind << 5 | short_size });
+    if kind > 7 {
+        out.push(kind - 7);
     }
     if size >= 29 {
         out.push((size - 29) as u8);
