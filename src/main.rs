@@ -1,3 +1,7 @@
 //! The `hitstone` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hitstone::cli::main()
+}

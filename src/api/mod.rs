@@ -1,3 +1,4 @@
-//! The interfaces that others speak to Hitstone.
+//! The interfaces that others speak to Hitstone, each spelled as its documentation spells it.
 
+pub mod health;
 pub mod pirsch;

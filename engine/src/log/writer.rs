@@ -1,111 +1,138 @@
-//! Appending to a log: frames are buffered, a commit writes them at once and syncs.
+//! Appending to a log: frames gather in memory, a commit writes and syncs them all.
 
 use std::path::{Path, PathBuf};
 
-use super::frame::{CLOSE, HEADER_BYTES, encode_frame, encode_header};
+use super::frame::{CLOSE, FIRST_SEQUENCE, HEADER_BYTES, encode_frame, encode_header};
 use super::log_path;
-use super::replay::ReplayEnd;
 use crate::error::StorageError;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::vfs::{File, Fs};
 
-/// The end of a log, open for appending.
+/// Memory of the buffer that is kept from one commit to the next.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
+
+/// The end of a log, for its one writer.
 ///
-/// After the first failed write or sync it writes nothing more: what is on disk is then not known.
+/// After the first failed write or sync nobody knows what is on disk, so it writes nothing more: every later call
+/// gives [`StorageError::Latched`]. Dropping it loses the frames that were not committed.
 pub struct LogWriter {
     file: Box<dyn File>,
     path: PathBuf,
     generation: u64,
     next_sequence: u64,
+    /// Where the buffer will be written: all before it is on disk.
     synced_end: u64,
     buffer: Vec<u8>,
+    /// The first failure, in words.
     failed: Option<String>,
 }
 
 impl LogWriter {
-    /// Makes a new, empty log, durably.
+    /// Makes the log of a new generation, durable with its name.
     ///
     /// # Errors
-    /// The failed operation; the name may then be there.
-    pub fn create(fs: &dyn Fs, folder: &Path, generation: u64) -> Result<Self, StorageError> {
-        let path = log_path(folder, generation);
+    /// The failed operation; the name may be there then, with a header that is not whole.
+    pub fn create(fs: &dyn Fs, dir: &Path, generation: u64) -> Result<Self, StorageError> {
+        let path = log_path(dir, generation);
         let mut file = fs.create_new(&path, false)?;
         file.append(&encode_header(generation))?;
         file.sync_data()?;
-        fs.sync_dir(folder)?;
-        Ok(Self::at(file, path, generation, 1, HEADER_BYTES as u64))
+        fs.sync_dir(dir)?;
+        Ok(Self::at(file, path, generation, HEADER_BYTES as u64, FIRST_SEQUENCE))
     }
 
-    /// Goes on after a replay: what lies beyond the replay's end (a torn tail, a closing frame) is cut.
+    /// Goes on with a log where its replay ended. What lies behind that, a torn tail or the closing frame, is cut;
+    /// a log of which not even the header was whole is begun anew.
+    ///
+    /// Everything replayed is synced first: it may have been read from memory that never reached the disk.
     ///
     /// # Errors
-    /// The failed operation.
+    /// The failed operation; [`StorageError::Corrupt`] when the file is shorter than what was replayed.
     pub fn resume(
         fs: &dyn Fs,
-        folder: &Path,
+        dir: &Path,
         generation: u64,
-        end: &ReplayEnd,
+        replayed_end: u64,
+        next_sequence: u64,
     ) -> Result<Self, StorageError> {
-        let path = log_path(folder, generation);
+        let path = log_path(dir, generation);
         let mut file = fs.open(&path)?;
-        if file.len()? > end.end_offset {
-            file.truncate(end.end_offset)?;
+        let len = file.len()?;
+        if len < replayed_end {
+            return Err(StorageError::corrupt(
+                &path,
+                len,
+                format!("it had {replayed_end} bytes a moment ago"),
+            ));
         }
-        if end.end_offset == 0 {
+        if len > replayed_end {
+            file.truncate(replayed_end)?;
+        }
+        if replayed_end == 0 {
             file.append(&encode_header(generation))?;
         }
-        // What was replayed may have been read from memory that never reached the disk: it is about to be served.
         file.sync_data()?;
-        fs.sync_dir(folder)?;
-        let synced_end = end.end_offset.max(HEADER_BYTES as u64);
-        Ok(Self::at(file, path, generation, end.next_sequence, synced_end))
+        fs.sync_dir(dir)?;
+        Ok(Self::at(file, path, generation, replayed_end.max(HEADER_BYTES as u64), next_sequence))
     }
 
-    fn at(file: Box<dyn File>, path: PathBuf, generation: u64, next_sequence: u64, synced_end: u64) -> Self {
+    fn at(file: Box<dyn File>, path: PathBuf, generation: u64, synced_end: u64, next_sequence: u64) -> Self {
         Self { file, path, generation, next_sequence, synced_end, buffer: Vec::new(), failed: None }
     }
 
-    /// Adds a frame to what the next commit writes.
+    /// Adds a frame to what the next commit writes, and gives the offset where it will end. `kind` is not [`CLOSE`].
     ///
     /// # Errors
     /// [`StorageError::TooLarge`] for a payload over [`FRAME_BYTES_MAX`], [`StorageError::Latched`] after a failure.
-    pub fn push(&mut self, kind: u8, payload: &[u8]) -> Result<(), StorageError> {
-        self.check()?;
-        if payload.len() > FRAME_BYTES_MAX {
-            let what = format!("a frame of {} bytes, at most {FRAME_BYTES_MAX} are allowed", payload.len());
-            return Err(StorageError::TooLarge { what });
-        }
-        encode_frame(&mut self.buffer, self.generation, self.next_sequence, self.synced_end, kind, payload);
-        self.next_sequence += 1;
-        Ok(())
+    pub fn push(&mut self, kind: u8, payload: &[u8]) -> Result<u64, StorageError> {
+        debug_assert_ne!(kind, CLOSE, "only `close` writes closing frames");
+        self.add(kind, payload)
     }
 
-    /// Writes what was pushed, and syncs. Without anything pushed it does nothing.
+    fn add(&mut self, kind: u8, payload: &[u8]) -> Result<u64, StorageError> {
+        self.check()?;
+        if payload.len() > FRAME_BYTES_MAX {
+            let what = format!("a log frame of {} bytes, {FRAME_BYTES_MAX} at most", payload.len());
+            return Err(StorageError::TooLarge { what });
+        }
+        let numbers = (self.next_sequence, self.synced_end);
+        encode_frame(&mut self.buffer, self.generation, numbers, kind, payload);
+        self.next_sequence += 1;
+        Ok(self.synced_end + self.buffered_bytes() as u64)
+    }
+
+    /// Bytes that the next commit writes.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Writes all frames that were pushed, in one write and one sync. Without any it does nothing.
     ///
     /// # Errors
-    /// The failed write or sync; [`StorageError::Latched`] from then on.
+    /// The failed write or sync; [`StorageError::Latched`] ever after.
     pub fn commit(&mut self) -> Result<(), StorageError> {
         self.check()?;
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let result = self.file.append(&self.buffer).and_then(|()| self.file.sync_data());
-        if let Err(error) = &result {
+        if let Err(error) = self.file.append(&self.buffer).and_then(|()| self.file.sync_data()) {
             self.failed = Some(error.to_string());
+            return Err(error);
         }
         self.synced_end += self.buffer.len() as u64;
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
-        result
+        Ok(())
     }
 
-    /// Commits and ends the log with a closing frame.
+    /// Commits what was pushed, then ends the log with a closing frame, synced too. The closing frame comes second
+    /// so that it vouches for every byte before it.
     ///
     /// # Errors
-    /// As [`Self::commit`].
-    pub fn close(&mut self) -> Result<(), StorageError> {
+    /// As [`LogWriter::commit`].
+    pub fn close(mut self) -> Result<(), StorageError> {
         self.commit()?;
-        self.push(CLOSE, &[])?;
+        self.add(CLOSE, &[])?;
         self.commit()
     }
 
@@ -114,12 +141,22 @@ impl LogWriter {
         &self.path
     }
 
+    /// The log's generation.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The sequence of the next frame.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Everything before this offset is on disk.
+    pub fn synced_end(&self) -> u64 {
+        self.synced_end
+    }
+
     fn check(&self) -> Result<(), StorageError> {
-        match &self.failed {
-            Some(reason) => Err(StorageError::Latched { reason: reason.clone() }),
-            None => Ok(()),
-        }
+        self.failed.as_ref().map_or(Ok(()), |reason| Err(StorageError::Latched { reason: reason.clone() }))
     }
 }
-
-const BUFFER_BYTES_KEPT: usize = 1 << 20;

@@ -158,8 +158,8 @@ impl Core {
     /// # Errors
     /// The failed operation.
     pub fn close(mut self) -> Result<(), StorageError> {
-        self.log()?.commit()?;
-        self.log()?.close()?;
+        let log = self.log.take().ok_or(StorageError::Closed)?;
+        log.close()?;
         self.fs.remove(&self.open.scratch)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Core, OpenSegment, Sealed};
 use crate::error::StorageError;
+use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
 use crate::open::ArenaCapacity;
@@ -79,7 +80,11 @@ impl Core {
             }
             if generation == last {
                 self.torn_tail_bytes = end.torn_bytes;
-                self.log = Some(LogWriter::resume(&*self.fs, &self.folder, generation, &end)?);
+                if !end.closed {
+                    log::rewrite(&*self.fs, &path, end.end_offset)?;
+                }
+                let (offset, sequence) = (end.end_offset, end.next_sequence);
+                self.log = Some(LogWriter::resume(&*self.fs, &self.folder, generation, offset, sequence)?);
             }
         }
         Ok(())
@@ -87,7 +92,9 @@ impl Core {
 
     fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
         let fs = self.fs.clone();
-        log::replay(&*fs, path, generation, &mut |_kind, _sequence, payload| self.apply_all(payload, path))
+        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |_kind, _sequence, payload| {
+            self.apply_all(payload, path)
+        })
     }
 
     /// Seals at once what is already large enough (or spans several logs).

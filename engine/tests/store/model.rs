@@ -154,6 +154,7 @@ impl Model {
         if on_page {
             let mut view = row(event, false);
             view.kind = 0;
+            view.quiet = false;
             view.duration = None;
             for text in [3, 4, 6] {
                 view.texts[text].clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::vfs::sim::SimFs;
+use hitstone_engine::vfs::{OsFs, SharedFs};
 use hitstone_engine::writer::Core;
 
 use crate::dump::{assert_same, of_model, of_snapshot};
@@ -15,16 +16,36 @@ fn options(seal_rows: usize) -> StoreOptions {
     StoreOptions { seal_rows, ..StoreOptions::default() }
 }
 
-fn open(fs: &SimFs, seal_rows: usize) -> Core {
-    Core::open(Arc::new(fs.clone()), Path::new("/data"), options(seal_rows)).unwrap()
+/// Where a history is written.
+enum Disk {
+    Simulated(SimFs),
+    Real(tempfile::TempDir),
+}
+
+impl Disk {
+    fn open(&self, seal_rows: usize) -> Core {
+        let (fs, folder): (SharedFs, &Path) = match self {
+            Disk::Simulated(fs) => (Arc::new(fs.clone()), Path::new("/data")),
+            Disk::Real(folder) => (Arc::new(OsFs), folder.path()),
+        };
+        Core::open(fs, folder, options(seal_rows)).unwrap()
+    }
+
+    /// What is left after the process was killed, or the power went.
+    fn after_end(self, rng: &mut Rng) -> Self {
+        match self {
+            Disk::Simulated(fs) if rng.one_in(2) => Disk::Simulated(fs.kill()),
+            Disk::Simulated(fs) => Disk::Simulated(fs.crash(rng.next())),
+            real => real,
+        }
+    }
 }
 
 /// One history: batches; now and then a seal (with batches while it runs) and a restart, clean or killed.
-fn history(seed: u64, steps: usize) {
-    let mut fs = SimFs::new(seed);
+fn history(mut disk: Disk, seed: u64, steps: usize) {
     let mut rng = Rng::new(seed ^ 0xabcd);
     let seal_rows = 20 + rng.below(60) as usize;
-    let mut core = open(&fs, seal_rows);
+    let mut core = disk.open(seal_rows);
     let mut workload = Workload::new(seed, 2 + rng.below(8));
     let mut model = Model::default();
     let mut job = None;
@@ -48,8 +69,8 @@ fn history(seed: u64, steps: usize) {
         if restarts {
             job = None;
             drop(core);
-            fs = if rng.one_in(2) { fs.kill() } else { fs.crash(rng.next()) };
-            core = open(&fs, seal_rows);
+            disk = disk.after_end(&mut rng);
+            core = disk.open(seal_rows);
             let found = of_snapshot(&core.snapshot(), &SITES);
             assert_same(&found, &of_model(&model), &format!("seed {seed} step {step}, after the restart"));
         }
@@ -60,6 +81,13 @@ fn history(seed: u64, steps: usize) {
 fn random_histories_equal_the_model() {
     let histories = std::env::var("HITSTONE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     for seed in 1..=histories {
-        history(seed, 120);
+        history(Disk::Simulated(SimFs::new(seed)), seed, 120);
+    }
+}
+
+#[test]
+fn histories_on_a_real_disk_equal_the_model() {
+    for seed in 1..=8 {
+        history(Disk::Real(tempfile::tempdir().unwrap()), seed, 120);
     }
 }

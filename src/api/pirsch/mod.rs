@@ -1,4 +1,12 @@
-//! Pirsch's interface.
+//! Pirsch's interface: `/api/v1/...`.
 
+pub mod access;
+pub mod domain;
+pub mod error;
 pub mod filter;
+pub mod hit;
+pub mod json;
+pub mod read;
 pub mod statistics;
+pub mod token;
+pub mod track;

@@ -1,0 +1,75 @@
+//! What is not of any interface: health, metrics, the page at `/`.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use hyper::StatusCode;
+
+use crate::api::pirsch::error::ApiError;
+use crate::app::App;
+use crate::http::respond::{self, Answer};
+
+const INDEX: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Hitstone</title>\n\
+<style>body{font:16px/1.5 system-ui;max-width:40em;margin:4em auto;padding:0 1em}</style>\n\
+<h1>Hitstone</h1>\n<p>This is a self-hosted web-analytics server.</p>\n<ul>\n\
+<li><a href=\"/api/v1/healthcheck\">Health</a></li>\n<li><a href=\"/metrics\">Metrics</a></li>\n\
+<li>Pirsch's API: <code>POST /api/v1/token</code>, <code>POST /api/v1/hit</code>, <code>GET /api/v1/domain</code>, \
+<code>GET /api/v1/statistics/visitor</code></li>\n</ul>\n</html>\n";
+
+/// The page at `/`.
+pub fn index() -> Answer {
+    respond::content(StatusCode::OK, "text/html; charset=utf-8", INDEX)
+}
+
+/// 200 while the process runs.
+pub fn live() -> Answer {
+    respond::content(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")
+}
+
+/// 200 when events are taken and queries answered.
+///
+/// # Errors
+/// 503 and the reason.
+pub fn check(app: &App) -> Result<Answer, ApiError> {
+    match app.fault() {
+        Some(reason) => Err(ApiError::unavailable(reason, None)),
+        None => Ok(respond::json(StatusCode::OK, "{\"status\":\"ok\"}")),
+    }
+}
+
+/// Prometheus' text format.
+pub fn metrics(app: &App) -> Answer {
+    let mut text = String::new();
+    let counters = &app.counters;
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed).to_string();
+    metric(&mut text, "events_stored_total", "counter", "Events stored since the start.", &count(&counters.stored));
+    metric(&mut text, "rows_stored_total", "counter", "Rows stored since the start.", &count(&counters.rows));
+    metric(&mut text, "busy_total", "counter", "Requests answered 503 because too much waited.", &count(&counters.busy));
+    head(&mut text, "events_left_out_total", "counter", "Events answered with success and left out.");
+    for (reason, count) in counters.left_out() {
+        line(&mut text, &format!("events_left_out_total{{reason=\"{reason}\"}}"), &count.to_string());
+    }
+    let status = app.store_status().unwrap_or_default();
+    let latched = if app.fault().is_some() { "1" } else { "0" };
+    metric(&mut text, "latched", "gauge", "1 when the store takes no events.", latched);
+    metric(&mut text, "queued_batches", "gauge", "Batches that wait to be written.", &status.queued_batches.to_string());
+    metric(&mut text, "segments", "gauge", "Sealed segments.", &status.segments.to_string());
+    metric(&mut text, "sealed_rows", "gauge", "Rows in sealed segments.", &status.sealed_rows.to_string());
+    metric(&mut text, "open_rows", "gauge", "Rows in the open segment.", &status.open_rows.to_string());
+    let torn = status.torn_tail_bytes.to_string();
+    metric(&mut text, "torn_tail_bytes", "gauge", "Bytes cut from the log's end at the start.", &torn);
+    respond::content(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: &str) {
+    head(text, name, kind, help);
+    line(text, name, value);
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP hitstone_{name} {help}\n# TYPE hitstone_{name} {kind}");
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "hitstone_{name} {value}");
+}

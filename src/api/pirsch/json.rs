@@ -1,0 +1,194 @@
+//! JSON values whose texts are borrowed from the body where they can be. Deep nesting is refused by the parser.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::api::pirsch::error::ApiError;
+
+/// A number as it was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// A whole number that is not negative.
+    Whole(u64),
+    /// A negative whole number.
+    Negative(i64),
+    /// Any other.
+    Float(f64),
+}
+
+impl Number {
+    /// The number when it is whole and not negative, also when written with a decimal point.
+    pub fn as_whole(self) -> Option<u64> {
+        match self {
+            Number::Whole(number) => Some(number),
+            Number::Float(number) if number >= 0.0 && number.fract() == 0.0 && number < 9e15 => Some(number as u64),
+            Number::Negative(_) | Number::Float(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Whole(number) => write!(f, "{number}"),
+            Number::Negative(number) => write!(f, "{number}"),
+            // Rust writes floats without an exponent and without a needless ".0"; minus zero is zero.
+            Number::Float(number) => write!(f, "{}", if *number == 0.0 { 0.0 } else { *number }),
+        }
+    }
+}
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "named after JSON's kinds")]
+pub enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    /// Members in their order; a name may occur twice, then the last one counts.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+impl<'a> Json<'a> {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// 400 with the position of the fault.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
+        serde_json::from_slice(body).map_err(|error| ApiError::bad(format!("the body is not JSON: {error}")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Json::Number(Number::Whole(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Json::Number(u64::try_from(value).map_or(Number::Negative(value), Number::Whole)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Json::Number(Number::Float(value)))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut object = Vec::new();
+        while let Some((Name(name), value)) = members.next_entry()? {
+            object.push((name, value));
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+/// A member's name, borrowed where it can be (a plain `Cow` never is).
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(value)))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(value.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_plainly() {
+        let table = [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("42", "42"),
+            ("-7", "-7"),
+            ("3.0", "3"),
+            ("0.1", "0.1"),
+            ("1e3", "1000"),
+            ("1e21", "1000000000000000000000"),
+            ("1e-7", "0.0000001"),
+            ("18446744073709551615", "18446744073709551615"),
+        ];
+        for (text, want) in table {
+            match Json::parse(text.as_bytes()) {
+                Ok(Json::Number(number)) => assert_eq!(number.to_string(), want, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn faults_have_a_position_and_depth_is_bounded() {
+        for body in [&b"{"[..], b"", b"{\"a\":1,}", b"\"\xff\"", b"{} {}", b"{\"a\":\"\xc3\"}"] {
+            let error = Json::parse(body).unwrap_err();
+            assert!(error.error[0].contains("line 1 column"), "{error:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn texts_are_borrowed_unless_escaped() {
+        let Ok(Json::List(list)) = Json::parse(b"[\"plain\",\"\\u00e9\"]") else { panic!("no list") };
+        assert!(matches!(list[0], Json::Text(Cow::Borrowed("plain"))));
+        assert_eq!(list[1], Json::Text(Cow::Owned("é".into())));
+    }
+}

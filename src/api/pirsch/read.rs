@@ -1,0 +1,69 @@
+//! `GET /api/v1/statistics/...`: who asks, for which site; the rest is `statistics`' business.
+
+use std::sync::Arc;
+
+use hyper::header::HeaderMap;
+use hyper::{StatusCode, Uri};
+
+use crate::api::pirsch::access;
+use crate::api::pirsch::error::ApiError;
+use crate::api::pirsch::statistics::{self, SiteView, StatisticsContext};
+use crate::app::App;
+use crate::http::respond::{self, Answer};
+use crate::sites::Site;
+
+/// Answers the statistic at `path`, the part after `/api/v1/statistics/`.
+///
+/// # Errors
+/// 400, 401, 403, 404, 503.
+pub async fn statistic(app: &Arc<App>, path: &str, uri: &Uri, headers: &HeaderMap) -> Result<Answer, ApiError> {
+    let site = access::to_read(app, headers)?;
+    let query = uri.query().unwrap_or_default().to_owned();
+    check_id(&site, &query)?;
+    let (path, now_ms, view) = (path.to_owned(), app.clock.now_ms(), view_of(&site));
+    let answer = app.query(move |snapshot, cancelled| {
+        let context = StatisticsContext { snapshot, site: &view, now_ms, cancelled };
+        statistics::answer(&path, &query, &context)
+    });
+    let answer = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok(respond::json(status, answer.body))
+}
+
+/// `id` must name the site that the token belongs to.
+fn check_id(site: &Site, query: &str) -> Result<(), ApiError> {
+    let id = url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, value)| name == "id" && !value.is_empty())
+        .map(|(_, value)| value)
+        .last();
+    match id {
+        None => Err(ApiError::field("id", "is required: the id of the domain, see /api/v1/domain")),
+        Some(id) if id == site.id => Ok(()),
+        Some(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")),
+    }
+}
+
+fn view_of(site: &Site) -> SiteView {
+    SiteView {
+        number: site.site_id(),
+        id: site.id.clone(),
+        zone: site.timezone.clone(),
+        group_by_title: site.group_by_title,
+        active_visitors_seconds: site.active_visitors_seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_must_be_the_client_s_own() {
+        let site = Site::new(1, "example.com".into(), 0).unwrap();
+        let own = format!("from=2026-01-01&id={}&to=2026-01-02", site.id);
+        assert!(check_id(&site, &own).is_ok());
+        assert_eq!(check_id(&site, "from=x").unwrap_err().status, 400);
+        assert_eq!(check_id(&site, "id=").unwrap_err().status, 400);
+        assert_eq!(check_id(&site, "id=other").unwrap_err().status, 404);
+    }
+}

@@ -1,0 +1,101 @@
+//! `POST /hit`, `/event`, `/session` and their batches: body -> hits -> store -> 200 without a body.
+
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::HeaderName;
+
+use crate::api::pirsch::access;
+use crate::api::pirsch::error::ApiError;
+use crate::api::pirsch::hit::{self, Call};
+use crate::api::pirsch::json::Json;
+use crate::app::{App, IngestError, Ingested};
+use crate::hit::Hit;
+use crate::http::body;
+use crate::http::respond::{self, Answer};
+
+/// Items that a batch may have.
+pub const BATCH_ITEMS_MAX: usize = 5_000;
+/// Seconds after which a busy server may be asked again.
+const BUSY_SECONDS: u64 = 1;
+
+const REJECTED: HeaderName = HeaderName::from_static("x-hitstone-rejected");
+
+/// Takes one hit.
+///
+/// # Errors
+/// 400, 401, 413, 503.
+pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
+    let site = access::to_write(app, request.headers())?;
+    let body = body::read(request).await?;
+    let hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
+    let ingested = app.ingest(&site, vec![hit]).await.map_err(|error| api_error(error, false))?;
+    Ok(accepted(&ingested))
+}
+
+/// Takes a batch, whole or not at all.
+///
+/// # Errors
+/// 400, 401, 413, 503.
+pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
+    let site = access::to_write(app, request.headers())?;
+    let body = body::read(request).await?;
+    let hits = read_batch(call, &body, app.clock.now_ms())?;
+    let ingested = app.ingest(&site, hits).await.map_err(|error| api_error(error, true))?;
+    Ok(accepted(&ingested))
+}
+
+fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
+    let Json::List(items) = Json::parse(body)? else {
+        return Err(ApiError::bad("expected a JSON array"));
+    };
+    if items.len() > BATCH_ITEMS_MAX {
+        return Err(ApiError::bad(format!("a batch has at most {BATCH_ITEMS_MAX} items, not {}", items.len())));
+    }
+    let read = |(index, item)| hit::read(call, item, now, true).map_err(|error| error.in_item(index));
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn accepted(ingested: &Ingested) -> Answer {
+    if ingested.left_out.is_empty() {
+        return respond::empty();
+    }
+    respond::with_header(respond::empty(), REJECTED, &ingested.left_out.join(", "))
+}
+
+fn api_error(error: IngestError, in_batch: bool) -> ApiError {
+    match error {
+        IngestError::Refused { index, field, message } => {
+            let error = ApiError::field(field, message);
+            if in_batch { error.in_item(index) } else { error }
+        }
+        IngestError::Busy(message) => ApiError::unavailable(message, Some(BUSY_SECONDS)),
+        IngestError::Unavailable(message) => ApiError::unavailable(message, None),
+        IngestError::TooLarge(message) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_781_000_000_000;
+
+    #[test]
+    fn one_bad_item_is_named_and_rejects_all() {
+        let good = r#"{"url":"https://example.com/","ip":"198.51.100.2","user_agent":"UA","time":"2026-06-01T00:00:00Z"}"#;
+        let body = format!("[{good},{good},{{\"ip\":\"198.51.100.2\"}}]");
+        let error = read_batch(Call::Hit, body.as_bytes(), NOW).unwrap_err();
+        assert_eq!(error.validation["[2].url"], "is required");
+        assert_eq!(error.error, ["item 2: url: is required"]);
+        let error = read_batch(Call::Hit, format!("[{good},7]").as_bytes(), NOW).unwrap_err();
+        assert_eq!(error.error, ["item 1: expected a JSON object"]);
+        assert_eq!(read_batch(Call::Hit, format!("[{good}]").as_bytes(), NOW).unwrap().len(), 1);
+        assert!(read_batch(Call::Hit, b"[]", NOW).unwrap().is_empty());
+        assert!(read_batch(Call::Hit, good.as_bytes(), NOW).is_err());
+        let many = format!("[{}0]", "0,".repeat(BATCH_ITEMS_MAX));
+        assert!(read_batch(Call::Hit, many.as_bytes(), NOW).unwrap_err().error[0].contains("5000"));
+    }
+}

@@ -1,0 +1,341 @@
+//! `App`: what a running server is made of, and its verbs: take hits, answer statistics, administer. Knows neither
+//! HTTP nor how any interface spells things.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use hitstone_engine::error::StorageError;
+use hitstone_engine::event::Event;
+use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
+use hitstone_engine::vfs::SharedFs;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::admin::{self, AdminError};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::enrich::client_ip::Proxies;
+use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome};
+use crate::hit::Hit;
+use crate::rate::MinuteLimit;
+use crate::salts::Salts;
+use crate::sites::LiveSite;
+use crate::state::StateFile;
+use crate::tokens::Tokens;
+
+/// Failed tries for a token that one address has in a minute.
+const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
+/// A statistic that takes longer is given up.
+pub const QUERY_TIME_MAX: Duration = Duration::from_secs(60);
+/// From so many hits on a batch is enriched off the threads that serve connections.
+const LARGE_BATCH: usize = 64;
+/// How long closing waits for those who still use the store.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Events that were stored.
+    pub stored: AtomicU64,
+    /// Rows that were stored.
+    pub rows: AtomicU64,
+    /// Requests answered "busy".
+    pub busy: AtomicU64,
+    left_out: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Counters {
+    fn count_left_out(&self, reason: &'static str, count: u64) {
+        if count > 0 {
+            *self.left_out.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += count;
+        }
+    }
+
+    /// Events left out, by reason.
+    pub fn left_out(&self) -> BTreeMap<&'static str, u64> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What became of hits that were taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Events stored.
+    pub stored: usize,
+    /// Why others were left out; each reason once, in the order of the hits.
+    pub left_out: Vec<&'static str>,
+}
+
+/// Why hits were not taken; none of them was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngestError {
+    /// A hit has a field that cannot be taken.
+    Refused {
+        /// Which of the hits, in the order given.
+        index: usize,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Too much is waiting: try again in a second.
+    Busy(String),
+    /// The store takes nothing, for this reason.
+    Unavailable(String),
+    /// More than the store takes at once.
+    TooLarge(String),
+}
+
+impl From<StorageError> for IngestError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Busy => Self::Busy(error.to_string()),
+            StorageError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            // Paths and the system's words concern the operator: health and the log have them.
+            StorageError::Latched { .. } | StorageError::Closed => Self::Unavailable(error.to_string()),
+            other => {
+                eprintln!("hitstone: {other}");
+                Self::Unavailable("the store could not write: see the server's log".into())
+            }
+        }
+    }
+}
+
+/// A running server.
+pub struct App {
+    /// The settings it was started with.
+    pub settings: Settings,
+    /// Now.
+    pub clock: Clock,
+    /// Sites and clients.
+    pub state: StateFile,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// How client addresses are found.
+    pub proxies: Proxies,
+    /// Failed tries for a token, by client address.
+    pub token_failures: MinuteLimit,
+    /// Counts for metrics.
+    pub counters: Counters,
+    salts: Arc<Salts>,
+    enricher: Enricher,
+    store: ArcSwapOption<Store>,
+    queries: Arc<Semaphore>,
+}
+
+impl App {
+    /// Opens the data folder and everything in it; takes the folder's lock.
+    ///
+    /// # Errors
+    /// What cannot be opened, in words.
+    pub fn open(fs: SharedFs, settings: Settings, clock: Clock) -> Result<Self, String> {
+        let folder = settings.data.clone();
+        let said = |error: StorageError| error.to_string();
+        fs.create_dir_all(&folder).map_err(said)?;
+        let options = StoreOptions { session_window: settings.session_window, seal_rows: settings.seal_rows };
+        let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
+        let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
+        for host in &settings.sites {
+            admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
+        }
+        let salts = Arc::new(Salts::open(Arc::clone(&fs), &folder, clock.now_ms()).map_err(said)?);
+        let enrich = EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
+        let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
+        Ok(Self {
+            proxies: settings.proxies(),
+            token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
+            counters: Counters::default(),
+            queries: Arc::new(Semaphore::new(settings.threads)),
+            store: ArcSwapOption::from_pointee(store),
+            settings,
+            clock,
+            state,
+            tokens,
+            salts,
+            enricher,
+        })
+    }
+
+    /// Takes hits of one site, all or none; stored and synced when it returns. They are processed in the order of
+    /// their times, those of equal time in the order given.
+    ///
+    /// # Errors
+    /// Nothing was stored (or, after a failed write, perhaps all was).
+    pub async fn ingest(self: &Arc<Self>, site: &Arc<LiveSite>, hits: Vec<Hit>) -> Result<Ingested, IngestError> {
+        let (events, mut ingested) = if hits.len() < LARGE_BATCH {
+            self.enrich(site, &hits)?
+        } else {
+            let (app, site) = (Arc::clone(self), Arc::clone(site));
+            let task = tokio::task::spawn_blocking(move || app.enrich(&site, &hits));
+            task.await.map_err(|_| IngestError::Unavailable("the server failed on this batch".into()))??
+        };
+        if events.is_empty() {
+            return Ok(ingested);
+        }
+        let count = events.len();
+        let receipt = self.store(events).await.inspect_err(|error| {
+            if matches!(error, IngestError::Busy(_)) {
+                self.counters.busy.fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
+        ingested.stored = count.saturating_sub(receipt.pings_without_session);
+        if receipt.pings_without_session > 0 {
+            push_distinct(&mut ingested.left_out, "no-session");
+            self.counters.count_left_out("no-session", receipt.pings_without_session as u64);
+        }
+        self.counters.stored.fetch_add(ingested.stored as u64, Ordering::Relaxed);
+        self.counters.rows.fetch_add(receipt.rows as u64, Ordering::Relaxed);
+        Ok(ingested)
+    }
+
+    fn enrich(&self, site: &LiveSite, hits: &[Hit]) -> Result<(Vec<Event>, Ingested), IngestError> {
+        let now = self.clock.now_ms();
+        let context = site.context();
+        let mut order: Vec<(usize, &Hit)> = hits.iter().enumerate().collect();
+        order.sort_by_key(|(_, hit)| hit.time.unwrap_or(now));
+        let mut events = Vec::with_capacity(hits.len());
+        let mut ingested = Ingested::default();
+        let mut reasons = Vec::new();
+        for (index, hit) in order {
+            match self.enricher.enrich(hit, &context, now) {
+                Ok(Outcome::Event(event)) => events.push(event),
+                Ok(Outcome::LeftOut(reason)) => reasons.push(reason.as_str()),
+                Err(EnrichError::Refused(refusal)) => {
+                    return Err(IngestError::Refused {
+                        index,
+                        field: refusal.field,
+                        message: refusal.message,
+                    });
+                }
+                Err(EnrichError::Storage(error)) => return Err(error.into()),
+            }
+        }
+        for reason in reasons {
+            self.counters.count_left_out(reason, 1);
+            push_distinct(&mut ingested.left_out, reason);
+        }
+        Ok((events, ingested))
+    }
+
+    async fn store(&self, events: Vec<Event>) -> Result<Receipt, IngestError> {
+        let (done, result) = oneshot::channel();
+        {
+            let store = self.store.load_full().ok_or(StorageError::Closed)?;
+            store.append(
+                events,
+                Box::new(move |result| {
+                    // Who asked may have gone away meanwhile; the events are stored all the same.
+                    let _ = done.send(result);
+                }),
+            )?;
+        }
+        Ok(result.await.map_err(|_| StorageError::Closed)??)
+    }
+
+    /// Runs `question` on a thread of its own over what is stored now, when one of the threads for statistics is
+    /// free. Dropping the future, and the deadline, make `cancelled` give a reason.
+    ///
+    /// # Errors
+    /// Why there is no answer, in words.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(Arc<Snapshot>, &(dyn Fn() -> Option<&'static str> + Sync)) -> T + Send + 'static,
+    ) -> Result<T, &'static str> {
+        let deadline = Instant::now() + QUERY_TIME_MAX;
+        let waiting = tokio::time::timeout(QUERY_TIME_MAX, Arc::clone(&self.queries).acquire_owned());
+        let permit = waiting.await.map_err(|_| "too many statistics are being computed")?;
+        let snapshot = self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
+        let gone = GoneAway::default();
+        let flag = Arc::clone(&gone.0);
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let cancelled = || {
+                if flag.load(Ordering::Relaxed) {
+                    return Some("nobody waits for the answer any more");
+                }
+                (Instant::now() > deadline).then_some("it took longer than 60 seconds")
+            };
+            question(snapshot, &cancelled)
+        });
+        task.await.map_err(|_| "the server failed on this statistic")
+    }
+
+    /// Does an administrative operation; in force when it returns. Waits for the disk.
+    ///
+    /// # Errors
+    /// Nothing was changed, and why.
+    pub fn administer(&self, request: admin::Request) -> Result<admin::Response, AdminError> {
+        let response = admin::execute(&self.state, self.clock.now_ms(), request)?;
+        let view = self.state.view();
+        self.tokens.retain(|client| view.client(client).is_some())?;
+        Ok(response)
+    }
+
+    /// Does what is due every few seconds: ends salts, takes the operator's files anew. Waits for the disk.
+    pub fn tidy(&self) {
+        if let Err(error) = self.salts.expire(self.clock.now_ms()) {
+            eprintln!("hitstone: {error}");
+        }
+        match self.enricher.reload_if_changed() {
+            Ok(files) => files.iter().for_each(|file| eprintln!("hitstone: took {} anew", file.display())),
+            Err(error) => eprintln!("hitstone: {error}"),
+        }
+    }
+
+    /// Figures about the store; `None` once it is closed.
+    pub fn store_status(&self) -> Option<Status> {
+        self.store.load().as_ref().map(|store| store.status())
+    }
+
+    /// Why the server cannot take events or answer queries, if it cannot.
+    pub fn fault(&self) -> Option<String> {
+        match self.store_status() {
+            Some(status) => status.latched,
+            None => Some("the store is closed".into()),
+        }
+    }
+
+    /// Closes the store: what is queued is written and synced. Blocks.
+    ///
+    /// # Errors
+    /// The first failed write or sync, in words.
+    pub fn close(&self) -> Result<(), String> {
+        let Some(mut store) = self.store.swap(None) else { return Ok(()) };
+        let deadline = Instant::now() + CLOSE_PATIENCE;
+        loop {
+            match Arc::try_unwrap(store) {
+                Ok(store) => return store.close().map_err(|error| error.to_string()),
+                Err(_) if Instant::now() > deadline => return Err("the store is still in use".into()),
+                Err(shared) => store = shared,
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Opens what the folder holds besides the store.
+fn open_small(fs: &SharedFs, folder: &Path, settings: &Settings) -> Result<(StateFile, Tokens), StorageError> {
+    let lifetime_ms = settings.token_lifetime.as_millis() as i64;
+    let state = StateFile::open(Arc::clone(fs), folder)?;
+    let tokens = Tokens::open(Arc::clone(fs), folder, lifetime_ms)?;
+    Ok((state, tokens))
+}
+
+fn push_distinct(list: &mut Vec<&'static str>, reason: &'static str) {
+    if !list.contains(&reason) {
+        list.push(reason);
+    }
+}
+
+/// Raises its flag when dropped, which is when nobody waits any more (or when all is done).
+#[derive(Default)]
+struct GoneAway(Arc<AtomicBool>);
+
+impl Drop for GoneAway {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

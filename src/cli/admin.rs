@@ -1,0 +1,153 @@
+//! `site` and `client`: over the socket of the server that runs on the folder, else on the folder itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ArgMatches;
+use hitstone_engine::error::StorageError;
+use hitstone_engine::vfs::{Fs, OsFs, SharedFs};
+
+use crate::admin::{self, Request, Response, SiteChanges, SiteInfo};
+use crate::cli::{Failure, data_folder, say};
+use crate::clock::Clock;
+use crate::control::{self, AskError};
+use crate::sites::WeekStart;
+use crate::state::StateFile;
+
+/// How long a command waits for a server that is starting or ending, or for another command.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `hitstone site ...`
+pub fn site(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    let request = match name {
+        "create" => Request::SiteCreate { host: text(matches, "host") },
+        "set" => Request::SiteSet { host: text(matches, "host"), changes: changes(matches) },
+        "delete" => Request::SiteDelete { host: text(matches, "host") },
+        _ => Request::SiteList,
+    };
+    run(matches, request)
+}
+
+/// `hitstone client ...`
+pub fn client(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    let request = match name {
+        "create" => {
+            Request::ClientCreate { site: text(matches, "site"), write_only: matches.get_flag("write-only") }
+        }
+        "revoke" => Request::ClientRevoke { client_id: text(matches, "client") },
+        _ => Request::ClientList { site: matches.get_one::<String>("site").cloned() },
+    };
+    run(matches, request)
+}
+
+fn text(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
+}
+
+fn changes(matches: &ArgMatches) -> SiteChanges {
+    let switch = |name| matches.get_one::<bool>(name).copied();
+    SiteChanges {
+        timezone: matches.get_one::<String>("timezone").cloned(),
+        week_start: matches.get_one::<String>("week-start").map(|day| match day.as_str() {
+            "sunday" => WeekStart::Sunday,
+            _ => WeekStart::Monday,
+        }),
+        group_by_title: switch("group-by-title"),
+        active_visitors_seconds: matches.get_one::<u32>("active-visitors-seconds").copied(),
+        alternative_hosts: matches.get_many::<String>("alternative-hosts").map(|hosts| hosts.cloned().collect()),
+        ignore_dnt: switch("ignore-dnt"),
+        public: switch("public"),
+        strict_hosts: switch("strict-hosts"),
+        keep_event_id: switch("keep-event-id"),
+    }
+}
+
+fn run(matches: &ArgMatches, request: Request) -> Result<(), Failure> {
+    let folder = data_folder(matches)?;
+    let response = perform(&folder, &request)?;
+    if matches.get_flag("json") {
+        let json = serde_json::to_string(&response).map_err(|error| Failure::Failed(error.to_string()))?;
+        say(&json);
+    } else {
+        print(&response);
+    }
+    Ok(())
+}
+
+/// Does the operation here when the folder is free, else asks the server that has it.
+fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
+    let said = |error: StorageError| Failure::Failed(error.to_string());
+    let fs: SharedFs = Arc::new(OsFs);
+    if matches!(request, Request::SiteCreate { .. }) {
+        fs.create_dir_all(folder).map_err(said)?;
+    } else if !fs.exists(folder).map_err(said)? {
+        return Err(Failure::Failed(format!("there is no data folder {}", folder.display())));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fs.lock(folder) {
+            Ok(_lock) => {
+                let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
+                return admin::execute(&state, Clock::system().now_ms(), request.clone())
+                    .map_err(|error| Failure::Failed(error.to_string()));
+            }
+            Err(StorageError::Locked { .. }) => {}
+            Err(error) => return Err(said(error)),
+        }
+        match control::ask(folder, request) {
+            Ok(response) => return Ok(response),
+            Err(AskError::Failed(message)) => return Err(Failure::Failed(message)),
+            Err(AskError::NobodyThere) if Instant::now() > deadline => {
+                let folder = folder.display();
+                return Err(Failure::Failed(format!("{folder} is in use, and whoever uses it does not answer")));
+            }
+            Err(AskError::NobodyThere) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn print(response: &Response) {
+    let pair = |name: &str, value: &str| say(&format!("{name:<20} {value}"));
+    match response {
+        Response::SiteCreated { id, hostname, identification_code, client_id, client_secret } => {
+            pair("site", hostname);
+            pair("id", id);
+            pair("identification code", identification_code);
+            pair("client id", client_id);
+            pair("client secret", &format!("{client_secret} (shown only now)"));
+        }
+        Response::ClientCreated { client_id, client_secret } => {
+            pair("client id", client_id);
+            pair("client secret", &format!("{client_secret} (shown only now)"));
+        }
+        Response::AccessKeyCreated { access_key, client_id } => {
+            pair("access key", &format!("{access_key} (shown only now)"));
+            pair("client id", client_id);
+        }
+        Response::Site(site) => print_site(site),
+        Response::SiteDeleted { deleted } => say(&format!("deleted {deleted}")),
+        Response::ClientRevoked { revoked } => say(&format!("revoked {revoked}")),
+        Response::Clients(clients) => {
+            for client in clients {
+                let kind = if client.write_only { "write-only" } else { "read-write" };
+                say(&format!("{}  {kind}  {}  {}", client.client_id, client.created, client.site));
+            }
+        }
+        Response::Sites(sites) => {
+            for site in sites {
+                say(&format!("{}  {}  {}", site.id, site.created, site.hostname));
+            }
+        }
+    }
+}
+
+fn print_site(site: &SiteInfo) {
+    let Ok(serde_json::Value::Object(members)) = serde_json::to_value(site) else { return };
+    for (name, value) in members {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        say(&format!("{:<24} {value}", name.replace('_', " ")));
+    }
+}

@@ -1,0 +1,385 @@
+//! Settings: flags, then `HITSTONE_*` variables, then Prisme's variables, then the TOML file, then defaults.
+//!
+//! One table names each setting once: the flag, the variable and the key in the file have the same name. A bad value
+//! is an error that names the setting and where it was given.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::enrich::client_ip::{Network, Proxies, Trust};
+
+/// One setting, as `help` shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Name of the flag and of the key in the file.
+    pub name: &'static str,
+    /// What `help` calls the value; empty for switches.
+    pub value: &'static str,
+    /// The default as `help` shows it, empty when there is none.
+    pub default: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// May be given several times.
+    pub many: bool,
+    /// Not shown by `help`.
+    pub hidden: bool,
+}
+
+const fn setting(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { name, value, default, help, many: false, hidden: false }
+}
+
+/// The setting that every command has.
+pub const DATA: Setting = setting("data", "DIR", "./hitstone-data", "The data folder; made when it is missing.");
+
+/// The settings of the server.
+pub const SERVER: &[Setting] = &[
+    DATA,
+    setting("listen", "ADDR:PORT", "127.0.0.1:8787", "Where to listen for HTTP; port 0 picks a free one."),
+    Setting {
+        many: true,
+        ..setting("site", "HOST", "", "Creates this site when it is missing; may be given several times.")
+    },
+    setting("geo-db", "FILE", "", "A GeoIP database (MMDB with city or country records) for places."),
+    setting(
+        "events-per-minute",
+        "N",
+        "60",
+        "Events that browsers of one address may send in a minute; 0 is no limit. Calls with a token have none.",
+    ),
+    setting(
+        "trust-proxy",
+        "",
+        "false",
+        "The peer is a trusted proxy: the client's address is the right-most one in the proxy's header.",
+    ),
+    setting("proxy-header", "NAME", "X-Forwarded-For", "The header in which the proxy names the client."),
+    Setting {
+        many: true,
+        ..setting(
+            "trusted-proxies",
+            "CIDR",
+            "",
+            "Only peers in these networks are trusted proxies, and hops through them are skipped.",
+        )
+    },
+    setting("spam-list", "FILE", "", "A file with one host a line whose referrals are left out."),
+    setting("session-window", "DURATION", "30m", "A session ends when nothing happens for this long."),
+    setting("threads", "N", "", "Statistics that are computed at once; by default the machine's processors."),
+    setting("token-lifetime", "DURATION", "24h", "How long an access token is valid."),
+    setting("durability", "MODE", "strict", "`strict`: an event is answered when it is on disk. There is no other mode."),
+    setting("max-connections", "N", "4096", "Connections served at once; more wait until one is closed."),
+    Setting {
+        hidden: true,
+        ..setting("seal-rows", "N", "262144", "Rows of the open segment at which it is sealed; for tests.")
+    },
+    #[cfg(feature = "test-clock")]
+    setting("clock-file", "FILE", "", "Now is read from this file, one RFC 3339 line; for tests."),
+];
+
+/// The variables of Prisme that are read too, and the setting that each stands for.
+const PRISME: &[(&str, &str)] = &[
+    ("PRISME_TRUST_PROXY", "trust-proxy"),
+    ("PRISME_PROXY_TRUST", "trust-proxy"),
+    ("PRISME_PROXY_HEADER", "proxy-header"),
+    ("PRISME_PROXY_HEADER_XFORWARDEDFOR", "proxy-header"),
+    ("PRISME_ORIGINS", "site"),
+    ("PRISME_PORT", "listen"),
+    ("PRISME_SERVER_PORT", "listen"),
+];
+
+/// The settings of the server, checked.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named after the settings, which `SERVER` describes")]
+pub struct Settings {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub sites: Vec<String>,
+    pub geo_db: Option<PathBuf>,
+    pub spam_list: Option<PathBuf>,
+    pub events_per_minute: u32,
+    pub trust_proxy: bool,
+    pub proxy_header: String,
+    pub trusted_proxies: Vec<Network>,
+    pub session_window: Duration,
+    pub threads: usize,
+    pub token_lifetime: Duration,
+    pub seal_rows: usize,
+    pub max_connections: usize,
+    pub clock_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Whose word is taken for the client's address: the networks' when some are given, else the peer's.
+    pub fn proxies(&self) -> Proxies {
+        let trust = match (self.trusted_proxies.as_slice(), self.trust_proxy) {
+            ([], false) => Trust::Nobody,
+            ([], true) => Trust::Hops(1),
+            (networks, _) => Trust::Networks(networks.to_vec()),
+        };
+        Proxies { trust, header: self.proxy_header.clone() }
+    }
+}
+
+/// Settings as they were given, each with where it came from.
+#[derive(Debug, Default)]
+pub struct Given {
+    values: BTreeMap<String, (Vec<String>, String)>,
+    /// Lines to say on stderr.
+    pub notes: Vec<String>,
+}
+
+impl Given {
+    /// Puts the layers together. `flags` holds what was given on the command line, `known` the settings of the
+    /// command. Settings of the server in the variables or the file are fine for every command.
+    ///
+    /// # Errors
+    /// The file cannot be read or has an unknown key.
+    pub fn gather(
+        flags: BTreeMap<String, Vec<String>>,
+        config: Option<&Path>,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let mut given = Self::default();
+        if let Some(path) = config {
+            given.read_file(path)?;
+        }
+        for (variable, name) in PRISME {
+            if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
+                given.take_prisme(variable, name, &value);
+            }
+        }
+        for setting in SERVER {
+            let variable = variable_of(setting.name);
+            if let Some(value) = env(&variable).filter(|value| !value.is_empty()) {
+                let values = if setting.many { split_list(&value) } else { vec![value] };
+                given.values.insert(setting.name.to_owned(), (values, variable));
+            }
+        }
+        for (name, values) in flags {
+            let source = format!("--{name}");
+            given.values.insert(name, (values, source));
+        }
+        Ok(given)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), String> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("config: cannot read {}: {error}", path.display()))?;
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| format!("config: {}: {}", path.display(), error.message()))?;
+        for (name, value) in table {
+            let source = format!("{name} in {}", path.display());
+            if !SERVER.iter().any(|setting| setting.name == name) {
+                return Err(format!("{source}: there is no such setting"));
+            }
+            let values = match value {
+                toml::Value::Array(items) => items.iter().map(plain).collect::<Option<Vec<_>>>(),
+                single => plain(&single).map(|text| vec![text]),
+            };
+            let values = values.ok_or_else(|| format!("{source}: expected a text, a number, true, false or a list"))?;
+            self.values.insert(name, (values, source));
+        }
+        Ok(())
+    }
+
+    fn take_prisme(&mut self, variable: &str, name: &str, value: &str) {
+        let values = match name {
+            "listen" => vec![format!("0.0.0.0:{value}")],
+            // Prisme's wildcards name no site that could be created: they are alternative names of one.
+            "site" => split_list(value).into_iter().filter(|origin| !origin.contains('*')).collect(),
+            _ => vec![value.to_owned()],
+        };
+        self.notes.push(format!("{variable} is read as {}; please use that name", variable_of(name)));
+        self.values.insert(name.to_owned(), (values, variable.to_owned()));
+    }
+
+    fn one<'a>(&'a self, setting: &'a str) -> Option<(&'a str, &'a str)> {
+        let (values, source) = self.values.get(setting)?;
+        values.last().map(|value| (value.as_str(), source.as_str()))
+    }
+
+    fn read<T>(&self, name: &str, default: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+        let (value, source) = self.one(name).unwrap_or((default, name));
+        parse(value).map_err(|why| format!("{source}: {why}"))
+    }
+
+    fn many<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+        let Some((values, source)) = self.values.get(name) else { return Ok(Vec::new()) };
+        values.iter().map(|value| parse(value).map_err(|why| format!("{source}: {why}"))).collect()
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.one(name).map(|(value, _)| PathBuf::from(value))
+    }
+
+    /// The data folder.
+    pub fn data(&self, default: &str) -> PathBuf {
+        self.path("data").unwrap_or_else(|| PathBuf::from(default))
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// One line that names the setting at fault.
+    pub fn settings(&self, data_default: &str) -> Result<Settings, String> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
+        self.read("durability", "strict", |value| match value {
+            "strict" => Ok(()),
+            other => Err(format!("{other:?} is not a mode of this version; the only one is strict")),
+        })?;
+        Ok(Settings {
+            data: self.data(data_default),
+            listen: self.read("listen", "127.0.0.1:8787", address)?,
+            sites: self.many("site", crate::sites::normalise_hostname)?,
+            geo_db: self.path("geo-db"),
+            spam_list: self.path("spam-list"),
+            events_per_minute: self.read("events-per-minute", "60", |text| number(text, 0, u32::MAX.into()))? as u32,
+            trust_proxy: self.read("trust-proxy", "false", switch)?,
+            proxy_header: self.read("proxy-header", "X-Forwarded-For", header_name)?,
+            trusted_proxies: self.many("trusted-proxies", str::parse)?,
+            session_window: self.read("session-window", "30m", |text| duration_within(text, 60, 86_399))?,
+            threads: self.read("threads", &processors, |text| number(text, 1, 1024))? as usize,
+            token_lifetime: self.read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
+            seal_rows: self.read("seal-rows", "262144", |text| number(text, 1, 1 << 24))? as usize,
+            max_connections: self.read("max-connections", "4096", |text| number(text, 1, 1 << 20))? as usize,
+            clock_file: self.path("clock-file"),
+        })
+    }
+}
+
+fn variable_of(name: &str) -> String {
+    format!("HITSTONE_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn split_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| format!("{text:?} is not an address such as 127.0.0.1:8787"))
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+fn header_name(text: &str) -> Result<String, String> {
+    match hyper::header::HeaderName::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("{text:?} is not a header's name")),
+    }
+}
+
+fn duration_within(text: &str, least: u64, most: u64) -> Result<Duration, String> {
+    let fault = || format!("{text:?} is not a duration such as 30m, between {least} seconds and {most} seconds");
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (count, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(fault()),
+    };
+    let seconds = count.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(fault)?;
+    if !(least..=most).contains(&seconds) {
+        return Err(fault());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(flags: &[(&str, &str)], env: &[(&str, &str)], file: &str) -> Result<Given, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hitstone.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags = flags.iter().map(|(name, value)| (name.to_string(), vec![value.to_string()])).collect();
+        Given::gather(flags, Some(&path), &|name| {
+            env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.to_string())
+        })
+    }
+
+    #[test]
+    fn layers_go_flag_variable_prisme_file_default() {
+        let file = "listen = \"127.0.0.1:1\"\nthreads = 3\nsite = [\"a.example\", \"b.example\"]";
+        let listen = |flags: &[_], env: &[_]| given(flags, env, file).unwrap().settings("x").unwrap().listen.port();
+        let env = [("HITSTONE_LISTEN", "127.0.0.1:3"), ("PRISME_PORT", "2")];
+        assert_eq!(listen(&[("listen", "127.0.0.1:4")], &env), 4);
+        assert_eq!(listen(&[], &env), 3);
+        assert_eq!(listen(&[], &env[1..]), 2);
+        assert_eq!(listen(&[], &[]), 1);
+        let settings = given(&[], &[], file).unwrap().settings("x").unwrap();
+        assert_eq!((settings.threads, settings.sites.len()), (3, 2));
+        let bare = given(&[], &[], "").unwrap().settings("x").unwrap();
+        assert_eq!(bare.listen.port(), 8787);
+        assert_eq!(bare.data, PathBuf::from("x"));
+    }
+
+    #[test]
+    fn prisme_is_told_our_name() {
+        let given = given(&[], &[("PRISME_TRUST_PROXY", "true"), ("PRISME_ORIGINS", "a.example,*.b.example")], "");
+        let given = given.unwrap();
+        assert!(given.notes.iter().any(|note| note.contains("HITSTONE_TRUST_PROXY")));
+        let settings = given.settings("x").unwrap();
+        assert!(settings.trust_proxy);
+        assert_eq!(settings.sites, ["a.example"]);
+    }
+
+    #[test]
+    fn bad_values_name_the_setting() {
+        let table = [
+            ("listen", "nowhere"),
+            ("events-per-minute", "-1"),
+            ("threads", "0"),
+            ("trust-proxy", "perhaps"),
+            ("proxy-header", "a b"),
+            ("trusted-proxies", "10.0.0.0/33"),
+            ("session-window", "30"),
+            ("session-window", "25h"),
+            ("token-lifetime", "soon"),
+            ("durability", "relaxed"),
+            ("site", "https://example.com"),
+            ("max-connections", "0"),
+        ];
+        for (name, value) in table {
+            let error = given(&[(name, value)], &[], "").unwrap().settings("x").unwrap_err();
+            assert!(error.starts_with(&format!("--{name}: ")), "{error}");
+        }
+        let error = given(&[], &[("HITSTONE_THREADS", "many")], "").unwrap().settings("x").unwrap_err();
+        assert!(error.starts_with("HITSTONE_THREADS: "), "{error}");
+        assert!(given(&[], &[], "thread = 3").unwrap_err().contains("no such setting"));
+        assert!(given(&[], &[], "threads = 1.5").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Referrers that are sent only to be seen in statistics.
+//!
+//! A short list of our own, and an operator's file with one host a line. It knows nothing of events.
+
+use std::collections::HashSet;
+
+use super::url::canonical_host;
+
+/// Hosts that have long been known for nothing else.
+const HOSTS: &[&str] = &[
+    "100dollars-seo.com",
+    "best-seo-offer.com",
+    "best-seo-solution.com",
+    "bestwebsitesawards.com",
+    "blackhatworth.com",
+    "buttons-for-website.com",
+    "buttons-for-your-website.com",
+    "buy-cheap-online.info",
+    "cenoval.ru",
+    "darodar.com",
+    "econom.co",
+    "event-tracking.com",
+    "floating-share-buttons.com",
+    "free-share-buttons.com",
+    "free-social-buttons.com",
+    "get-free-traffic-now.com",
+    "hulfingtonpost.com",
+    "ilovevitaly.com",
+    "iskalko.ru",
+    "kambasoft.com",
+    "makemoneyonline.com",
+    "monetizationking.net",
+    "o-o-6-o-o.com",
+    "priceg.com",
+    "ranksonic.info",
+    "savetubevideo.com",
+    "semalt.com",
+    "semaltmedia.com",
+    "seo-platform.com",
+    "simple-share-buttons.com",
+    "sitevaluation.org",
+    "social-buttons.com",
+    "success-seo.com",
+    "trafficmonetize.org",
+    "trafficmonetizer.org",
+    "videos-for-your-business.com",
+    "webmonetizer.net",
+    "website-errors-scanner.com",
+    "ranking-bot.com",
+    "traffic2cash.xyz",
+    "trafficbot.life",
+    "bottraffic.live",
+    "bot-traffic.icu",
+    "news.grets.store",
+    "static.seders.website",
+    "rida.tokyo",
+];
+
+/// Parts of texts that are attacks and no referrers.
+const ATTACKS: &[&str] = &[
+    "select(",
+    "select ",
+    "sleep(",
+    "benchmark(",
+    "waitfor delay",
+    "/etc/passwd",
+    "<script",
+    "${jndi:",
+    " or 1=1",
+];
+
+/// The hosts that are refused as referrers, each with its subdomains.
+#[derive(Debug, Clone)]
+pub struct SpamList {
+    hosts: HashSet<String>,
+}
+
+impl Default for SpamList {
+    fn default() -> Self {
+        Self { hosts: HOSTS.iter().map(|host| (*host).to_owned()).collect() }
+    }
+}
+
+impl SpamList {
+    /// Our own list and the hosts of `text`, one a line; `#` begins a remark. Lines that are no hosts are skipped.
+    pub fn with_more(text: &str) -> Self {
+        let mut list = Self::default();
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        list.hosts.extend(lines.filter(|line| !line.is_empty()).filter_map(canonical_host));
+        list
+    }
+
+    /// Whether a referrer, as sent, is spam or an attack.
+    pub fn holds(&self, referrer: &str) -> bool {
+        if referrer.is_empty() {
+            return false;
+        }
+        let lower = referrer.to_lowercase();
+        let text = lower.trim();
+        let address = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let host = address.split(['/', '?', '#', ':']).next().unwrap_or_default();
+        let mut parents =
+            std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, rest)| rest));
+        parents.any(|parent| self.hosts.contains(parent))
+            || ATTACKS.iter().any(|attack| text.contains(attack))
+    }
+
+    /// How many hosts are listed.
+    pub fn host_count(&self) -> usize {
+        self.hosts.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_their_subdomains() {
+        let list = SpamList::with_more("# mine\nSpam.example # bad\n\nnot a host\n");
+        assert_eq!(list.host_count(), SpamList::default().host_count() + 1);
+        let table = [
+            ("", false),
+            ("https://example.com/", false),
+            ("https://semalt.com/x", true),
+            ("http://www.SEMALT.com:80/x", true),
+            ("semalt.com", true),
+            ("https://notsemalt.com", false),
+            ("https://a.spam.example/", true),
+            ("https://example.com/?q=sleep(5)", true),
+            ("My Newsletter", false),
+        ];
+        for (referrer, wanted) in table {
+            assert_eq!(list.holds(referrer), wanted, "{referrer}");
+        }
+    }
+}

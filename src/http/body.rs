@@ -1,0 +1,91 @@
+//! Reading a request's body: bounded in size and time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
+use hyper::header::EXPECT;
+use tokio::time::timeout;
+
+/// Bytes that a body may have.
+pub const BYTES_MAX: usize = 1 << 20;
+/// A body must be here whole within this time.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// What is read of a body that is too large, so that the client gets to see the answer.
+const DRAINED_BYTES_MAX: usize = 16 << 20;
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More than [`BYTES_MAX`].
+    #[error("the body is larger than 1 MiB")]
+    TooLarge,
+    /// Not whole within 20 seconds.
+    #[error("the body did not arrive within 20 seconds")]
+    TooSlow,
+    /// The connection broke or the framing is wrong.
+    #[error("the body is not complete")]
+    Broken,
+}
+
+/// The whole body.
+///
+/// # Errors
+/// It is too large, too slow or broken; the connection is of no further use then.
+pub async fn read(request: Request<Incoming>) -> Result<Bytes, BodyError> {
+    let waits_for_go_ahead = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    if body.size_hint().lower() > BYTES_MAX as u64 {
+        if !waits_for_go_ahead {
+            drain(body).await;
+        }
+        return Err(BodyError::TooLarge);
+    }
+    match timeout(TIME_MAX, collect(&mut body)).await {
+        Ok(Err(BodyError::TooLarge)) => {
+            drain(body).await;
+            Err(BodyError::TooLarge)
+        }
+        Ok(result) => result,
+        Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+async fn collect(body: &mut Incoming) -> Result<Bytes, BodyError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > BYTES_MAX {
+            return Err(BodyError::TooLarge);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+async fn drain(mut body: Incoming) {
+    let _ = timeout(DRAIN_TIME_MAX, async {
+        let mut count = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            count += frame.data_ref().map_or(0, Bytes::len);
+            if count > DRAINED_BYTES_MAX {
+                break;
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,5 @@
+//! HTTP without routes: bodies, answers, connections. Knows neither the APIs nor the store.
+
+pub mod body;
+pub mod connection;
+pub mod respond;

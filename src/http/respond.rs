@@ -1,0 +1,50 @@
+//! Answers: a status, a few headers, a body that is whole.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+
+/// What every handler answers.
+pub type Answer = Response<Full<Bytes>>;
+
+/// A body of a media type.
+pub fn content(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// JSON text.
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    content(status, "application/json", body)
+}
+
+/// 200 without a body.
+pub fn empty() -> Answer {
+    Response::new(Full::default())
+}
+
+/// Adds a header; a value that is none is left out.
+pub fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+/// Says after how many seconds to try again.
+pub fn retry_after(answer: Answer, seconds: u64) -> Answer {
+    with_header(answer, RETRY_AFTER, &seconds.to_string())
+}
+
+/// Says which methods a path has.
+pub fn allow(answer: Answer, methods: &str) -> Answer {
+    with_header(answer, ALLOW, methods)
+}
+
+/// Ends the connection after this answer: the rest of the request is not read.
+pub fn close(answer: Answer) -> Answer {
+    with_header(answer, CONNECTION, "close")
+}

@@ -1,0 +1,62 @@
+//! The accept loop: bounded connections, a graceful end. Knows neither the APIs nor the store.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::http::connection;
+use crate::router;
+
+/// Requests in flight have this long to finish when the server stops.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// After a failed accept (out of descriptors, say) the next try waits, so that connections can end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves connections until `stop` turns true; then stops accepting, lets requests in flight finish and returns.
+pub async fn run(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
+    let connections_max = app.settings.max_connections;
+    let connections = Arc::new(Semaphore::new(connections_max));
+    let mut stopping = stop.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer, permit)) = accepted else { continue };
+        let (app, stop) = (Arc::clone(&app), stop.clone());
+        tokio::spawn(async move {
+            let handler = move |request| router::answer(Arc::clone(&app), peer.ip(), request);
+            connection::serve(stream, stop, handler).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
+    if timeout(DRAIN_MAX, connections.acquire_many(all)).await.is_err() {
+        eprintln!("hitstone: some requests did not finish within {} seconds", DRAIN_MAX.as_secs());
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> Option<Accepted> {
+    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Small answers must not wait for more; a connection that refuses the option works all the same.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, permit))
+        }
+        Err(error) => {
+            eprintln!("hitstone: cannot accept a connection: {error}");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The small state of a data folder: sites and clients, in one file `state` that is replaced as a whole.
+//!
+//! Readers take an immutable view and never wait. A change is made on a copy, written and synced, and only then seen:
+//! what a command was told is in force is on disk. Needs the folder's lock.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use hitstone_engine::error::StorageError;
+use hitstone_engine::vfs::SharedFs;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::SecretHash;
+use crate::envelope::{self, Kind};
+use crate::sites::{Client, ClientKind, LiveSite, Site};
+
+const KIND: Kind = Kind { magic: *b"HITSTATE", version: 1 };
+
+/// What the file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// All sites.
+    pub sites: Vec<Site>,
+    /// All clients.
+    pub clients: Vec<Client>,
+    /// Number of the next site.
+    pub next_site: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { sites: Vec::new(), clients: Vec::new(), next_site: 1 }
+    }
+}
+
+impl State {
+    /// The site with this host name.
+    pub fn site_of_host(&self, hostname: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| site.hostname == hostname)
+    }
+
+    fn fault(&self) -> Option<String> {
+        for site in &self.sites {
+            if site.number == 0 || site.number >= self.next_site {
+                return Some(format!("site {} has the number {} of a later one", site.hostname, site.number));
+            }
+            if !site.has_sound_secret() {
+                return Some(format!("the secret of site {} is not 32 hexadecimal digits", site.hostname));
+            }
+        }
+        None
+    }
+}
+
+/// The state with ways to find things in it.
+#[derive(Debug, Default)]
+pub struct View {
+    /// As in the file.
+    pub state: State,
+    sites: HashMap<u32, Arc<LiveSite>>,
+    clients: HashMap<String, Client>,
+    keys: HashMap<SecretHash, u32>,
+}
+
+impl View {
+    fn of(state: State) -> Self {
+        let sites = state.sites.iter().map(|site| (site.number, Arc::new(LiveSite::new(site.clone())))).collect();
+        let clients = state.clients.iter().map(|client| (client.id.clone(), client.clone())).collect();
+        let keys = state
+            .clients
+            .iter()
+            .filter_map(|client| match client.kind {
+                ClientKind::WriteOnly { key } => Some((key, client.site)),
+                ClientKind::Oauth { .. } => None,
+            })
+            .collect();
+        Self { state, sites, clients, keys }
+    }
+
+    /// The site with this number.
+    pub fn site(&self, number: u32) -> Option<&Arc<LiveSite>> {
+        self.sites.get(&number)
+    }
+
+    /// The client with this id.
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.get(id)
+    }
+
+    /// The site that an access key writes to. Found by the key's hash, so that timing tells nothing about the key.
+    pub fn site_of_access_key(&self, key: &str) -> Option<&Arc<LiveSite>> {
+        self.site(*self.keys.get(&SecretHash::of(key))?)
+    }
+}
+
+/// The state of an open data folder.
+pub struct StateFile {
+    fs: SharedFs,
+    path: PathBuf,
+    current: ArcSwap<View>,
+    changing: Mutex<()>,
+}
+
+impl StateFile {
+    /// Reads `folder`'s state; an empty one when there is none yet.
+    ///
+    /// # Errors
+    /// The file is damaged or newer than this program.
+    pub fn open(fs: SharedFs, folder: &Path) -> Result<Self, StorageError> {
+        let path = folder.join("state");
+        let state: State = envelope::read(&*fs, &path, KIND)?.unwrap_or_default();
+        if let Some(what) = state.fault() {
+            return Err(StorageError::corrupt(&path, 0, what));
+        }
+        Ok(Self { fs, path, current: ArcSwap::from_pointee(View::of(state)), changing: Mutex::new(()) })
+    }
+
+    /// The state as it is now.
+    pub fn view(&self) -> Arc<View> {
+        self.current.load_full()
+    }
+
+    /// Changes the state: on disk and in force when this returns. When `change` fails nothing happens. Waits for
+    /// the disk: not for a thread that serves connections.
+    ///
+    /// # Errors
+    /// What `change` says, or that the file could not be written.
+    pub fn change<T, E: From<StorageError>>(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.current.load().state.clone();
+        let value = change(&mut state)?;
+        envelope::write(&*self.fs, &self.path, KIND, &state)?;
+        self.current.store(Arc::new(View::of(state)));
+        Ok(value)
+    }
+}
