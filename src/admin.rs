@@ -80,11 +80,21 @@ pub enum Response {
         client_id: String,
         client_secret: String,
     },
-    ClientCreated { client_id: String, client_secret: String },
-    AccessKeyCreated { access_key: String, client_id: String },
+    ClientCreated {
+        client_id: String,
+        client_secret: String,
+    },
+    AccessKeyCreated {
+        access_key: String,
+        client_id: String,
+    },
     Site(SiteInfo),
-    SiteDeleted { deleted: String },
-    ClientRevoked { revoked: String },
+    SiteDeleted {
+        deleted: String,
+    },
+    ClientRevoked {
+        revoked: String,
+    },
     Clients(Vec<ClientInfo>),
     Sites(Vec<SiteInfo>),
 }
@@ -223,7 +233,10 @@ fn set<T>(field: &mut T, value: Option<T>) {
 
 fn normalise_all(hosts: &[String]) -> Result<Vec<String>, AdminError> {
     if hosts.len() > sites::ALTERNATIVE_HOSTS_MAX {
-        return Err(AdminError::Refused(format!("at most {} alternative hosts", sites::ALTERNATIVE_HOSTS_MAX)));
+        return Err(AdminError::Refused(format!(
+            "at most {} alternative hosts",
+            sites::ALTERNATIVE_HOSTS_MAX
+        )));
     }
     let named = hosts.iter().filter(|host| !host.trim().is_empty());
     named.map(|host| sites::normalise_alternative(host).map_err(AdminError::Refused)).collect()
@@ -250,7 +263,8 @@ fn revoke_client(state: &mut State, client_id: &str) -> Result<Response, AdminEr
 
 fn list_clients(state: &State, site: Option<&str>) -> Result<Response, AdminError> {
     let only = site.map(|host| find_site(state, host).map(|site| site.number)).transpose()?;
-    let host_of = |number| state.sites.iter().find(|site| site.number == number).map(|site| site.hostname.clone());
+    let host_of =
+        |number| state.sites.iter().find(|site| site.number == number).map(|site| site.hostname.clone());
     let clients = state
         .clients
         .iter()
@@ -268,11 +282,9 @@ fn list_clients(state: &State, site: Option<&str>) -> Result<Response, AdminErro
 /// Finds a site by host name or public id.
 fn find_site<'a>(state: &'a State, host: &str) -> Result<&'a Site, AdminError> {
     let normal = sites::normalise_hostname(host).unwrap_or_default();
-    state
-        .sites
-        .iter()
-        .find(|site| site.hostname == normal || site.id == host)
-        .ok_or_else(|| AdminError::Refused(format!("there is no site {host}; `hitstone site list` shows all")))
+    state.sites.iter().find(|site| site.hostname == normal || site.id == host).ok_or_else(|| {
+        AdminError::Refused(format!("there is no site {host}; `hitstone site list` shows all"))
+    })
 }
 
 fn site_info(site: &Site) -> SiteInfo {

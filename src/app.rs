@@ -142,7 +142,8 @@ impl App {
             admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
         }
         let salts = Arc::new(Salts::open(Arc::clone(&fs), &folder, clock.now_ms()).map_err(said)?);
-        let enrich = EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
+        let enrich =
+            EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
         let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
         Ok(Self {
             proxies: settings.proxies(),
@@ -164,7 +165,11 @@ impl App {
     ///
     /// # Errors
     /// Nothing was stored (or, after a failed write, perhaps all was).
-    pub async fn ingest(self: &Arc<Self>, site: &Arc<LiveSite>, hits: Vec<Hit>) -> Result<Ingested, IngestError> {
+    pub async fn ingest(
+        self: &Arc<Self>,
+        site: &Arc<LiveSite>,
+        hits: Vec<Hit>,
+    ) -> Result<Ingested, IngestError> {
         let (events, mut ingested) = if hits.len() < LARGE_BATCH {
             self.enrich(site, &hits)?
         } else {
@@ -247,7 +252,8 @@ impl App {
         let deadline = Instant::now() + QUERY_TIME_MAX;
         let waiting = tokio::time::timeout(QUERY_TIME_MAX, Arc::clone(&self.queries).acquire_owned());
         let permit = waiting.await.map_err(|_| "too many statistics are being computed")?;
-        let snapshot = self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
+        let snapshot =
+            self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
         let gone = GoneAway::default();
         let flag = Arc::clone(&gone.0);
         let task = tokio::task::spawn_blocking(move || {
@@ -317,7 +323,11 @@ impl App {
 }
 
 /// Opens what the folder holds besides the store.
-fn open_small(fs: &SharedFs, folder: &Path, settings: &Settings) -> Result<(StateFile, Tokens), StorageError> {
+fn open_small(
+    fs: &SharedFs,
+    folder: &Path,
+    settings: &Settings,
+) -> Result<(StateFile, Tokens), StorageError> {
     let lifetime_ms = settings.token_lifetime.as_millis() as i64;
     let state = StateFile::open(Arc::clone(fs), folder)?;
     let tokens = Tokens::open(Arc::clone(fs), folder, lifetime_ms)?;

@@ -37,7 +37,8 @@ const fn setting(
 }
 
 /// The setting that every command has.
-pub const DATA: Setting = setting("data", "DIR", "./hitstone-data", "The data folder; made when it is missing.");
+pub const DATA: Setting =
+    setting("data", "DIR", "./hitstone-data", "The data folder; made when it is missing.");
 
 /// The settings of the server.
 pub const SERVER: &[Setting] = &[
@@ -74,7 +75,12 @@ pub const SERVER: &[Setting] = &[
     setting("session-window", "DURATION", "30m", "A session ends when nothing happens for this long."),
     setting("threads", "N", "", "Statistics that are computed at once; by default the machine's processors."),
     setting("token-lifetime", "DURATION", "24h", "How long an access token is valid."),
-    setting("durability", "MODE", "strict", "`strict`: an event is answered when it is on disk. There is no other mode."),
+    setting(
+        "durability",
+        "MODE",
+        "strict",
+        "`strict`: an event is answered when it is on disk. There is no other mode.",
+    ),
     setting("max-connections", "N", "4096", "Connections served at once; more wait until one is closed."),
     Setting {
         hidden: true,
@@ -173,8 +179,9 @@ impl Given {
     fn read_file(&mut self, path: &Path) -> Result<(), String> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("config: cannot read {}: {error}", path.display()))?;
-        let table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| format!("config: {}: {}", path.display(), error.message()))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| format!("config: {}: {}", path.display(), error.message()))?;
         for (name, value) in table {
             let source = format!("{name} in {}", path.display());
             if !SERVER.iter().any(|setting| setting.name == name) {
@@ -184,7 +191,8 @@ impl Given {
                 toml::Value::Array(items) => items.iter().map(plain).collect::<Option<Vec<_>>>(),
                 single => plain(&single).map(|text| vec![text]),
             };
-            let values = values.ok_or_else(|| format!("{source}: expected a text, a number, true, false or a list"))?;
+            let values = values
+                .ok_or_else(|| format!("{source}: expected a text, a number, true, false or a list"))?;
             self.values.insert(name, (values, source));
         }
         Ok(())
@@ -206,7 +214,12 @@ impl Given {
         values.last().map(|value| (value.as_str(), source.as_str()))
     }
 
-    fn read<T>(&self, name: &str, default: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+    fn read<T>(
+        &self,
+        name: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, String> {
         let (value, source) = self.one(name).unwrap_or((default, name));
         parse(value).map_err(|why| format!("{source}: {why}"))
     }
@@ -241,13 +254,16 @@ impl Given {
             sites: self.many("site", crate::sites::normalise_hostname)?,
             geo_db: self.path("geo-db"),
             spam_list: self.path("spam-list"),
-            events_per_minute: self.read("events-per-minute", "60", |text| number(text, 0, u32::MAX.into()))? as u32,
+            events_per_minute: self
+                .read("events-per-minute", "60", |text| number(text, 0, u32::MAX.into()))?
+                as u32,
             trust_proxy: self.read("trust-proxy", "false", switch)?,
             proxy_header: self.read("proxy-header", "X-Forwarded-For", header_name)?,
             trusted_proxies: self.many("trusted-proxies", str::parse)?,
             session_window: self.read("session-window", "30m", |text| duration_within(text, 60, 86_399))?,
             threads: self.read("threads", &processors, |text| number(text, 1, 1024))? as usize,
-            token_lifetime: self.read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
+            token_lifetime: self
+                .read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
             seal_rows: self.read("seal-rows", "262144", |text| number(text, 1, 1 << 24))? as usize,
             max_connections: self.read("max-connections", "4096", |text| number(text, 1, 1 << 20))? as usize,
             clock_file: self.path("clock-file"),
@@ -273,7 +289,8 @@ fn plain(value: &toml::Value) -> Option<String> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let text =
+        text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     text.parse().map_err(|_| format!("{text:?} is not an address such as 127.0.0.1:8787"))
 }
 
@@ -300,7 +317,8 @@ fn header_name(text: &str) -> Result<String, String> {
 }
 
 fn duration_within(text: &str, least: u64, most: u64) -> Result<Duration, String> {
-    let fault = || format!("{text:?} is not a duration such as 30m, between {least} seconds and {most} seconds");
+    let fault =
+        || format!("{text:?} is not a duration such as 30m, between {least} seconds and {most} seconds");
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = text.split_at(digits);
     let factor: u64 = match unit {
@@ -334,7 +352,8 @@ mod tests {
     #[test]
     fn layers_go_flag_variable_prisme_file_default() {
         let file = "listen = \"127.0.0.1:1\"\nthreads = 3\nsite = [\"a.example\", \"b.example\"]";
-        let listen = |flags: &[_], env: &[_]| given(flags, env, file).unwrap().settings("x").unwrap().listen.port();
+        let listen =
+            |flags: &[_], env: &[_]| given(flags, env, file).unwrap().settings("x").unwrap().listen.port();
         let env = [("HITSTONE_LISTEN", "127.0.0.1:3"), ("PRISME_PORT", "2")];
         assert_eq!(listen(&[("listen", "127.0.0.1:4")], &env), 4);
         assert_eq!(listen(&[], &env), 3);
@@ -349,7 +368,8 @@ mod tests {
 
     #[test]
     fn prisme_is_told_our_name() {
-        let given = given(&[], &[("PRISME_TRUST_PROXY", "true"), ("PRISME_ORIGINS", "a.example,*.b.example")], "");
+        let given =
+            given(&[], &[("PRISME_TRUST_PROXY", "true"), ("PRISME_ORIGINS", "a.example,*.b.example")], "");
         let given = given.unwrap();
         assert!(given.notes.iter().any(|note| note.contains("HITSTONE_TRUST_PROXY")));
         let settings = given.settings("x").unwrap();

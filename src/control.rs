@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::admin::{Request, Response};
 use crate::app::App;
+use crate::http::connection::stopped;
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -82,7 +83,7 @@ impl Control {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
             };
             let Ok((stream, _)) = accepted else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -154,6 +155,8 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Response, AskError> {
     match serde_json::from_str(&line) {
         Ok(Reply::Ok(response)) => Ok(response),
         Ok(Reply::Error(message)) => Err(AskError::Failed(message)),
-        Err(_) => Err(AskError::Failed("the running server ended before it answered; see whether it is in force".into())),
+        Err(_) => Err(AskError::Failed(
+            "the running server ended before it answered; see whether it is in force".into(),
+        )),
     }
 }

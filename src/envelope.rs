@@ -31,7 +31,8 @@ pub struct Kind {
 /// # Errors
 /// The file system refused.
 pub fn write<T: Serialize>(fs: &dyn Fs, path: &Path, kind: Kind, value: &T) -> Result<(), StorageError> {
-    let payload = serde_json::to_vec(value).map_err(|error| StorageError::corrupt(path, 0, error.to_string()))?;
+    let payload =
+        serde_json::to_vec(value).map_err(|error| StorageError::corrupt(path, 0, error.to_string()))?;
     vfs::replace(fs, path, &wrap(kind, &payload), true)
 }
 
@@ -66,7 +67,8 @@ fn unwrap<'a>(path: &Path, kind: Kind, bytes: &'a [u8]) -> Result<&'a [u8], Stor
     let Some((head, payload)) = bytes.split_at_checked(HEAD_BYTES) else {
         return Err(fault(bytes.len() as u64, "the file is too short"));
     };
-    let number = |at: usize| head.get(at..at + 4).and_then(|part| part.try_into().ok()).map(u32::from_le_bytes);
+    let number =
+        |at: usize| head.get(at..at + 4).and_then(|part| part.try_into().ok()).map(u32::from_le_bytes);
     if head.get(..8) != Some(kind.magic.as_slice()) {
         return Err(fault(0, "the file does not begin as it should"));
     }

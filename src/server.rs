@@ -25,7 +25,7 @@ pub async fn run(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<boo
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = connection::stopped(&mut stopping) => break,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         let (app, stop) = (Arc::clone(&app), stop.clone());

@@ -245,9 +245,19 @@ mod tests {
     fn bad_host_names_are_refused() {
         let long = "a".repeat(64);
         let many = "abc.".repeat(80);
-        for text in
-            ["", ".", "https://example.com", "example.com:80", "a b", "-a.com", "a..b", "*.com", "[::1]", &long, &many]
-        {
+        for text in [
+            "",
+            ".",
+            "https://example.com",
+            "example.com:80",
+            "a b",
+            "-a.com",
+            "a..b",
+            "*.com",
+            "[::1]",
+            &long,
+            &many,
+        ] {
             assert!(normalise_hostname(text).is_err(), "{text}");
         }
     }

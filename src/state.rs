@@ -66,7 +66,8 @@ pub struct View {
 
 impl View {
     fn of(state: State) -> Self {
-        let sites = state.sites.iter().map(|site| (site.number, Arc::new(LiveSite::new(site.clone())))).collect();
+        let sites =
+            state.sites.iter().map(|site| (site.number, Arc::new(LiveSite::new(site.clone())))).collect();
         let clients = state.clients.iter().map(|client| (client.id.clone(), client.clone())).collect();
         let keys = state
             .clients

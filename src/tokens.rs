@@ -71,7 +71,8 @@ impl Tokens {
     /// # Errors
     /// The file could not be written; the token is not valid then.
     pub fn issue(&self, client: &str, now: TimestampMs) -> Result<Issued, IssueError> {
-        let issued = Issued { token: auth::random_text(auth::ACCESS_TOKEN_CHARS)?, expires: now + self.lifetime_ms };
+        let issued =
+            Issued { token: auth::random_text(auth::ACCESS_TOKEN_CHARS)?, expires: now + self.lifetime_ms };
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept: Vec<Grant> = grants.iter().filter(|grant| grant.expires > now).cloned().collect();
         let of_client = kept.iter().filter(|grant| grant.client == client).count();

@@ -42,9 +42,21 @@ pub fn metrics(app: &App) -> Answer {
     let mut text = String::new();
     let counters = &app.counters;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed).to_string();
-    metric(&mut text, "events_stored_total", "counter", "Events stored since the start.", &count(&counters.stored));
+    metric(
+        &mut text,
+        "events_stored_total",
+        "counter",
+        "Events stored since the start.",
+        &count(&counters.stored),
+    );
     metric(&mut text, "rows_stored_total", "counter", "Rows stored since the start.", &count(&counters.rows));
-    metric(&mut text, "busy_total", "counter", "Requests answered 503 because too much waited.", &count(&counters.busy));
+    metric(
+        &mut text,
+        "busy_total",
+        "counter",
+        "Requests answered 503 because too much waited.",
+        &count(&counters.busy),
+    );
     head(&mut text, "events_left_out_total", "counter", "Events answered with success and left out.");
     for (reason, count) in counters.left_out() {
         line(&mut text, &format!("events_left_out_total{{reason=\"{reason}\"}}"), &count.to_string());
@@ -52,7 +64,13 @@ pub fn metrics(app: &App) -> Answer {
     let status = app.store_status().unwrap_or_default();
     let latched = if app.fault().is_some() { "1" } else { "0" };
     metric(&mut text, "latched", "gauge", "1 when the store takes no events.", latched);
-    metric(&mut text, "queued_batches", "gauge", "Batches that wait to be written.", &status.queued_batches.to_string());
+    metric(
+        &mut text,
+        "queued_batches",
+        "gauge",
+        "Batches that wait to be written.",
+        &status.queued_batches.to_string(),
+    );
     metric(&mut text, "segments", "gauge", "Sealed segments.", &status.segments.to_string());
     metric(&mut text, "sealed_rows", "gauge", "Rows in sealed segments.", &status.sealed_rows.to_string());
     metric(&mut text, "open_rows", "gauge", "Rows in the open segment.", &status.open_rows.to_string());

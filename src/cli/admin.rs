@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
-use hitstone_engine::vfs::{Fs, OsFs, SharedFs};
+use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use crate::admin::{self, Request, Response, SiteChanges, SiteInfo};
 use crate::cli::{Failure, data_folder, say};
@@ -57,7 +57,9 @@ fn changes(matches: &ArgMatches) -> SiteChanges {
         }),
         group_by_title: switch("group-by-title"),
         active_visitors_seconds: matches.get_one::<u32>("active-visitors-seconds").copied(),
-        alternative_hosts: matches.get_many::<String>("alternative-hosts").map(|hosts| hosts.cloned().collect()),
+        alternative_hosts: matches
+            .get_many::<String>("alternative-hosts")
+            .map(|hosts| hosts.cloned().collect()),
         ignore_dnt: switch("ignore-dnt"),
         public: switch("public"),
         strict_hosts: switch("strict-hosts"),
@@ -102,7 +104,9 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
             Err(AskError::Failed(message)) => return Err(Failure::Failed(message)),
             Err(AskError::NobodyThere) if Instant::now() > deadline => {
                 let folder = folder.display();
-                return Err(Failure::Failed(format!("{folder} is in use, and whoever uses it does not answer")));
+                return Err(Failure::Failed(format!(
+                    "{folder} is in use, and whoever uses it does not answer"
+                )));
             }
             Err(AskError::NobodyThere) => std::thread::sleep(Duration::from_millis(50)),
         }

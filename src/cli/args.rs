@@ -15,7 +15,11 @@ pub fn command() -> Command {
         .after_help(AFTER)
         .subcommand_required(true)
         .subcommand(server("serve", "Runs the server", DATA.default))
-        .subcommand(server("demo", "Fills a data folder with made-up traffic and serves it", super::DEMO_DATA))
+        .subcommand(server(
+            "demo",
+            "Fills a data folder with made-up traffic and serves it",
+            super::DEMO_DATA,
+        ))
         .subcommand(site())
         .subcommand(client())
 }
@@ -29,8 +33,11 @@ fn server(name: &'static str, about: &'static str, data_default: &'static str) -
 }
 
 fn arg(setting: &Setting, default: &str) -> Arg {
-    let help =
-        if default.is_empty() { setting.help.to_owned() } else { format!("{} [default: {default}]", setting.help) };
+    let help = if default.is_empty() {
+        setting.help.to_owned()
+    } else {
+        format!("{} [default: {default}]", setting.help)
+    };
     let arg = Arg::new(setting.name).long(setting.name).help(help).hide(setting.hidden);
     if setting.value.is_empty() {
         return arg.value_name("true|false").num_args(0..=1).default_missing_value("true");
@@ -56,10 +63,14 @@ fn site() -> Command {
     Command::new("site")
         .about("Creates, lists, changes and deletes sites")
         .subcommand_required(true)
-        .subcommand(plain("create", "Creates a site and a client for it; the secret is shown once").arg(host()))
+        .subcommand(
+            plain("create", "Creates a site and a client for it; the secret is shown once").arg(host()),
+        )
         .subcommand(plain("list", "Lists the sites"))
         .subcommand(site_set())
-        .subcommand(plain("delete", "Deletes a site and its clients; its events are no longer shown").arg(host()))
+        .subcommand(
+            plain("delete", "Deletes a site and its clients; its events are no longer shown").arg(host()),
+        )
 }
 
 fn site_set() -> Command {
@@ -122,7 +133,10 @@ fn client() -> Command {
         .subcommand(plain("list", "Lists the clients").arg(site()))
         .subcommand(
             plain("revoke", "Revokes a client and its access tokens").arg(
-                Arg::new("client").value_name("CLIENT_ID").required(true).help("The client's id; see `client list`."),
+                Arg::new("client")
+                    .value_name("CLIENT_ID")
+                    .required(true)
+                    .help("The client's id; see `client list`."),
             ),
         )
 }

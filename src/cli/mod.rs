@@ -70,7 +70,8 @@ fn say_usage(error: &clap::Error) -> ExitCode {
             fail("a command is missing; `hitstone help` lists them", 2)
         }
         ErrorKind::MissingRequiredArgument => {
-            let names: Vec<&str> = text.lines().skip(1).take_while(|line| !line.is_empty()).map(str::trim).collect();
+            let names: Vec<&str> =
+                text.lines().skip(1).take_while(|line| !line.is_empty()).map(str::trim).collect();
             fail(&format!("missing: {}", names.join(", ")), 2)
         }
         _ => {
@@ -107,7 +108,8 @@ fn data_folder(matches: &ArgMatches) -> Result<PathBuf, Failure> {
 }
 
 fn gather(matches: &ArgMatches, flags: BTreeMap<String, Vec<String>>) -> Result<Given, Failure> {
-    let config = matches.get_one::<String>("config").cloned().or_else(|| std::env::var("HITSTONE_CONFIG").ok());
+    let config =
+        matches.get_one::<String>("config").cloned().or_else(|| std::env::var("HITSTONE_CONFIG").ok());
     let env = |name: &str| std::env::var(name).ok();
     Given::gather(flags, config.as_deref().map(Path::new), &env).map_err(Failure::Settings)
 }

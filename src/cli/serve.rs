@@ -117,7 +117,11 @@ fn clock(_: &Settings) -> Clock {
 
 /// Files that settings name must be readable: a wrong name is a bad setting, not a failed start.
 fn check_files(settings: &Settings) -> Result<(), Failure> {
-    let files = [("geo-db", &settings.geo_db), ("spam-list", &settings.spam_list), ("clock-file", &settings.clock_file)];
+    let files = [
+        ("geo-db", &settings.geo_db),
+        ("spam-list", &settings.spam_list),
+        ("clock-file", &settings.clock_file),
+    ];
     for (name, file) in files {
         let Some(file) = file else { continue };
         if let Err(error) = std::fs::File::open(file) {

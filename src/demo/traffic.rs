@@ -36,7 +36,11 @@ const SOURCES: &[(u32, &str, &str)] = &[
     (4, "", "https://t.co/abc"),
     (6, "?utm_source=newsletter&utm_medium=email&utm_campaign=spring", ""),
     (5, "?utm_source=google&utm_medium=cpc&utm_campaign=brand&utm_term=green+tea", "https://www.google.com/"),
-    (4, "?utm_source=instagram&utm_medium=social&utm_campaign=spring&utm_content=story", "https://l.instagram.com/"),
+    (
+        4,
+        "?utm_source=instagram&utm_medium=social&utm_campaign=spring&utm_content=story",
+        "https://l.instagram.com/",
+    ),
 ];
 
 /// Weight, first two bytes of an address, language.
@@ -55,13 +59,33 @@ const PLACES: &[(u32, [u8; 2], &str)] = &[
 
 /// Weight, user agent, width of the screen.
 const BROWSERS: &[(u32, &str, u32)] = &[
-    (28, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36", 1920),
+    (
+        28,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+        1920,
+    ),
     (10, "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0", 2560),
-    (14, "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15", 1440),
-    (22, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", 390),
-    (16, "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36", 412),
+    (
+        14,
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
+        1440,
+    ),
+    (
+        22,
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+        390,
+    ),
+    (
+        16,
+        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36",
+        412,
+    ),
     (5, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", 1920),
-    (5, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0", 1536),
+    (
+        5,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0",
+        1536,
+    ),
 ];
 
 /// Weight of each hour of a day, UTC.
@@ -138,7 +162,12 @@ fn visit(chance: &mut Chance, start: TimestampMs, hits: &mut Vec<Hit>) {
         hits.push(page_view(&visitor, time, &format!("{path}{query}"), title, referrer));
         (query, referrer) = ("", "");
         if let Some((name, meta)) = custom_event(chance, path) {
-            let event = CustomEvent { name: name.into(), duration: chance.below(90) as u32, meta, non_interactive: false };
+            let event = CustomEvent {
+                name: name.into(),
+                duration: chance.below(90) as u32,
+                meta,
+                non_interactive: false,
+            };
             let kind = HitKind::Event(event);
             hits.push(Hit { kind, ..page_view(&visitor, time + 4_000, path, title, "") });
         }
@@ -153,7 +182,10 @@ fn custom_event(chance: &mut Chance, path: &str) -> Option<(&'static str, Vec<(S
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     if path.starts_with("/shop/") && chance.percent(30) {
         let grams = ["50", "100", "250"][chance.below(3) as usize];
-        return Some(("Add to cart", vec![pair("product", path.trim_start_matches("/shop/")), pair("grams", grams)]));
+        return Some((
+            "Add to cart",
+            vec![pair("product", path.trim_start_matches("/shop/")), pair("grams", grams)],
+        ));
     }
     if path == "/cart" && chance.percent(50) {
         let payment = ["card", "invoice", "transfer"][chance.below(3) as usize];
@@ -166,7 +198,8 @@ fn custom_event(chance: &mut Chance, path: &str) -> Option<(&'static str, Vec<(S
 fn visitor(number: u64) -> Visitor {
     let mut chance = Chance(number ^ 0x7ea);
     let (_, [a, b], language) = pick(PLACES, chance.weighted(PLACES.iter().map(|place| place.0)));
-    let (_, user_agent, screen_width) = pick(BROWSERS, chance.weighted(BROWSERS.iter().map(|browser| browser.0)));
+    let (_, user_agent, screen_width) =
+        pick(BROWSERS, chance.weighted(BROWSERS.iter().map(|browser| browser.0)));
     let (c, d) = (chance.below(250) as u8, chance.below(250) as u8);
     Visitor { ip: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), language, user_agent, screen_width }
 }

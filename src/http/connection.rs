@@ -25,7 +25,7 @@ const IDLE_MAX: Duration = Duration::from_secs(75);
 /// From its first byte on a request's head must be here within this time.
 const HEAD_MAX: Duration = Duration::from_secs(15);
 /// How often a slow head is looked for.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_secs(2);
 /// Bytes that a head may have.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Headers that a head may have.
@@ -54,7 +54,7 @@ struct Watched {
 /// Serves one connection until it ends. `stop` turning true lets the request in flight finish and then closes.
 pub async fn serve<H, F>(stream: TcpStream, mut stop: watch::Receiver<bool>, handler: H)
 where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Incoming>) -> F + Unpin,
     F: Future<Output = Answer> + Send + 'static,
 {
     let began = Instant::now();
@@ -86,7 +86,7 @@ where
         tokio::select! {
             // An error means that the client went away or broke the protocol; hyper has answered what it can.
             _ = poll_fn(|context| connection.poll_without_shutdown(context)) => break,
-            _ = stop.wait_for(|stop| *stop), if !stopping => {
+            () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
@@ -119,14 +119,19 @@ fn slow_head() -> String {
     )
 }
 
+/// Returns once `stop` is true, or nobody can make it true any more.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Runs a handler; one that panics answers 500 and ends nothing else.
 async fn guard_panics(answer: impl Future<Output = Answer>) -> Answer {
     let mut answer = std::pin::pin!(answer);
     poll_fn(move |context| {
-        let polled =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer.as_mut().poll(context)));
         polled.unwrap_or_else(|_| {
-            let body = "{\"validation\":{},\"error\":[\"the server failed on this request; its log tells where\"]}";
+            let body =
+                "{\"validation\":{},\"error\":[\"the server failed on this request; its log tells where\"]}";
             Poll::Ready(respond::close(respond::json(StatusCode::INTERNAL_SERVER_ERROR, body)))
         })
     })

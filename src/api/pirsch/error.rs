@@ -47,7 +47,8 @@ impl ApiError {
 
     /// The same fault, found in an item of a batch.
     pub fn in_item(self, index: usize) -> Self {
-        let validation = self.validation.into_iter().map(|(name, message)| (format!("[{index}].{name}"), message));
+        let validation =
+            self.validation.into_iter().map(|(name, message)| (format!("[{index}].{name}"), message));
         let error = self.error.iter().map(|message| format!("item {index}: {message}")).collect();
         Self { validation: validation.collect(), error, ..self }
     }

@@ -23,7 +23,9 @@ impl Number {
     pub fn as_whole(self) -> Option<u64> {
         match self {
             Number::Whole(number) => Some(number),
-            Number::Float(number) if number >= 0.0 && number.fract() == 0.0 && number < 9e15 => Some(number as u64),
+            Number::Float(number) if number >= 0.0 && number.fract() == 0.0 && number < 9e15 => {
+                Some(number as u64)
+            }
             Number::Negative(_) | Number::Float(_) => None,
         }
     }

@@ -16,7 +16,12 @@ use crate::sites::Site;
 ///
 /// # Errors
 /// 400, 401, 403, 404, 503.
-pub async fn statistic(app: &Arc<App>, path: &str, uri: &Uri, headers: &HeaderMap) -> Result<Answer, ApiError> {
+pub async fn statistic(
+    app: &Arc<App>,
+    path: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Answer, ApiError> {
     let site = access::to_read(app, headers)?;
     let query = uri.query().unwrap_or_default().to_owned();
     check_id(&site, &query)?;

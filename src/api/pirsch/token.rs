@@ -20,7 +20,11 @@ use crate::sites::ClientKind;
 ///
 /// # Errors
 /// 400 for a missing field, 401 for a wrong pair, 429 after too many of them.
-pub async fn issue(app: &Arc<App>, client_ip: IpAddr, request: Request<Incoming>) -> Result<Answer, ApiError> {
+pub async fn issue(
+    app: &Arc<App>,
+    client_ip: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
     let body = body::read(request).await?;
     let (id, secret) = read(&body)?;
     let now = app.clock.now_ms();
@@ -30,7 +34,10 @@ pub async fn issue(app: &Arc<App>, client_ip: IpAddr, request: Request<Incoming>
     }
     if !is_client(app, &id, &secret) {
         app.token_failures.count(client_ip, now);
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "client_id and client_secret do not belong together"));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "client_id and client_secret do not belong together",
+        ));
     }
     let issuing = Arc::clone(app);
     let issued = tokio::task::spawn_blocking(move || issuing.tokens.issue(&id, now)).await;
@@ -40,7 +47,9 @@ pub async fn issue(app: &Arc<App>, client_ip: IpAddr, request: Request<Incoming>
             eprintln!("hitstone: {error}");
             return Err(ApiError::unavailable("the token could not be stored: see the server's log", None));
         }
-        Err(_) => return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request")),
+        Err(_) => {
+            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request"));
+        }
     };
     let body = json!({ "access_token": issued.token, "expires_at": clock::rfc3339(issued.expires) });
     Ok(respond::json(StatusCode::OK, body.to_string()))
@@ -97,7 +106,10 @@ mod tests {
     #[test]
     fn bodies_are_read() {
         let fields = |body: &str| -> Vec<String> {
-            read(body.as_bytes()).err().map(|error| error.validation.into_keys().collect()).unwrap_or_default()
+            read(body.as_bytes())
+                .err()
+                .map(|error| error.validation.into_keys().collect())
+                .unwrap_or_default()
         };
         assert_eq!(
             read(br#"{"client_id":"a","client_secret":"b","x":[]}"#).unwrap(),

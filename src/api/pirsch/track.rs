@@ -52,7 +52,10 @@ fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
         return Err(ApiError::bad("expected a JSON array"));
     };
     if items.len() > BATCH_ITEMS_MAX {
-        return Err(ApiError::bad(format!("a batch has at most {BATCH_ITEMS_MAX} items, not {}", items.len())));
+        return Err(ApiError::bad(format!(
+            "a batch has at most {BATCH_ITEMS_MAX} items, not {}",
+            items.len()
+        )));
     }
     let read = |(index, item)| hit::read(call, item, now, true).map_err(|error| error.in_item(index));
     items.into_iter().enumerate().map(read).collect()
@@ -81,7 +84,7 @@ fn api_error(error: IngestError, in_batch: bool) -> ApiError {
 mod tests {
     use super::*;
 
-    const NOW: i64 = 1_781_000_000_000;
+    const NOW: i64 = 1_782_000_000_000;
 
     #[test]
     fn one_bad_item_is_named_and_rejects_all() {

@@ -2,14 +2,16 @@
 
 use super::*;
 
-const NOW: TimestampMs = 1_781_000_000_000;
+const NOW: TimestampMs = 1_782_000_000_000;
 
 fn parse(call: Call, body: &str) -> Result<Hit, ApiError> {
     read(call, Json::parse(body.as_bytes())?, NOW, false)
 }
 
 fn with(extra: &str) -> String {
-    format!(r#"{{"url":"https://example.com/","ip":"198.51.100.2:443","user_agent":"UA","event_name":" E "{extra}}}"#)
+    format!(
+        r#"{{"url":"https://example.com/","ip":"198.51.100.2:443","user_agent":"UA","event_name":" E "{extra}}}"#
+    )
 }
 
 #[test]
@@ -81,7 +83,8 @@ fn each_call_requires_its_own_fields() {
 
 #[test]
 fn metadata_becomes_flat_texts() {
-    let meta = r#","event_meta":{"s":"x","n":1.50,"big":1e3,"yes":true,"no":null,"deep":{"a":{"b":0}},"":""}"#;
+    let meta =
+        r#","event_meta":{"s":"x","n":1.50,"big":1e3,"yes":true,"no":null,"deep":{"a":{"b":0}},"":""}"#;
     let HitKind::Event(event) = parse(Call::Event, &with(meta)).unwrap().kind else { panic!("no event") };
     let pairs: Vec<_> = event.meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(
@@ -92,10 +95,8 @@ fn metadata_becomes_flat_texts() {
 
 #[test]
 fn times_are_read_in_any_zone_to_the_millisecond() {
-    let table = [
-        ("2026-06-10T12:00:00Z", 1_781_092_800_000),
-        ("2026-06-10T14:00:00.1239+02:00", 1_781_092_800_123),
-    ];
+    let table =
+        [("2026-06-10T12:00:00Z", 1_781_092_800_000), ("2026-06-10T14:00:00.1239+02:00", 1_781_092_800_123)];
     for (text, want) in table {
         let hit = parse(Call::Hit, &with(&format!(r#","time":"{text}""#)));
         assert_eq!(hit.unwrap().time, Some(want), "{text}");
