@@ -13,6 +13,8 @@ use hitstone_engine::store::{Store, StoreOptions};
 use hitstone_engine::units::{SiteId, VisitorId};
 use hitstone_engine::vfs::{Bytes, OsFs};
 
+use super::folder::Folder;
+
 /// Reads the bytes as they are, and once more with all checksums made right: those keep out accidents, not what a
 /// faulty writer would have written.
 pub fn run(data: &[u8]) {
@@ -96,10 +98,10 @@ const DAY: i64 = 20_000;
 
 /// Segments that a store wrote.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let folder = std::env::temp_dir().join(format!("hitstone-fuzz-{}", std::process::id()));
+    let folder = Folder::new("segment");
     let store = Store::open(
         Arc::new(OsFs),
-        &folder,
+        &folder.0,
         StoreOptions { session_window: Duration::from_secs(1_800), seal_rows: 40 },
     )
     .expect("opening a store");
@@ -112,8 +114,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     }
     store.close().expect("closing the store");
     let mut seeds = Vec::new();
-    collect(&folder, &mut seeds);
-    let _ = std::fs::remove_dir_all(&folder);
+    collect(&folder.0, &mut seeds);
     assert!(!seeds.is_empty(), "the store sealed nothing");
     seeds
 }

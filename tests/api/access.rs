@@ -140,7 +140,7 @@ fn a_revoked_client_is_out() {
     let response = server.token_response(&id, &secret);
     assert_eq!(response.status, 200, "a client made while the server runs: {response:?}");
     let token = text(&response.json(), "access_token");
-    let revoke = server.folder().run(&["client", "revoke", &id, "--site", "revoke.test"]);
+    let revoke = server.folder().run(&["client", "revoke", &id]);
     assert!(revoke.status.success(), "{}", crate::support::stderr_of(&revoke));
     assert_eq!(server.token_response(&id, &secret).status, 401, "no new token");
     assert_eq!(server.send(&Request::get("/api/v1/domain", &token)).status, 401, "the token it had");

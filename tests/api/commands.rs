@@ -42,12 +42,26 @@ fn bad_settings_are_refused_with_one_line() {
         &["serve", "--data", data, "--no-such-setting"],
         &["serve", "--data", data, "--config", "/nonexistent/hitstone.toml"],
         &["no-such-command"],
-        &["site", "create", "not a host", "--data", data],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr_of(&output));
         assert_one_line(&format!("{args:?}"), &output);
     }
+}
+
+#[test]
+fn a_bad_host_name_is_refused() {
+    let folder = Folder::new();
+    for host in ["not a host", "https://scheme.test", "port.test:80", "path.test/x", "", "a..test"] {
+        let output = folder.run(&["site", "create", host, "--json"]);
+        assert!(!output.status.success(), "{host:?} was taken");
+        assert_one_line(host, &output);
+    }
+    assert_eq!(
+        folder.run_json(&["site", "list", "--json"]),
+        serde_json::json!([]),
+        "a refused site was made"
+    );
 }
 
 /// A data folder belongs to one process at a time.
