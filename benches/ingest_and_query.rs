@@ -100,7 +100,8 @@ fn hit(body: &mut String, random: &mut Random, visitor: usize, day: usize, secon
     const REFERRERS: [&str; 4] =
         ["", "https://www.google.com/", "https://news.ycombinator.com/item", "https://t.co/x"];
     // A few pages get most views.
-    let path = random.below(1 + random.below(2_000));
+    let pages = 1 + random.below(2_000);
+    let path = random.below(pages);
     let referrer = if first { REFERRERS[random.below(4)] } else { "" };
     let date = jiff::civil::date(2025, 1, 1) + jiff::Span::new().days(day as i64);
     let _ = write!(
