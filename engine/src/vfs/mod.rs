@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use crate::error::StorageError;
 
+#[cfg(test)]
+mod contract;
 mod map;
 mod os;
 #[cfg(any(test, feature = "sim"))]
