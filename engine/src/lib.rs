@@ -9,12 +9,19 @@ pub mod error;
 pub mod event;
 pub mod limits;
 pub mod log;
+pub mod manifest;
+pub mod open;
 pub mod query;
+pub mod record;
+pub mod scan;
 pub mod schema;
 pub mod segment;
+pub mod session;
+pub mod snapshot;
 pub mod store;
 pub mod units;
 pub mod vfs;
+pub mod writer;
 
 #[cfg(target_endian = "big")]
 compile_error!(

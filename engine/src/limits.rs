@@ -12,10 +12,16 @@ pub const BATCH_EVENTS_MAX: usize = 10_000;
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Batches that wait for the writer; more are refused.
 pub const QUEUE_BATCHES_MAX: usize = 4_096;
+/// Bytes of texts in batches that wait for the writer; more are refused.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one log frame's payload.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
 /// Rows of the open segment at which it is sealed.
 pub const SEAL_ROWS: usize = 1 << 18;
 
+/// Bytes of distinct strings that the open segment holds; it is sealed at half of them.
+pub const OPEN_TEXT_BYTES_MAX: usize = 64 << 20;
+
+const _: () = assert!(OPEN_TEXT_BYTES_MAX / 2 > BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SESSION_ROWS_MAX <= SEAL_ROWS);

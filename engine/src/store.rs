@@ -1,12 +1,23 @@
 //! The facade: open a data folder, append events, take snapshots, close.
+//!
+//! One writer thread owns the state; a second thread writes segments while it goes on. Queries work on snapshots and
+//! never wait for either.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, select};
 
 use crate::error::StorageError;
 use crate::event::Event;
-use crate::vfs::Fs;
+use crate::limits;
+pub use crate::snapshot::Snapshot;
+use crate::vfs::SharedFs;
+use crate::writer::{Core, SealJob, SealedFile};
 
 /// Settings of a store.
 #[derive(Debug, Clone)]
@@ -15,6 +26,12 @@ pub struct StoreOptions {
     pub session_window: Duration,
     /// Rows of the open segment at which it is sealed.
     pub seal_rows: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { session_window: Duration::from_secs(30 * 60), seal_rows: limits::SEAL_ROWS }
+    }
 }
 
 /// What became of a batch that was stored.
@@ -43,20 +60,62 @@ pub struct Status {
     pub torn_tail_bytes: u64,
 }
 
-/// What a query sees: all that was acknowledged when it was taken, and nothing later.
-pub struct Snapshot {}
+/// Called once with what became of a batch.
+pub type Done = Box<dyn FnOnce(Result<Receipt, StorageError>) + Send>;
+
+struct Waiting {
+    batch: Vec<Event>,
+    bytes: usize,
+    done: Done,
+}
+
+struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    latched: Mutex<Option<StorageError>>,
+    queued_bytes: AtomicUsize,
+}
+
+impl Shared {
+    fn latched(&self) -> Option<StorageError> {
+        self.latched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first failure closes the store to writing.
+    fn latch(&self, error: &StorageError) -> StorageError {
+        let mut latched = self.latched.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = error.to_string();
+        latched.get_or_insert(StorageError::Latched { reason }).clone()
+    }
+}
 
 /// An open data folder.
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: Option<Sender<Waiting>>,
+    writer: Option<JoinHandle<Result<(), StorageError>>>,
+    torn_tail_bytes: u64,
+}
 
 impl Store {
     /// Opens (or makes) the store in `folder`, takes the folder's lock and recovers what was acknowledged.
     ///
     /// # Errors
     /// [`StorageError::Locked`] when another process has it, [`StorageError::Corrupt`] when damage is found.
-    pub fn open(fs: Arc<dyn Fs>, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
-        let _ = (fs, folder, options);
-        Ok(Self {})
+    pub fn open(fs: SharedFs, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
+        let mut core = Core::open(fs, folder, options)?;
+        let torn_tail_bytes = core.torn_tail_bytes();
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(core.snapshot()),
+            latched: Mutex::new(None),
+            queued_bytes: AtomicUsize::new(0),
+        });
+        let (sender, receiver) = bounded(limits::QUEUE_BATCHES_MAX);
+        let writer_shared = shared.clone();
+        let writer = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || Writer::new(core, writer_shared).run(&receiver))
+            .map_err(|error| StorageError::io("start the writer thread of", folder, &error))?;
+        Ok(Self { shared, queue: Some(sender), writer: Some(writer), torn_tail_bytes })
     }
 
     /// Queues a batch, which is stored whole or not at all. `done` is called on the writer's thread once the batch
@@ -65,30 +124,193 @@ impl Store {
     /// # Errors
     /// [`StorageError::Busy`], [`StorageError::Latched`], [`StorageError::TooLarge`]: nothing was queued and `done`
     /// is not called.
-    pub fn append(
-        &self,
-        batch: Vec<Event>,
-        done: Box<dyn FnOnce(Result<Receipt, StorageError>) + Send>,
-    ) -> Result<(), StorageError> {
-        let _ = (batch, done);
-        Err(StorageError::Closed)
+    pub fn append(&self, batch: Vec<Event>, done: Done) -> Result<(), StorageError> {
+        if let Some(latched) = self.shared.latched() {
+            return Err(latched);
+        }
+        let bytes = batch.iter().map(|event| event.texts.byte_count()).sum();
+        if batch.len() > limits::BATCH_EVENTS_MAX || bytes > limits::BATCH_BYTES_MAX {
+            let what = format!("{} events with {bytes} bytes of texts", batch.len());
+            return Err(StorageError::TooLarge { what });
+        }
+        let queue = self.queue.as_ref().ok_or(StorageError::Closed)?;
+        if self.shared.queued_bytes.load(Ordering::Relaxed) > limits::QUEUE_BYTES_MAX {
+            return Err(StorageError::Busy);
+        }
+        self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        queue.try_send(Waiting { batch, bytes, done }).map_err(|refused| {
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => StorageError::Busy,
+                TrySendError::Disconnected(_) => StorageError::Closed,
+            }
+        })
     }
 
     /// What a query sees now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::new(Snapshot {})
+        self.shared.snapshot.load_full()
     }
 
     /// Figures about the store.
     pub fn status(&self) -> Status {
-        Status::default()
+        let snapshot = self.snapshot();
+        let (segments, sealed_rows) = snapshot.sealed_counts();
+        Status {
+            latched: self.shared.latched().map(|error| error.to_string()),
+            segments,
+            sealed_rows,
+            open_rows: snapshot.open_rows(),
+            queued_batches: self.queue.as_ref().map_or(0, Sender::len),
+            torn_tail_bytes: self.torn_tail_bytes,
+        }
     }
 
     /// Writes what is queued, syncs, ends the log and releases the folder.
     ///
     /// # Errors
     /// The first failed write or sync.
-    pub fn close(self) -> Result<(), StorageError> {
-        Ok(())
+    pub fn close(mut self) -> Result<(), StorageError> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), StorageError> {
+        drop(self.queue.take());
+        match self.writer.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(StorageError::Closed),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A failure was latched and reported to those who waited; there is nobody left to tell.
+        let _ = self.stop();
+    }
+}
+
+type SealResult = Result<SealedFile, StorageError>;
+
+/// The writer thread's loop.
+struct Writer {
+    core: Core,
+    shared: Arc<Shared>,
+    sealed: Receiver<SealResult>,
+    sealer: Sender<SealResult>,
+}
+
+impl Writer {
+    fn new(core: Core, shared: Arc<Shared>) -> Self {
+        let (sealer, sealed) = bounded(1);
+        Self { core, shared, sealed, sealer }
+    }
+
+    fn run(mut self, queue: &Receiver<Waiting>) -> Result<(), StorageError> {
+        loop {
+            select! {
+                recv(queue) -> waiting => match waiting {
+                    Ok(first) => self.take(first, queue),
+                    Err(_) => break,
+                },
+                recv(self.sealed) -> result => {
+                    if let Ok(result) = result {
+                        self.end_seal(result);
+                    }
+                }
+            }
+        }
+        if self.core.is_sealing()
+            && let Ok(result) = self.sealed.recv()
+        {
+            self.end_seal(result);
+        }
+        match self.shared.latched() {
+            Some(latched) => Err(latched),
+            None => self.core.close(),
+        }
+    }
+
+    /// Stores the first batch and all that wait behind it with one write and one sync.
+    fn take(&mut self, first: Waiting, queue: &Receiver<Waiting>) {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(waiting) = next {
+            self.shared.queued_bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
+            let result = match self.shared.latched() {
+                Some(latched) => Err(latched),
+                None => self.core.append(&waiting.batch).map_err(|error| self.shared.latch(&error)),
+            };
+            group.push((waiting.done, result));
+            next = if self.core.wants_seal() { None } else { queue.try_recv().ok() };
+        }
+        self.acknowledge(group);
+        self.seal_when_full();
+    }
+
+    fn acknowledge(&mut self, group: Vec<(Done, Result<Receipt, StorageError>)>) {
+        let failed = match self.shared.latched() {
+            Some(latched) => Some(latched),
+            None => self.core.commit().err().map(|error| self.shared.latch(&error)),
+        };
+        if failed.is_none() {
+            self.publish();
+        }
+        for (done, result) in group {
+            done(match &failed {
+                Some(error) => Err(error.clone()),
+                None => result,
+            });
+        }
+    }
+
+    fn publish(&mut self) {
+        self.shared.snapshot.store(Arc::new(self.core.snapshot()));
+    }
+
+    fn seal_when_full(&mut self) {
+        while self.shared.latched().is_none() && self.core.wants_seal() {
+            if self.core.is_sealing() {
+                // The segment before is still being written: events wait in the queue, which is bounded.
+                match self.sealed.recv() {
+                    Ok(result) => self.end_seal(result),
+                    Err(_) => return,
+                }
+                continue;
+            }
+            match self.core.begin_seal() {
+                Ok(job) => self.start(job),
+                Err(error) => {
+                    self.shared.latch(&error);
+                    return;
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn start(&self, job: SealJob) {
+        let report = self.sealer.clone();
+        let job = Arc::new(job);
+        let on_thread = job.clone();
+        let spawned = std::thread::Builder::new().name("sealer".into()).spawn(move || {
+            let _ = report.send(on_thread.run());
+        });
+        if spawned.is_err() {
+            let _ = self.sealer.send(job.run());
+        }
+    }
+
+    fn end_seal(&mut self, result: SealResult) {
+        if self.shared.latched().is_some() {
+            return;
+        }
+        match result.and_then(|file| self.core.finish_seal(file)) {
+            Ok(()) => self.publish(),
+            Err(error) => {
+                self.shared.latch(&error);
+            }
+        }
     }
 }

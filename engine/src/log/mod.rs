@@ -42,6 +42,9 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+use crate::error::StorageError;
+use crate::vfs::{self, Fs};
+
 pub use frame::{CLOSE, FORMAT_VERSION};
 pub use replay::{ReplayEnd, Visit, cut_tail, replay};
 pub use writer::LogWriter;
@@ -59,4 +62,16 @@ pub fn generation_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(NAME_PREFIX)?;
     let is_ours = digits.len() == 16 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_ours { u64::from_str_radix(digits, 16).ok() } else { None }
+}
+
+/// Writes the first `end_offset` bytes of a log anew, over its name. After a failed sync the system may hold bytes as
+/// clean that never reached the disk; a log that was not closed in order is therefore not trusted to be on disk only
+/// because it can be read.
+///
+/// # Errors
+/// The failed operation.
+pub fn rewrite(fs: &dyn Fs, path: &Path, end_offset: u64) -> Result<(), StorageError> {
+    let mut bytes = fs.read(path)?;
+    bytes.truncate(end_offset as usize);
+    vfs::replace(fs, path, &bytes, false)
 }

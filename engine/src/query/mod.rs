@@ -1,20 +1,66 @@
 //! Queries: the model of a question and its exact evaluation over a snapshot.
+//!
+//! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
+//! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
+//! (`keys`); then the days are walked one after the other, each in visitor order over all sources that hold it
+//! (`execute`), and the counts become a report (`report`).
+//!
+//! Invariants: a session is live in at most one source; within a day of a source sessions are in visitor order; site
+//! codes are equal across the sources. An answer is exact, or there is none.
 
+mod events;
+mod execute;
+mod filter;
+mod groups;
+mod guard;
+mod keys;
+mod metadata;
 mod model;
+mod postings;
+mod recurring;
+mod report;
 
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod testdata;
+#[cfg(test)]
+mod tests;
+
+pub use execute::execute;
 pub use model::*;
+pub use recurring::{Recurring, RecurringCache};
 
 use crate::error::QueryError;
+use crate::segment::table::SiteTable;
 use crate::store::Snapshot;
 
 /// Tells a running query to stop. Checked about every ten thousand sessions.
 pub type Cancelled<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
+
+/// One of the parts that a site's data is spread over.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The sessions and rows.
+    pub table: SiteTable<'a>,
+    /// Session indices of the table that are superseded and must not count.
+    pub hidden: Option<&'a roaring::RoaringBitmap>,
+}
 
 /// Answers `query` from `snapshot`.
 ///
 /// # Errors
 /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason.
 pub fn run(snapshot: &Snapshot, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
-    let _ = (snapshot, query, cancelled);
-    Err(QueryError::Invalid("not there yet".into()))
+    let data = snapshot.sources(query.site)?;
+    let mut sources = Vec::with_capacity(data.segments.len());
+    for part in &data.segments {
+        if let Some(table) = part.segment.table(query.site)? {
+            sources.push(Source { table, hidden: part.hidden.as_deref() });
+        }
+    }
+    let sealed: Vec<_> =
+        data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
+    let recurring = snapshot.recurring().of_sealed(query.site, &sealed, &sources).extend(&sources);
+    execute(&sources, &recurring, query, cancelled)
 }

@@ -1,3 +1,9 @@
-//! Sealed segments: immutable, clustered, mapped read-only.
+//! Segments: immutable and clustered. Sealed ones are files, mapped read-only; the views of the open segment that
+//! queries see have the same bytes in memory, so both are read by the same code.
 
+pub mod build;
+pub mod layout;
+mod reader;
 pub mod table;
+
+pub use reader::{Segment, time_range};

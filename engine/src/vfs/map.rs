@@ -14,7 +14,6 @@
 //! It knows nothing of folders, events or formats.
 #![allow(unsafe_code, reason = "memory maps need it; it is kept in this one module")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -93,18 +92,11 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// Memory that columns lie in. It hands out no reference to itself, only its address.
+/// Memory that columns lie in. It hands out no reference to itself, only its address; it unmaps when dropped.
 struct Region {
     base: NonNull<u8>,
     len: usize,
-    owner: Owner,
-}
-
-enum Owner {
-    /// Unmaps when dropped.
-    Mapped { _map: memmap2::MmapRaw },
-    /// Freed by the region's `drop`.
-    Heap(Layout),
+    _map: memmap2::MmapRaw,
 }
 
 // SAFETY: a region is an address range that it alone owns; nothing in it is bound to a thread, and it gives no
@@ -116,25 +108,7 @@ unsafe impl Sync for Region {}
 impl Region {
     fn mapped(map: memmap2::MmapRaw) -> Option<Self> {
         let base = NonNull::new(map.as_mut_ptr())?;
-        Some(Self { base, len: map.len(), owner: Owner::Mapped { _map: map } })
-    }
-
-    /// Zeroed memory of the heap; `None` when `len` is no possible size.
-    fn heap(len: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(len.max(1), ALIGNMENT).ok()?;
-        // SAFETY: the layout's size is at least 1.
-        let Some(base) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
-        Some(Self { base, len, owner: Owner::Heap(layout) })
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        if let Owner::Heap(layout) = self.owner {
-            // SAFETY: `base` came from `alloc_zeroed` with this very layout and is freed only here. Columns and
-            // readers hold the region in an `Arc`, so none is left.
-            unsafe { dealloc(self.base.as_ptr(), layout) }
-        }
+        Some(Self { base, len: map.len(), _map: map })
     }
 }
 
@@ -163,12 +137,13 @@ impl Scratch {
         Ok(Self::over(path, region))
     }
 
-    /// A scratch on the heap, for file systems that have no maps. `path` is what its errors name.
+    /// A scratch in memory, for file systems that have no maps. `path` is what its errors name.
     ///
     /// # Errors
-    /// `OutOfMemory` when `len` is no possible size.
-    pub fn heap(path: &Path, len: usize) -> std::io::Result<Self> {
-        let region = Region::heap(len).ok_or(std::io::ErrorKind::OutOfMemory)?;
+    /// The system's error when there is not so much memory.
+    pub fn in_memory(path: &Path, len: usize) -> std::io::Result<Self> {
+        let map = memmap2::MmapMut::map_anon(len.max(1))?;
+        let region = Region::mapped(map.into()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         Ok(Self::over(path, region))
     }
 
@@ -374,7 +349,7 @@ mod tests {
     fn columns_are_aligned_disjoint_and_bounded() {
         let bytes = Scratch::column_bytes::<u8>(3) + Scratch::column_bytes::<u64>(9);
         assert_eq!(bytes, 64 + 128);
-        let mut scratch = Scratch::heap(Path::new("s"), bytes).unwrap();
+        let mut scratch = Scratch::in_memory(Path::new("s"), bytes).unwrap();
         let mut small = scratch.column::<u8>(3).unwrap();
         let mut wide = scratch.column::<u64>(9).unwrap();
         assert!(matches!(scratch.column::<u8>(1), Err(StorageError::Io { .. })));
@@ -394,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_reader_outlives_writer_and_scratch() {
-        let mut scratch = Scratch::heap(Path::new("s"), 64).unwrap();
+        let mut scratch = Scratch::in_memory(Path::new("s"), 64).unwrap();
         let mut column = scratch.column::<u32>(16).unwrap();
         let reader = column.reader();
         assert_eq!(reader.slice(5), [0u32; 0]);
@@ -409,7 +384,7 @@ mod tests {
     fn readers_on_other_threads_see_whole_elements_in_order() {
         const COUNT: u64 = 20_000;
         let mut scratch =
-            Scratch::heap(Path::new("s"), Scratch::column_bytes::<[u64; 2]>(COUNT as usize)).unwrap();
+            Scratch::in_memory(Path::new("s"), Scratch::column_bytes::<[u64; 2]>(COUNT as usize)).unwrap();
         let mut column = scratch.column::<[u64; 2]>(COUNT as usize).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -327,7 +327,7 @@ impl Fs for SimFs {
             disk.create(path)
         };
         lock(&self.state).change(remake, nothing).map_err(at("create", path))?;
-        Scratch::heap(path, len).map_err(at("reserve space for", path))
+        Scratch::in_memory(path, len).map_err(at("reserve space for", path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {

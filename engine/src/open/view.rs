@@ -1,0 +1,315 @@
+//! Sorted views of the open segment: the same bytes as a sealed segment, in memory.
+//!
+//! A site's view is a *base*, made now and then from all its rows, and a *tail* of the sessions that have rows since:
+//! these are hidden in the base and built anew, whole. So a query costs a scan of what came since the base, and the
+//! seal is the same code over everything.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use roaring::RoaringBitmap;
+
+use super::arena::{ArenaReader, Watermark};
+use crate::error::StorageError;
+use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::segment::Segment;
+use crate::segment::build::{ColumnContent, TableContent, write_site};
+use crate::segment::layout::FileWriter;
+use crate::segment::table::{FLAG_GIVEN_ID, NO_ROW};
+use crate::units::{SegmentId, SiteId};
+use crate::vfs::Bytes;
+
+/// A tail of fewer rows than this is never worth a new base.
+const TAIL_ROWS_MIN: usize = 4_096;
+/// The base is made anew when the tail has more than one in this many of its rows.
+const TAIL_SHARE: usize = 6;
+
+/// One part of a site's view: a segment in memory and which of its sessions to leave out.
+#[derive(Clone)]
+pub(crate) struct ViewPart {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) hidden: Arc<RoaringBitmap>,
+}
+
+/// The views of the sites, made when asked for.
+#[derive(Default)]
+pub(crate) struct SiteViews {
+    sites: Mutex<HashMap<SiteId, Arc<SiteView>>>,
+}
+
+/// Some sessions of one site, sorted: the segment, and where each session (by ordinal) is in it.
+struct Part {
+    segment: Arc<Segment>,
+    /// (ordinal, index in the segment), sorted.
+    positions: Vec<(u32, u32)>,
+}
+
+/// A site's view at a watermark.
+struct SiteView {
+    watermark: Watermark,
+    base_rows: usize,
+    base: Arc<Part>,
+    tail: Option<Arc<Part>>,
+    /// Sessions of the base that are in the tail.
+    replaced: RoaringBitmap,
+}
+
+impl ArenaReader {
+    /// The parts that show the site's sessions at `watermark`, without those whose ordinal is in `moved`.
+    pub(crate) fn view(
+        &self,
+        site: SiteId,
+        watermark: Watermark,
+        moved: &RoaringBitmap,
+    ) -> Result<Vec<ViewPart>, StorageError> {
+        let known = self.lock_views().get(&site).cloned();
+        let view = match known {
+            Some(view) if view.watermark == watermark => view,
+            Some(view) if view.base_rows <= watermark.rows => {
+                self.remember(site, self.advance(site, &view, watermark)?)
+            }
+            // A query with an older snapshot than the view: it pays for its own.
+            Some(_) => Arc::new(self.fresh(site, watermark)?),
+            None => self.remember(site, self.fresh(site, watermark)?),
+        };
+        Ok(view.parts(moved))
+    }
+
+    fn lock_views(&self) -> std::sync::MutexGuard<'_, HashMap<SiteId, Arc<SiteView>>> {
+        self.views.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, site: SiteId, view: SiteView) -> Arc<SiteView> {
+        let view = Arc::new(view);
+        let mut sites = self.lock_views();
+        let newer = sites.get(&site).is_none_or(|known| known.watermark.rows < view.watermark.rows);
+        if newer {
+            sites.insert(site, view.clone());
+        }
+        view
+    }
+
+    fn fresh(&self, site: SiteId, watermark: Watermark) -> Result<SiteView, StorageError> {
+        let rows = self.rows_of_site(site, watermark);
+        let base_rows = watermark.rows;
+        let base = Arc::new(self.part(site, rows)?);
+        Ok(SiteView { watermark, base_rows, base, tail: None, replaced: RoaringBitmap::new() })
+    }
+
+    fn advance(
+        &self,
+        site: SiteId,
+        known: &SiteView,
+        watermark: Watermark,
+    ) -> Result<SiteView, StorageError> {
+        let rows = self.rows_of_touched(site, known.base_rows, watermark);
+        let base_size = known.base.segment.row_count() as usize;
+        if rows.len() > TAIL_ROWS_MIN.max(base_size / TAIL_SHARE) {
+            return self.fresh(site, watermark);
+        }
+        let mut replaced = RoaringBitmap::new();
+        for &(ordinal, _) in &rows {
+            replaced.extend(known.base.position(ordinal));
+        }
+        let tail = if rows.is_empty() { None } else { Some(Arc::new(self.part(site, rows)?)) };
+        Ok(SiteView { watermark, base_rows: known.base_rows, base: known.base.clone(), tail, replaced })
+    }
+
+    /// (session, row) of all rows of the site, in arrival order.
+    fn rows_of_site(&self, site: SiteId, watermark: Watermark) -> Vec<(u32, u32)> {
+        let sites = self.site.slice(watermark.sessions);
+        let sessions = self.session.slice(watermark.rows);
+        let of_site = |&(_, ordinal): &(usize, &u32)| sites.get(*ordinal as usize) == Some(&site.0);
+        sessions.iter().enumerate().filter(of_site).map(|(row, &ordinal)| (ordinal, row as u32)).collect()
+    }
+
+    /// (session, row) of all rows of those sessions of the site that have a row since `from`.
+    fn rows_of_touched(&self, site: SiteId, from: usize, watermark: Watermark) -> Vec<(u32, u32)> {
+        let sites = self.site.slice(watermark.sessions);
+        let sessions = self.session.slice(watermark.rows);
+        let previous = self.previous.slice(watermark.rows);
+        let mut seen = RoaringBitmap::new();
+        let mut rows = Vec::new();
+        for (row, &ordinal) in sessions.iter().enumerate().skip(from).rev() {
+            if sites.get(ordinal as usize) != Some(&site.0) || !seen.insert(ordinal) {
+                continue;
+            }
+            let mut at = row as u32;
+            while at != NO_ROW {
+                rows.push((ordinal, at));
+                at = previous.get(at as usize).copied().unwrap_or(NO_ROW);
+            }
+        }
+        rows
+    }
+
+    fn part(&self, site: SiteId, rows: Vec<(u32, u32)>) -> Result<Part, StorageError> {
+        let mut out = FileWriter::new(SegmentId(0));
+        let ordinals = self.write_table(&mut out, site, rows, false);
+        let bytes = Bytes::from_vec(out.finish());
+        let segment = Arc::new(Segment::open(Path::new("(memory)"), bytes)?);
+        let mut positions: Vec<(u32, u32)> =
+            ordinals.iter().enumerate().map(|(index, &ordinal)| (ordinal, index as u32)).collect();
+        positions.sort_unstable();
+        Ok(Part { segment, positions })
+    }
+
+    /// The file of a sealed segment with all sessions but `left_out`. `None` when there are none.
+    pub(crate) fn seal(
+        &self,
+        id: SegmentId,
+        watermark: Watermark,
+        left_out: &RoaringBitmap,
+    ) -> Option<Vec<u8>> {
+        let sites = self.site.slice(watermark.sessions);
+        let mut by_site: std::collections::BTreeMap<u32, Vec<(u32, u32)>> = std::collections::BTreeMap::new();
+        for (row, &ordinal) in self.session.slice(watermark.rows).iter().enumerate() {
+            if !left_out.contains(ordinal) {
+                let site = sites.get(ordinal as usize).copied().unwrap_or(0);
+                by_site.entry(site).or_default().push((ordinal, row as u32));
+            }
+        }
+        if by_site.is_empty() {
+            return None;
+        }
+        let mut out = FileWriter::new(id);
+        for (site, rows) in by_site {
+            self.write_table(&mut out, SiteId(site), rows, true);
+        }
+        Some(out.finish())
+    }
+
+    /// Writes the rows as one site's table; returns the sessions' ordinals in the table's order.
+    fn write_table(
+        &self,
+        out: &mut FileWriter,
+        site: SiteId,
+        mut rows: Vec<(u32, u32)>,
+        with_postings: bool,
+    ) -> Vec<u32> {
+        let times = self.time.slice(usize::MAX);
+        let time_of = |row: u32| times.get(row as usize).copied().unwrap_or(0);
+        let mut ordinals: Vec<u32> = rows.iter().map(|&(ordinal, _)| ordinal).collect();
+        ordinals.sort_unstable();
+        ordinals.dedup();
+        ordinals.sort_by_cached_key(|&ordinal| {
+            let key = self.key(ordinal);
+            (key.session.day(), key.visitor, key.session)
+        });
+        let mut rank = vec![0u32; self.site.slice(usize::MAX).len()];
+        for (index, &ordinal) in ordinals.iter().enumerate() {
+            rank[ordinal as usize] = index as u32;
+        }
+        rows.sort_unstable_by_key(|&(ordinal, row)| (rank[ordinal as usize], time_of(row), row));
+        let content = self.content(&ordinals, &rows);
+        write_site(out, site, &content, with_postings);
+        ordinals
+    }
+
+    fn content(&self, ordinals: &[u32], rows: &[(u32, u32)]) -> TableContent {
+        let mut first_row = Vec::with_capacity(ordinals.len() + 1);
+        let mut previous = None;
+        for (index, &(ordinal, _)) in rows.iter().enumerate() {
+            if previous != Some(ordinal) {
+                first_row.push(index as u32);
+                previous = Some(ordinal);
+            }
+        }
+        first_row.push(rows.len() as u32);
+        let of_rows = |at: &(u32, u32)| at.1 as usize;
+        let of_sessions = |at: &u32| *at as usize;
+        let mut ranks = vec![0u32; self.strings.len()];
+        let columns = Column::ALL
+            .iter()
+            .map(|column| {
+                let codes = if column.is_attribute() {
+                    gather(
+                        self.attributes[column.index()].slice(usize::MAX),
+                        ordinals.iter().map(of_sessions),
+                    )
+                } else {
+                    let texts = &self.texts[column.index() - ATTRIBUTE_COUNT];
+                    gather(texts.slice(usize::MAX), rows.iter().map(of_rows))
+                };
+                self.column(codes, &mut ranks)
+            })
+            .collect();
+        TableContent {
+            visitor: gather(self.visitor.slice(usize::MAX), ordinals.iter().map(of_sessions)),
+            session_id: gather(self.session_id.slice(usize::MAX), ordinals.iter().map(of_sessions)),
+            user_key: gather(self.user_key.slice(usize::MAX), ordinals.iter().map(of_sessions)),
+            given_id: gather(self.flags.slice(usize::MAX), ordinals.iter().map(of_sessions))
+                .into_iter()
+                .map(|flags: u8| flags & FLAG_GIVEN_ID != 0)
+                .collect(),
+            first_row,
+            time: gather(self.time.slice(usize::MAX), rows.iter().map(of_rows)),
+            kind: gather(self.kind.slice(usize::MAX), rows.iter().map(of_rows)),
+            event_duration: gather(self.event_duration.slice(usize::MAX), rows.iter().map(of_rows)),
+            status: gather(self.status.slice(usize::MAX), rows.iter().map(of_rows)),
+            received: gather(self.received.slice(usize::MAX), rows.iter().map(of_rows)),
+            columns,
+        }
+    }
+
+    /// Turns codes of the open segment into codes of a dictionary of their own, in byte order of the strings.
+    /// `ranks` is scratch space, all zero before and after.
+    fn column(&self, mut codes: Vec<u32>, ranks: &mut [u32]) -> ColumnContent {
+        let mut distinct = Vec::new();
+        for &code in &codes {
+            if code != 0 && ranks[code as usize] == 0 {
+                ranks[code as usize] = 1;
+                distinct.push(code);
+            }
+        }
+        distinct.sort_unstable_by(|&a, &b| self.strings.text(a).cmp(self.strings.text(b)));
+        let mut content = ColumnContent {
+            offsets: vec![0, 0],
+            strings: Vec::new(),
+            site_codes: vec![0],
+            codes: Vec::new(),
+        };
+        for (index, &code) in distinct.iter().enumerate() {
+            ranks[code as usize] = index as u32 + 1;
+            content.strings.extend_from_slice(self.strings.text(code).as_bytes());
+            content.offsets.push(content.strings.len() as u32);
+            content.site_codes.push(self.strings.site_code(code));
+        }
+        for code in &mut codes {
+            *code = ranks[*code as usize];
+        }
+        for code in distinct {
+            ranks[code as usize] = 0;
+        }
+        content.codes = codes;
+        content
+    }
+}
+
+fn gather<T: Copy + Default>(column: &[T], indices: impl Iterator<Item = usize>) -> Vec<T> {
+    indices.map(|index| column.get(index).copied().unwrap_or_default()).collect()
+}
+
+impl Part {
+    fn position(&self, ordinal: u32) -> Option<u32> {
+        let at = self.positions.binary_search_by_key(&ordinal, |&(known, _)| known).ok()?;
+        Some(self.positions[at].1)
+    }
+
+    fn hide(&self, ordinals: &RoaringBitmap) -> RoaringBitmap {
+        ordinals.iter().filter_map(|ordinal| self.position(ordinal)).collect()
+    }
+}
+
+impl SiteView {
+    fn parts(&self, moved: &RoaringBitmap) -> Vec<ViewPart> {
+        let base_hidden = self.base.hide(moved) | &self.replaced;
+        let mut parts = vec![ViewPart { segment: self.base.segment.clone(), hidden: Arc::new(base_hidden) }];
+        if let Some(tail) = &self.tail {
+            let hidden = Arc::new(tail.hide(moved));
+            parts.push(ViewPart { segment: tail.segment.clone(), hidden });
+        }
+        parts
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether a custom event happened in a session.
+
+use super::EventTest;
+use super::filter::Narrowing;
+use super::guard::Guard;
+use crate::error::QueryError;
+use crate::event::Kind;
+use crate::scan::bits::Bits;
+use crate::scan::mask::Mask;
+use crate::schema::Column;
+use crate::segment::table::{Codes, ROW_KIND_MASK, SiteTable};
+
+/// An [`EventTest`] for one source.
+pub(super) struct EventFilter<'a> {
+    /// A superset of the sessions in which such an event happened, when lists gave one.
+    pub listed: Option<Bits>,
+    names: (Codes<'a>, Mask),
+    metas: (Codes<'a>, Mask),
+}
+
+impl<'a> EventFilter<'a> {
+    /// Works out the masks of a test.
+    pub fn new(
+        sessions: &Narrowing<'a>,
+        test: &EventTest,
+        guard: &mut Guard<'_>,
+    ) -> Result<Self, QueryError> {
+        let names = match &test.name {
+            None => Mask::Always,
+            Some(name) => sessions.text_mask(Column::EventName, name, guard)?,
+        };
+        let metas = if test.meta.is_empty() || names == Mask::Never {
+            Mask::Always
+        } else {
+            sessions.map_mask(Column::EventMeta, &test.meta, guard)?
+        };
+        let table = &sessions.table;
+        Ok(Self {
+            listed: sessions.listed(Column::EventName, &names),
+            names: (table.codes(Column::EventName), names),
+            metas: (table.codes(Column::EventMeta), metas),
+        })
+    }
+
+    /// Whether no row of the source can match.
+    pub fn matches_nothing(&self) -> bool {
+        self.names.1 == Mask::Never || self.metas.1 == Mask::Never
+    }
+
+    /// Whether such an event happened in the session.
+    pub fn happened(&self, table: &SiteTable<'_>, session: usize) -> bool {
+        if self.listed.as_ref().is_some_and(|listed| !listed.contains(session)) {
+            return false;
+        }
+        let row = |session: usize| table.first_row.get(session).map_or(0, |&row| row as usize);
+        let rows = row(session)..row(session + 1);
+        let first = rows.start;
+        let kinds = table.kind.get(rows).unwrap_or_default();
+        kinds.iter().enumerate().any(|(at, kind)| {
+            kind & ROW_KIND_MASK == Kind::Event as u8
+                && self.names.1.passes(self.names.0.get(first + at))
+                && self.metas.1.passes(self.metas.0.get(first + at))
+        })
+    }
+
+    /// The masks, for statistics in which the test selects rows as well.
+    pub fn into_row_masks(self) -> impl Iterator<Item = (Codes<'a>, Mask)> {
+        [self.names, self.metas].into_iter().filter(|(_, mask)| *mask != Mask::Always)
+    }
+}

@@ -1,0 +1,323 @@
+//! Which sessions of one source pass a filter, and which tests are left for the rows.
+//!
+//! A test of a text runs once for each dictionary entry (or, when fewer codes are touched than the dictionary
+//! holds, once for each code that occurs) and becomes a mask over local codes. Sessions are narrowed down step by
+//! step, the cheapest first: posting lists, codes of sessions, rows of what is left.
+
+use std::ops::Range;
+
+use super::events::EventFilter;
+use super::guard::{Guard, WORK_A_CHECK};
+use super::postings;
+use super::{Filter, MapTest, Query, Source, Unit};
+use crate::error::QueryError;
+use crate::event::pair_value;
+use crate::scan::bits::Bits;
+use crate::scan::mask::Mask;
+use crate::schema::Column;
+use crate::segment::table::{Codes, Dictionary, NO_ROW, Run, SiteTable};
+
+/// A run that can hold something within the span.
+#[derive(Debug, Clone)]
+pub(super) struct Touched {
+    pub day: u32,
+    pub sessions: Range<usize>,
+    /// All times of the run lie in the span.
+    pub inside: bool,
+}
+
+/// One source with its filter worked out.
+pub(super) struct Prepared<'a> {
+    pub table: SiteTable<'a>,
+    pub touched: Vec<Touched>,
+    /// The sessions that pass; `None`: all.
+    pub selected: Option<Bits>,
+    /// What a row must satisfy.
+    pub row_masks: Vec<(Codes<'a>, Mask)>,
+    /// The number of the source among those of the query.
+    pub source: usize,
+}
+
+impl Prepared<'_> {
+    /// Whether any session of the range passes.
+    pub fn any_in(&self, sessions: Range<usize>) -> bool {
+        self.selected.as_ref().map_or(!sessions.is_empty(), |bits| bits.any_in(sessions))
+    }
+}
+
+/// The runs that can hold something within the span.
+pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize) -> Vec<Touched> {
+    let overlaps = |run: &&Run| run.min_time < span.end && run.max_time >= span.start;
+    let touched = runs.iter().filter(overlaps).map(|run| {
+        let first = (run.first_session as usize).min(session_count);
+        let end = first.saturating_add(run.session_count as usize).min(session_count);
+        let inside = span.start <= run.min_time && run.max_time < span.end;
+        Touched { day: run.day, sessions: first..end, inside }
+    });
+    touched.filter(|run| !run.sessions.is_empty()).collect()
+}
+
+/// Works out the filter for one source; `None` when nothing of it can count.
+pub(super) fn prepare<'a>(
+    source: &Source<'a>,
+    number: usize,
+    query: &Query,
+    unit: Unit,
+    guard: &mut Guard<'_>,
+) -> Result<Option<Prepared<'a>>, QueryError> {
+    let touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
+    let mut narrowing = Narrowing::new(source.table, touched);
+    let mut row_masks = Vec::new();
+    let filter = &query.filter;
+    if narrowing.touched.is_empty()
+        || !narrowing.hide(source, guard)?
+        || !narrowing.keep_session(filter)
+        || !narrowing.keep_attributes(filter, guard)?
+        || !narrowing.keep_rows(filter, &mut row_masks, guard)?
+        || !narrowing.keep_edges(filter, guard)?
+        || !narrowing.keep_events(filter, unit, &mut row_masks, guard)?
+    {
+        return Ok(None);
+    }
+    let Narrowing { table, touched, selected } = narrowing;
+    Ok(Some(Prepared { table, touched, selected, row_masks, source: number }))
+}
+
+/// The sessions that are left. Each `keep_` step returns whether any can be.
+pub(super) struct Narrowing<'a> {
+    pub table: SiteTable<'a>,
+    pub touched: Vec<Touched>,
+    selected: Option<Bits>,
+}
+
+impl<'a> Narrowing<'a> {
+    fn new(table: SiteTable<'a>, touched: Vec<Touched>) -> Self {
+        Self { table, touched, selected: None }
+    }
+
+    fn bits(&mut self) -> &mut Bits {
+        let Self { table, touched, selected } = self;
+        selected.get_or_insert_with(|| {
+            let mut bits = Bits::new(table.session_count());
+            touched.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
+            bits
+        })
+    }
+
+    fn any(&self) -> bool {
+        self.selected.as_ref().is_none_or(|bits| !bits.is_empty())
+    }
+
+    fn hide(&mut self, source: &Source<'_>, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
+        if let Some(hidden) = source.hidden.filter(|hidden| !hidden.is_empty()) {
+            guard.spend(hidden.len() as usize)?;
+            let bits = self.bits();
+            hidden.iter().for_each(|session| bits.remove(session as usize));
+        }
+        Ok(self.any())
+    }
+
+    fn keep_session(&mut self, filter: &Filter) -> bool {
+        let Some((visitor, session)) = filter.session else { return true };
+        let table = self.table;
+        let mut found = Bits::new(table.session_count());
+        for run in &self.touched {
+            let visitors = table.visitor.get(run.sessions.clone()).unwrap_or_default();
+            let first = run.sessions.start + visitors.partition_point(|&v| v < visitor.0);
+            (first..run.sessions.end)
+                .take_while(|&at| table.visitor.get(at) == Some(&visitor.0))
+                .filter(|&at| table.session_id.get(at) == Some(&session.0))
+                .for_each(|at| found.insert(at));
+        }
+        self.bits().intersect(&found);
+        self.any()
+    }
+
+    fn keep_attributes(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
+        for (column, test) in &filter.attributes {
+            let mask = self.text_mask(*column, test, guard)?;
+            if mask == Mask::Never {
+                return Ok(false);
+            }
+            self.keep_listed(*column, &mask);
+            let codes = self.table.codes(*column);
+            self.retain(&mask, guard, |session, mask| mask.passes(codes.get(session)))?;
+        }
+        Ok(self.any())
+    }
+
+    fn keep_rows(
+        &mut self,
+        filter: &Filter,
+        row_masks: &mut Vec<(Codes<'a>, Mask)>,
+        guard: &mut Guard<'_>,
+    ) -> Result<bool, QueryError> {
+        for (column, test) in &filter.rows {
+            let mask = self.text_mask(*column, test, guard)?;
+            self.keep_listed(*column, &mask);
+            row_masks.push((self.table.codes(*column), mask));
+        }
+        if !filter.tags.is_empty() {
+            let mask = self.map_mask(Column::Tags, &filter.tags, guard)?;
+            row_masks.push((self.table.codes(Column::Tags), mask));
+        }
+        let possible = row_masks.iter().all(|(_, mask)| *mask != Mask::Never);
+        row_masks.retain(|(_, mask)| *mask != Mask::Always);
+        Ok(possible && self.any())
+    }
+
+    fn keep_edges(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
+        let table = self.table;
+        let tests = [(&filter.entry_path, table.entry_row), (&filter.exit_path, table.exit_row)];
+        for (test, rows) in tests {
+            let Some(test) = test else { continue };
+            let mask = self.text_mask(Column::Path, test, guard)?;
+            let codes = table.codes(Column::Path);
+            let row_count = table.row_count();
+            self.retain(&mask, guard, |session, mask| match rows.get(session) {
+                Some(&row) if row != NO_ROW && (row as usize) < row_count => {
+                    mask.passes(codes.get(row as usize))
+                }
+                _ => mask.passes(0),
+            })?;
+        }
+        Ok(self.any())
+    }
+
+    fn keep_events(
+        &mut self,
+        filter: &Filter,
+        unit: Unit,
+        row_masks: &mut Vec<(Codes<'a>, Mask)>,
+        guard: &mut Guard<'_>,
+    ) -> Result<bool, QueryError> {
+        for test in &filter.events {
+            let events = EventFilter::new(self, test, guard)?;
+            if events.matches_nothing() {
+                if test.negated {
+                    continue;
+                }
+                return Ok(false);
+            }
+            if !test.negated
+                && let Some(listed) = &events.listed
+            {
+                self.bits().intersect(listed);
+            }
+            let table = self.table;
+            let negated = test.negated;
+            self.retain_all(guard, |session| events.happened(&table, session) != negated)?;
+            if unit == Unit::Events && !negated {
+                row_masks.extend(events.into_row_masks());
+            }
+        }
+        Ok(self.any())
+    }
+
+    /// Narrows down by posting lists where they pay. What is left may still hold sessions that do not match.
+    fn keep_listed(&mut self, column: Column, mask: &Mask) {
+        if let Some(listed) = self.listed(column, mask) {
+            self.bits().intersect(&listed);
+        }
+    }
+
+    /// The sessions that hold a code of the mask, when lists give them more cheaply than a scan.
+    pub fn listed(&self, column: Column, mask: &Mask) -> Option<Bits> {
+        postings::listed(&self.table, column, mask, self.touched_items(column))
+    }
+
+    fn retain(
+        &mut self,
+        mask: &Mask,
+        guard: &mut Guard<'_>,
+        pass: impl Fn(usize, &Mask) -> bool,
+    ) -> Result<(), QueryError> {
+        match mask {
+            Mask::Always => Ok(()),
+            mask => self.retain_all(guard, |session| pass(session, mask)),
+        }
+    }
+
+    fn retain_all(&mut self, guard: &mut Guard<'_>, pass: impl Fn(usize) -> bool) -> Result<(), QueryError> {
+        self.bits();
+        let Self { touched, selected, .. } = self;
+        let Some(bits) = selected else { return Ok(()) };
+        for run in touched.iter() {
+            for piece in pieces(&run.sessions) {
+                guard.spend(piece.len())?;
+                bits.retain_in(piece, &pass);
+            }
+        }
+        Ok(())
+    }
+
+    /// The mask of a test of a text column.
+    pub fn text_mask(
+        &self,
+        column: Column,
+        test: &dyn Fn(&str) -> bool,
+        guard: &mut Guard<'_>,
+    ) -> Result<Mask, QueryError> {
+        let dictionary = self.table.dictionary(column);
+        self.mask(column, dictionary, test, guard)
+    }
+
+    /// The mask of tests of the values of a map column, all of which must hold.
+    pub fn map_mask(
+        &self,
+        column: Column,
+        tests: &[MapTest],
+        guard: &mut Guard<'_>,
+    ) -> Result<Mask, QueryError> {
+        let holds = |text: &str| tests.iter().all(|test| (test.test)(pair_value(text, &test.key)));
+        self.mask(column, self.table.dictionary(column), &holds, guard)
+    }
+
+    fn mask(
+        &self,
+        column: Column,
+        dictionary: Dictionary<'a>,
+        test: &dyn Fn(&str) -> bool,
+        guard: &mut Guard<'_>,
+    ) -> Result<Mask, QueryError> {
+        let code_count = dictionary.len().max(1);
+        let occurring = (code_count > self.touched_items(column)).then(|| self.occurring(column, code_count));
+        let matters = |code: usize| occurring.as_ref().is_none_or(|bits| bits.contains(code));
+        let mut entries = Vec::with_capacity(code_count);
+        for code in 0..code_count {
+            guard.spend(1)?;
+            entries.push(matters(code) && test(dictionary.get(code as u32)));
+        }
+        Ok(Mask::of(entries, matters))
+    }
+
+    /// The codes that occur in touched runs, and 0.
+    fn occurring(&self, column: Column, code_count: usize) -> Bits {
+        let mut bits = Bits::new(code_count);
+        bits.insert(0);
+        let codes = self.table.codes(column);
+        for items in self.touched.iter().map(|run| self.items(column, run)) {
+            items.for_each(|item| bits.insert(codes.get(item) as usize));
+        }
+        bits
+    }
+
+    fn touched_items(&self, column: Column) -> usize {
+        self.touched.iter().map(|run| self.items(column, run).len()).sum()
+    }
+
+    /// The entries of the column that belong to a run: its sessions, or their rows.
+    fn items(&self, column: Column, run: &Touched) -> Range<usize> {
+        if column.is_attribute() {
+            return run.sessions.clone();
+        }
+        let row = |session: usize| self.table.first_row.get(session).map_or(0, |&row| row as usize);
+        row(run.sessions.start)..row(run.sessions.end).min(self.table.row_count())
+    }
+}
+
+/// A range cut into pieces of at most [`WORK_A_CHECK`].
+pub(super) fn pieces(range: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = range.end;
+    range.clone().step_by(WORK_A_CHECK).map(move |start| start..end.min(start + WORK_A_CHECK))
+}

@@ -1,0 +1,51 @@
+//! A test of codes: which codes of a dictionary pass, worked out once before the loop.
+
+/// Which codes pass. A code past the end is taken for 0, the absent value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mask {
+    /// No code passes.
+    Never,
+    /// Every code passes.
+    Always,
+    /// Code `c` passes when entry `c` is true. At least one entry.
+    Codes(Vec<bool>),
+}
+
+impl Mask {
+    /// The mask with these entries, of which only those that `matters` need be right: the others do not occur.
+    pub fn of(entries: Vec<bool>, matters: impl Fn(usize) -> bool) -> Self {
+        let mut seen = [false; 2];
+        for (code, &entry) in entries.iter().enumerate() {
+            if matters(code) {
+                seen[usize::from(entry)] = true;
+            }
+        }
+        match seen {
+            [true, true] => Mask::Codes(entries),
+            [false, true] => Mask::Always,
+            _ => Mask::Never,
+        }
+    }
+
+    /// Whether the code passes.
+    #[inline]
+    pub fn passes(&self, code: u32) -> bool {
+        match self {
+            Mask::Never => false,
+            Mask::Always => true,
+            Mask::Codes(entries) => match entries.get(code as usize) {
+                Some(&entry) => entry,
+                None => entries.first().copied().unwrap_or(false),
+            },
+        }
+    }
+
+    /// The codes that pass, when they are neither none nor all.
+    pub fn codes(&self) -> impl Iterator<Item = u32> + '_ {
+        let entries = match self {
+            Mask::Codes(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().enumerate().filter(|(_, entry)| **entry).map(|(code, _)| code as u32)
+    }
+}

@@ -1,0 +1,307 @@
+//! The bytes of a segment file: header, blocks, directory, trailer.
+//!
+//! ```text
+//! header   64 bytes  magic "HITSSEG1", version u32, zero u32, segment id u64, zeros
+//! blocks             each at a multiple of 64 bytes, zero padding between them
+//! directory          one entry a site, each with one entry a block (see `Directory`)
+//! trailer  40 bytes  directory offset u64, directory length u64, file length u64, version u32,
+//!                    CRC32C u32 of header, directory and the trailer's first 28 bytes, magic "HITSSEGE"
+//! ```
+//!
+//! Blocks are plain little-endian arrays, so that a mapped file is read without decoding. A block that is not in the
+//! directory stands for zeros. What each block holds is said at [`Tag`]. This module knows bytes, not sessions.
+
+use std::path::Path;
+
+use crate::checksum::crc32c;
+use crate::codec::{Malformed, Reader, Writer};
+use crate::error::StorageError;
+use crate::schema::{COLUMN_COUNT, Column};
+use crate::units::{SegmentId, SiteId};
+
+/// The newest format version, written by this program.
+pub const VERSION: u32 = 1;
+/// Alignment of blocks in bytes: a cache line, and enough for every number.
+pub const ALIGNMENT: usize = 64;
+
+const HEADER_BYTES: usize = 64;
+const TRAILER_BYTES: usize = 40;
+const MAGIC: &[u8; 8] = b"HITSSEG1";
+const END_MAGIC: &[u8; 8] = b"HITSSEGE";
+
+/// What a block holds. Per-column tags are the base plus the column's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag(pub u16);
+
+#[allow(missing_docs, reason = "named after the fields of `SiteTable`")]
+impl Tag {
+    pub const RUNS: Tag = Tag(1);
+    pub const VISITOR: Tag = Tag(2);
+    pub const SESSION_ID: Tag = Tag(3);
+    pub const START: Tag = Tag(4);
+    pub const LAST: Tag = Tag(5);
+    pub const FIRST_ROW: Tag = Tag(6);
+    pub const VIEWS: Tag = Tag(7);
+    pub const ENTRY_ROW: Tag = Tag(8);
+    pub const EXIT_ROW: Tag = Tag(9);
+    pub const FLAGS: Tag = Tag(10);
+    pub const USER_KEY: Tag = Tag(11);
+    pub const GAP: Tag = Tag(12);
+    pub const KIND: Tag = Tag(13);
+    pub const EVENT_DURATION: Tag = Tag(14);
+    pub const STATUS: Tag = Tag(15);
+    pub const RECEIVED: Tag = Tag(16);
+
+    /// Codes of a column; the width says whether u8, u16 or u32, width 0 that `value` is the code of all.
+    pub fn codes(column: Column) -> Tag {
+        Tag(0x100 + column.index() as u16)
+    }
+    /// Offsets of a column's strings, u32.
+    pub fn offsets(column: Column) -> Tag {
+        Tag(0x200 + column.index() as u16)
+    }
+    /// A column's strings, UTF-8, in byte order.
+    pub fn strings(column: Column) -> Tag {
+        Tag(0x300 + column.index() as u16)
+    }
+    /// The site's code of each string, u32; `value` is the greatest.
+    pub fn site_codes(column: Column) -> Tag {
+        Tag(0x400 + column.index() as u16)
+    }
+    /// Offsets of a column's posting lists, u32.
+    pub fn posting_offsets(column: Column) -> Tag {
+        Tag(0x500 + column.index() as u16)
+    }
+    /// A column's posting lists, roaring's portable serialisation.
+    pub fn postings(column: Column) -> Tag {
+        Tag(0x600 + column.index() as u16)
+    }
+}
+
+/// Where a block lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// What it holds.
+    pub tag: Tag,
+    /// Bytes of an element; 0: no bytes, `value` stands for all elements.
+    pub width: u16,
+    /// A small number that the tag explains.
+    pub value: u32,
+    /// Where it starts.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub len: u64,
+    /// CRC32C of its bytes.
+    pub crc: u32,
+}
+
+/// One site's part of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteEntry {
+    /// The site.
+    pub site: SiteId,
+    /// Its sessions in this segment.
+    pub session_count: u32,
+    /// Its rows in this segment.
+    pub row_count: u32,
+    /// Its blocks.
+    pub blocks: Vec<Block>,
+}
+
+impl SiteEntry {
+    /// The block with this tag.
+    pub fn block(&self, tag: Tag) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.tag == tag)
+    }
+}
+
+/// The directory of a segment: sites in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directory {
+    /// The segment's number.
+    pub id: SegmentId,
+    /// Its sites.
+    pub sites: Vec<SiteEntry>,
+}
+
+/// Writes a segment's bytes: blocks first, then `finish`.
+pub struct FileWriter {
+    bytes: Vec<u8>,
+    directory: Directory,
+}
+
+impl FileWriter {
+    /// An empty segment.
+    pub fn new(id: SegmentId) -> Self {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&0u32.to_le_bytes());
+        bytes.extend_from_slice(&id.0.to_le_bytes());
+        bytes.resize(HEADER_BYTES, 0);
+        Self { bytes, directory: Directory { id, sites: Vec::new() } }
+    }
+
+    /// Begins a site; its blocks follow. Sites come in ascending order.
+    pub fn begin_site(&mut self, site: SiteId, session_count: usize, row_count: usize) {
+        debug_assert!(self.directory.sites.last().is_none_or(|last| last.site < site));
+        self.directory.sites.push(SiteEntry {
+            site,
+            session_count: session_count as u32,
+            row_count: row_count as u32,
+            blocks: Vec::new(),
+        });
+    }
+
+    /// Adds a block of plain numbers to the site that was begun last.
+    pub fn block<T: bytemuck::NoUninit>(&mut self, tag: Tag, value: u32, elements: &[T]) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let content: &[u8] = bytemuck::cast_slice(elements);
+        let block = Block {
+            tag,
+            width: size_of::<T>() as u16,
+            value,
+            offset: self.bytes.len() as u64,
+            len: content.len() as u64,
+            crc: crc32c(content),
+        };
+        self.bytes.extend_from_slice(content);
+        self.push(block);
+    }
+
+    /// Adds a block without bytes: `value` stands for every element.
+    pub fn constant(&mut self, tag: Tag, value: u32) {
+        self.push(Block { tag, width: 0, value, offset: 0, len: 0, crc: 0 });
+    }
+
+    fn push(&mut self, block: Block) {
+        if let Some(site) = self.directory.sites.last_mut() {
+            site.blocks.push(block);
+        }
+    }
+
+    /// The finished file.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let directory = encode_directory(&self.directory);
+        let directory_offset = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(&directory);
+        let file_len = (self.bytes.len() + TRAILER_BYTES) as u64;
+        let mut trailer = Vec::with_capacity(TRAILER_BYTES);
+        trailer.extend_from_slice(&directory_offset.to_le_bytes());
+        trailer.extend_from_slice(&(directory.len() as u64).to_le_bytes());
+        trailer.extend_from_slice(&file_len.to_le_bytes());
+        trailer.extend_from_slice(&VERSION.to_le_bytes());
+        let crc = outline_crc(&self.bytes[..HEADER_BYTES], &directory, &trailer);
+        trailer.extend_from_slice(&crc.to_le_bytes());
+        trailer.extend_from_slice(END_MAGIC);
+        self.bytes.extend_from_slice(&trailer);
+        self.bytes
+    }
+}
+
+fn outline_crc(header: &[u8], directory: &[u8], trailer: &[u8]) -> u32 {
+    crate::checksum::crc32c_of_parts(&[header, directory, trailer])
+}
+
+fn encode_directory(directory: &Directory) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.u64(directory.id.0);
+    out.u32(directory.sites.len() as u32);
+    for site in &directory.sites {
+        out.u32(site.site.0);
+        out.u32(site.session_count);
+        out.u32(site.row_count);
+        out.u32(site.blocks.len() as u32);
+        for block in &site.blocks {
+            out.u16(block.tag.0);
+            out.u16(block.width);
+            out.u32(block.value);
+            out.u64(block.offset);
+            out.u64(block.len);
+            out.u32(block.crc);
+        }
+    }
+    out.into_vec()
+}
+
+fn decode_directory(bytes: &[u8]) -> Result<Directory, Malformed> {
+    let mut input = Reader::new(bytes);
+    let id = SegmentId(input.u64()?);
+    let site_count = input.u32()?;
+    let mut sites = Vec::new();
+    for _ in 0..site_count {
+        let mut entry = SiteEntry {
+            site: SiteId(input.u32()?),
+            session_count: input.u32()?,
+            row_count: input.u32()?,
+            blocks: Vec::new(),
+        };
+        let block_count = input.u32()?;
+        for _ in 0..block_count {
+            entry.blocks.push(Block {
+                tag: Tag(input.u16()?),
+                width: input.u16()?,
+                value: input.u32()?,
+                offset: input.u64()?,
+                len: input.u64()?,
+                crc: input.u32()?,
+            });
+        }
+        sites.push(entry);
+    }
+    Ok(Directory { id, sites })
+}
+
+/// Reads and checks header, trailer and directory. Blocks are inside the file and aligned; their content is not
+/// looked at.
+pub fn read_directory(path: &Path, bytes: &[u8]) -> Result<Directory, StorageError> {
+    let corrupt = |offset: usize, what: &str| StorageError::corrupt(path, offset as u64, what);
+    if bytes.len() < HEADER_BYTES + TRAILER_BYTES || !bytes.starts_with(MAGIC) {
+        return Err(corrupt(0, "not a segment file"));
+    }
+    let trailer_at = bytes.len() - TRAILER_BYTES;
+    let mut trailer = Reader::new(&bytes[trailer_at..]);
+    let outline = (|| -> Result<_, Malformed> {
+        Ok((trailer.u64()?, trailer.u64()?, trailer.u64()?, trailer.u32()?, trailer.u32()?))
+    })();
+    let Ok((offset, len, file_len, version, crc)) = outline else {
+        return Err(corrupt(trailer_at, "short trailer"));
+    };
+    if !bytes.ends_with(END_MAGIC) || file_len != bytes.len() as u64 {
+        return Err(corrupt(trailer_at, "the file's end is missing"));
+    }
+    if version > VERSION {
+        return Err(StorageError::Version { path: path.to_path_buf(), found: version, supported: VERSION });
+    }
+    if offset.checked_add(len) != Some(trailer_at as u64) || offset < HEADER_BYTES as u64 {
+        return Err(corrupt(trailer_at, "the directory lies outside the file"));
+    }
+    let directory_bytes = &bytes[offset as usize..trailer_at];
+    if outline_crc(&bytes[..HEADER_BYTES], directory_bytes, &bytes[trailer_at..trailer_at + 28]) != crc {
+        return Err(corrupt(offset as usize, "the directory's checksum does not match"));
+    }
+    let directory = decode_directory(directory_bytes)
+        .map_err(|_| corrupt(offset as usize, "the directory is cut short"))?;
+    check_blocks(path, &directory, offset)?;
+    Ok(directory)
+}
+
+fn check_blocks(path: &Path, directory: &Directory, end: u64) -> Result<(), StorageError> {
+    let mut previous = None;
+    for site in &directory.sites {
+        if previous >= Some(site.site) {
+            return Err(StorageError::corrupt(path, end, "sites are out of order"));
+        }
+        previous = Some(site.site);
+        for block in &site.blocks {
+            let inside = block.offset.checked_add(block.len).is_some_and(|block_end| block_end <= end);
+            if !inside || block.offset % ALIGNMENT as u64 != 0 {
+                return Err(StorageError::corrupt(path, block.offset, "a block lies outside the file"));
+            }
+        }
+    }
+    Ok(())
+}
+
+const _: () = assert!(COLUMN_COUNT <= 0x100);

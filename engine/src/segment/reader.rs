@@ -1,0 +1,349 @@
+//! A segment over its bytes, mapped from a file or held in memory.
+//!
+//! Opening checks the outline (header, directory, trailer). The blocks of a site are checked, checksums and
+//! structure, when the site is first read; a damaged site is never served.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::layout::{Block, Directory, SiteEntry, Tag, read_directory};
+use super::table::{Codes, Dictionary, NO_ROW, Postings, Run, SiteTable, U64s};
+use crate::checksum::crc32c;
+use crate::error::StorageError;
+use crate::open::SessionKey;
+use crate::schema::{COLUMN_COUNT, Column};
+use crate::session::Extent;
+use crate::units::{DayUtc, SegmentId, SessionId, SiteId, TimestampMs, VisitorId};
+use crate::vfs::Bytes;
+
+/// A segment: immutable, possibly mapped.
+pub struct Segment {
+    path: PathBuf,
+    bytes: Bytes,
+    directory: Directory,
+    len: u64,
+    damage: Option<StorageError>,
+    checked: Vec<OnceLock<Result<(), StorageError>>>,
+}
+
+impl Segment {
+    /// Opens a segment over its bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when the outline is damaged, [`StorageError::Version`] for a newer format.
+    pub fn open(path: &Path, bytes: Bytes) -> Result<Self, StorageError> {
+        let directory = read_directory(path, &bytes)?;
+        let checked = directory.sites.iter().map(|_| OnceLock::new()).collect();
+        let len = bytes.len() as u64;
+        Ok(Self { path: path.to_path_buf(), bytes, directory, len, damage: None, checked })
+    }
+
+    /// Stands for a segment whose outline is damaged: it keeps its place among the live ones and serves nothing.
+    pub fn damaged(path: &Path, id: SegmentId, len: u64, damage: StorageError) -> Self {
+        let directory = Directory { id, sites: Vec::new() };
+        let bytes = Bytes::from_vec(Vec::new());
+        Self { path: path.to_path_buf(), bytes, directory, len, damage: Some(damage), checked: Vec::new() }
+    }
+
+    /// The segment's number.
+    pub fn id(&self) -> SegmentId {
+        self.directory.id
+    }
+
+    /// The segment's length in bytes.
+    pub fn byte_count(&self) -> u64 {
+        self.len
+    }
+
+    /// The sites that have data here, ascending.
+    pub fn sites(&self) -> impl Iterator<Item = SiteId> + '_ {
+        self.directory.sites.iter().map(|entry| entry.site)
+    }
+
+    /// Rows of all sites.
+    pub fn row_count(&self) -> u64 {
+        self.directory.sites.iter().map(|entry| u64::from(entry.row_count)).sum()
+    }
+
+    /// Sessions of all sites.
+    pub fn session_count(&self) -> u64 {
+        self.directory.sites.iter().map(|entry| u64::from(entry.session_count)).sum()
+    }
+
+    /// The greatest site code that a column of the site has here.
+    pub fn greatest_site_code(&self, site: SiteId, column: Column) -> u32 {
+        let entry = self.find(site).map(|index| &self.directory.sites[index]);
+        entry.and_then(|entry| entry.block(Tag::site_codes(column))).map_or(0, |block| block.value)
+    }
+
+    /// The site's table; `None` when it has no data here.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when the site's blocks are damaged.
+    pub fn table(&self, site: SiteId) -> Result<Option<SiteTable<'_>>, StorageError> {
+        self.checked_entry(site)?.map(|entry| self.assemble(entry)).transpose()
+    }
+
+    /// The site's code of a string of a column; `None` when it is not here.
+    pub fn site_code(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
+        let entry = self.checked_entry(site).ok()??;
+        let dictionary = self.dictionary(entry, column).ok()?;
+        dictionary.site_codes.get(dictionary.find(text)? as usize).copied()
+    }
+
+    /// Where a session is in its site's table. A damaged table has none.
+    pub fn find_session(&self, key: SessionKey) -> Option<u32> {
+        let ids = self.session_ids(key.site)?;
+        let day = u32::from(key.session.day().0);
+        let run = ids.runs.binary_search_by_key(&day, |run| run.day).ok()?;
+        let sessions = ids.runs[run].sessions();
+        let wanted = (key.visitor.0, key.session.0);
+        let (mut low, mut high) = (sessions.start, sessions.end);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if (ids.visitor[middle], ids.session_id[middle]) < wanted {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        let found = low < sessions.end && (ids.visitor[low], ids.session_id[low]) == wanted;
+        found.then_some(low as u32)
+    }
+
+    /// Calls `found` (index, id, extent, rows) for the visitor's sessions that may be alive at `time` or were opened
+    /// on its UTC day. Only runs near the time are searched. A damaged table has none.
+    pub fn sessions_of(
+        &self,
+        site: SiteId,
+        visitor: VisitorId,
+        time: TimestampMs,
+        window_ms: i64,
+        mut found: impl FnMut(u32, SessionId, Extent, usize),
+    ) {
+        let Some(ids) = self.session_ids(site) else { return };
+        let day = u32::from(DayUtc::of(time).0);
+        for run in ids.runs {
+            let alive = run.min_time - window_ms < time && time < run.max_time + window_ms;
+            if !alive && run.day != day {
+                continue;
+            }
+            let sessions = run.sessions();
+            let first =
+                sessions.start + ids.visitor[sessions.clone()].partition_point(|&known| known < visitor.0);
+            for session in first..sessions.end {
+                if ids.visitor[session] != visitor.0 {
+                    break;
+                }
+                let extent = Extent { start: ids.start[session], last: ids.last[session] };
+                let rows = ids.first_row[session + 1] - ids.first_row[session];
+                found(session as u32, SessionId(ids.session_id[session]), extent, rows as usize);
+            }
+        }
+    }
+
+    fn checked_entry(&self, site: SiteId) -> Result<Option<&SiteEntry>, StorageError> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        let Some(index) = self.find(site) else { return Ok(None) };
+        let entry = &self.directory.sites[index];
+        self.checked[index].get_or_init(|| self.check_site(entry)).clone()?;
+        Ok(Some(entry))
+    }
+
+    /// The few columns that find a session, without assembling the whole table.
+    fn session_ids(&self, site: SiteId) -> Option<SessionIds<'_>> {
+        let entry = self.checked_entry(site).ok()??;
+        let sessions = entry.session_count as usize;
+        Some(SessionIds {
+            runs: self.all_numbers(entry.block(Tag::RUNS)?).ok()?,
+            visitor: self.numbers(entry, Tag::VISITOR, sessions).ok()?,
+            session_id: self.numbers(entry, Tag::SESSION_ID, sessions).ok()?,
+            start: self.numbers(entry, Tag::START, sessions).ok()?,
+            last: self.numbers(entry, Tag::LAST, sessions).ok()?,
+            first_row: self.numbers(entry, Tag::FIRST_ROW, sessions + 1).ok()?,
+        })
+    }
+
+    /// Checks every block of every site.
+    ///
+    /// # Errors
+    /// The first damage found.
+    pub fn verify(&self) -> Result<(), StorageError> {
+        self.damage.clone().map_or(Ok(()), Err)?;
+        self.directory.sites.iter().try_for_each(|entry| self.check_site(entry))
+    }
+
+    fn find(&self, site: SiteId) -> Option<usize> {
+        self.directory.sites.binary_search_by_key(&site, |entry| entry.site).ok()
+    }
+
+    fn check_site(&self, entry: &SiteEntry) -> Result<(), StorageError> {
+        for block in &entry.blocks {
+            if crc32c(self.content(block)) != block.crc && block.width != 0 {
+                return Err(self.corrupt(block, "a block's checksum does not match"));
+            }
+        }
+        let table = self.assemble(entry)?;
+        check_structure(&table).map_err(|what| StorageError::corrupt(&self.path, 0, what))
+    }
+
+    fn corrupt(&self, block: &Block, what: &str) -> StorageError {
+        StorageError::corrupt(&self.path, block.offset, what)
+    }
+
+    fn content(&self, block: &Block) -> &[u8] {
+        self.bytes.get(block.offset as usize..(block.offset + block.len) as usize).unwrap_or_default()
+    }
+
+    /// A block as numbers; it must have `count` of them.
+    fn numbers<T: bytemuck::Pod>(
+        &self,
+        entry: &SiteEntry,
+        tag: Tag,
+        count: usize,
+    ) -> Result<&[T], StorageError> {
+        let Some(block) = entry.block(tag) else {
+            return if count == 0 {
+                Ok(&[])
+            } else {
+                Err(StorageError::corrupt(&self.path, 0, "a block is missing"))
+            };
+        };
+        let numbers = self.all_numbers(block)?;
+        if numbers.len() == count {
+            Ok(numbers)
+        } else {
+            Err(self.corrupt(block, "a block has the wrong length"))
+        }
+    }
+
+    fn all_numbers<T: bytemuck::Pod>(&self, block: &Block) -> Result<&[T], StorageError> {
+        bytemuck::try_cast_slice(self.content(block))
+            .map_err(|_| self.corrupt(block, "a block has the wrong length"))
+    }
+
+    fn sparse(&self, entry: &SiteEntry, tag: Tag, count: usize) -> Result<U64s<'_>, StorageError> {
+        if entry.block(tag).is_none() {
+            return Ok(U64s::Zero);
+        }
+        Ok(U64s::Values(self.numbers(entry, tag, count)?))
+    }
+
+    fn assemble(&self, entry: &SiteEntry) -> Result<SiteTable<'_>, StorageError> {
+        let (sessions, rows) = (entry.session_count as usize, entry.row_count as usize);
+        let mut codes = [Codes::Constant(0); COLUMN_COUNT];
+        let mut dictionaries = [EMPTY_DICTIONARY; COLUMN_COUNT];
+        let mut postings = [None; COLUMN_COUNT];
+        for column in Column::ALL {
+            let count = if column.is_attribute() { sessions } else { rows };
+            codes[column.index()] = self.codes(entry, column, count)?;
+            dictionaries[column.index()] = self.dictionary(entry, column)?;
+            postings[column.index()] = self.postings(entry, column)?;
+        }
+        let runs = entry.block(Tag::RUNS).map_or(Ok(&[][..]), |block| self.all_numbers::<Run>(block))?;
+        Ok(SiteTable {
+            runs,
+            visitor: self.numbers(entry, Tag::VISITOR, sessions)?,
+            session_id: self.numbers(entry, Tag::SESSION_ID, sessions)?,
+            start: self.numbers(entry, Tag::START, sessions)?,
+            last: self.numbers(entry, Tag::LAST, sessions)?,
+            first_row: self.numbers(entry, Tag::FIRST_ROW, sessions + 1)?,
+            views: self.numbers(entry, Tag::VIEWS, sessions)?,
+            entry_row: self.numbers(entry, Tag::ENTRY_ROW, sessions)?,
+            exit_row: self.numbers(entry, Tag::EXIT_ROW, sessions)?,
+            flags: self.numbers(entry, Tag::FLAGS, sessions)?,
+            user_key: self.sparse(entry, Tag::USER_KEY, sessions)?,
+            gap: self.numbers(entry, Tag::GAP, rows)?,
+            kind: self.numbers(entry, Tag::KIND, rows)?,
+            event_duration: self.sparse(entry, Tag::EVENT_DURATION, rows)?,
+            status: self.sparse(entry, Tag::STATUS, rows)?,
+            received: self.sparse(entry, Tag::RECEIVED, rows)?,
+            codes,
+            dictionaries,
+            postings,
+        })
+    }
+
+    fn codes(&self, entry: &SiteEntry, column: Column, count: usize) -> Result<Codes<'_>, StorageError> {
+        let tag = Tag::codes(column);
+        let Some(block) = entry.block(tag) else { return Ok(Codes::Constant(0)) };
+        Ok(match block.width {
+            0 => Codes::Constant(block.value),
+            1 => Codes::U8(self.numbers(entry, tag, count)?),
+            2 => Codes::U16(self.numbers(entry, tag, count)?),
+            4 => Codes::U32(self.numbers(entry, tag, count)?),
+            _ => return Err(self.corrupt(block, "codes of an unknown width")),
+        })
+    }
+
+    fn dictionary(&self, entry: &SiteEntry, column: Column) -> Result<Dictionary<'_>, StorageError> {
+        let Some(block) = entry.block(Tag::site_codes(column)) else { return Ok(EMPTY_DICTIONARY) };
+        let site_codes: &[u32] = self.all_numbers(block)?;
+        let offsets = self.numbers(entry, Tag::offsets(column), site_codes.len() + 1)?;
+        let bytes = entry.block(Tag::strings(column)).map_or(&[][..], |block| self.content(block));
+        Ok(Dictionary { offsets, bytes, site_codes })
+    }
+
+    fn postings(&self, entry: &SiteEntry, column: Column) -> Result<Option<Postings<'_>>, StorageError> {
+        let Some(block) = entry.block(Tag::posting_offsets(column)) else { return Ok(None) };
+        let offsets = self.all_numbers(block)?;
+        let bytes = entry.block(Tag::postings(column)).map_or(&[][..], |block| self.content(block));
+        Ok(Some(Postings { offsets, bytes }))
+    }
+}
+
+struct SessionIds<'a> {
+    runs: &'a [Run],
+    visitor: &'a [u64],
+    session_id: &'a [u32],
+    start: &'a [i64],
+    last: &'a [i64],
+    first_row: &'a [u32],
+}
+
+const EMPTY_DICTIONARY: Dictionary<'static> = Dictionary { offsets: &[0, 0], bytes: &[], site_codes: &[0] };
+
+/// What must hold so that loops over the table stay inside it.
+fn check_structure(table: &SiteTable<'_>) -> Result<(), &'static str> {
+    let (sessions, rows) = (table.session_count(), table.row_count());
+    let ascending = table.first_row.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || table.first_row.first() != Some(&0) || table.first_row.last() != Some(&(rows as u32)) {
+        return Err("the sessions' rows do not cover the rows");
+    }
+    let mut next = 0;
+    for run in table.runs {
+        if run.first_session as usize != next || run.day > u32::from(u16::MAX) {
+            return Err("the runs do not cover the sessions");
+        }
+        next += run.session_count as usize;
+    }
+    if next != sessions {
+        return Err("the runs do not cover the sessions");
+    }
+    for session in 0..sessions {
+        let own = table.rows(session);
+        let inside = |row: u32| row == NO_ROW || own.contains(&(row as usize));
+        if !inside(table.entry_row[session]) || !inside(table.exit_row[session]) {
+            return Err("a session's entry or exit lies outside its rows");
+        }
+        if table.last[session] < table.start[session] {
+            return Err("a session ends before it starts");
+        }
+    }
+    for column in Column::ALL {
+        let dictionary = table.dictionary(column);
+        if std::str::from_utf8(dictionary.bytes).is_err() || !dictionary.offsets.is_sorted() {
+            return Err("a dictionary's strings are damaged");
+        }
+    }
+    Ok(())
+}
+
+/// Least and greatest row time of a table; `None` when it is empty.
+pub fn time_range(table: &SiteTable<'_>) -> Option<(TimestampMs, TimestampMs)> {
+    let least = table.runs.iter().map(|run| run.min_time).min()?;
+    let greatest = table.runs.iter().map(|run| run.max_time).max()?;
+    Some((least, greatest))
+}

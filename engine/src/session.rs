@@ -1,0 +1,113 @@
+//! The session rule: which of a visitor's sessions an event joins. Pure functions; no disk, no threads, no clock.
+//!
+//! It is decided once, when the event arrives, and stored. One rule holds for events on time and late ones.
+
+use crate::event::Texts;
+use crate::limits::SESSION_LENGTH_MS_MAX;
+use crate::schema::Column;
+use crate::units::TimestampMs;
+
+/// The columns that make a visit another one: an event that names a different referrer or campaign opens a new
+/// session. An event that names none joins any.
+pub const CAMPAIGN_COLUMNS: [Column; 7] = [
+    Column::Referrer,
+    Column::ReferrerName,
+    Column::UtmSource,
+    Column::UtmMedium,
+    Column::UtmCampaign,
+    Column::UtmContent,
+    Column::UtmTerm,
+];
+
+/// The time a session spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// First row's time.
+    pub start: TimestampMs,
+    /// Last row's time.
+    pub last: TimestampMs,
+}
+
+impl Extent {
+    /// Whether an event at `time` is near enough to belong to the session, with both ends open.
+    pub fn is_alive(self, time: TimestampMs, window_ms: i64) -> bool {
+        self.start - window_ms < time && time < self.last + window_ms
+    }
+
+    /// Whether the session lasts under 24 hours with the event in it.
+    pub fn has_room_for(self, time: TimestampMs) -> bool {
+        self.last.max(time) - self.start.min(time) < SESSION_LENGTH_MS_MAX
+    }
+
+    /// How far the event is from the session, 0 inside it.
+    pub fn distance(self, time: TimestampMs) -> i64 {
+        (self.start - time).max(time - self.last).max(0)
+    }
+
+    /// The extent with an event at `time` in it.
+    pub fn with(self, time: TimestampMs) -> Self {
+        Self { start: self.start.min(time), last: self.last.max(time) }
+    }
+}
+
+/// Whether the event names a referrer or campaign other than the session's; `attribute` gives the session's.
+pub fn is_other_campaign<'a>(event: &Texts, attribute: impl Fn(Column) -> &'a str) -> bool {
+    CAMPAIGN_COLUMNS.iter().any(|&column| {
+        let named = event.get(column);
+        !named.is_empty() && named != attribute(column)
+    })
+}
+
+/// Orders candidates: the nearest first, on a tie the later started, then the later opened (`id`).
+pub fn preference(extent: Extent, time: TimestampMs, id: u32) -> impl Ord {
+    (extent.distance(time), std::cmp::Reverse(extent.start), std::cmp::Reverse(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: i64 = 1_800_000;
+
+    #[test]
+    fn the_window_is_open_at_both_ends() {
+        let extent = Extent { start: 10_000_000, last: 11_000_000 };
+        for (time, alive) in [
+            (10_000_000 - WINDOW, false),
+            (10_000_001 - WINDOW, true),
+            (10_500_000, true),
+            (10_999_999 + WINDOW, true),
+            (11_000_000 + WINDOW, false),
+            (11_000_001 + WINDOW, false),
+        ] {
+            assert_eq!(extent.is_alive(time, WINDOW), alive, "at {time}");
+        }
+    }
+
+    #[test]
+    fn a_session_lasts_under_a_day() {
+        let extent = Extent { start: 0, last: 1000 };
+        assert!(extent.has_room_for(SESSION_LENGTH_MS_MAX - 1));
+        assert!(!extent.has_room_for(SESSION_LENGTH_MS_MAX));
+        assert!(!extent.has_room_for(1000 - SESSION_LENGTH_MS_MAX));
+    }
+
+    #[test]
+    fn the_nearest_wins_then_the_later_started() {
+        let near = preference(Extent { start: 0, last: 100 }, 150, 1);
+        let far = preference(Extent { start: 300, last: 400 }, 150, 2);
+        assert!(near < far);
+        let early = preference(Extent { start: 0, last: 100 }, 50, 1);
+        let late = preference(Extent { start: 40, last: 60 }, 50, 0);
+        assert!(late < early);
+    }
+
+    #[test]
+    fn only_a_named_campaign_differs() {
+        let mut event = Texts::new();
+        assert!(!is_other_campaign(&event, |_| "a"));
+        event.set(Column::UtmCampaign, "a");
+        assert!(!is_other_campaign(&event, |_| "a"));
+        assert!(is_other_campaign(&event, |_| ""));
+    }
+}

@@ -1,0 +1,119 @@
+//! A snapshot: what a query sees. It is immutable, cheap to take and holds what it needs alive.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::error::StorageError;
+use crate::manifest::Superseded;
+use crate::open::{ArenaReader, Watermark};
+use crate::query::RecurringCache;
+use crate::segment::Segment;
+use crate::units::SiteId;
+
+/// A sealed segment and what of it must not count.
+pub(crate) struct SealedView {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) superseded: Arc<Superseded>,
+}
+
+/// A prefix of an open segment and what of it must not count.
+pub(crate) struct OpenView {
+    pub(crate) reader: Arc<ArenaReader>,
+    pub(crate) watermark: Watermark,
+    pub(crate) moved: Arc<RoaringBitmap>,
+}
+
+/// All that was acknowledged when the snapshot was taken, and nothing later.
+pub struct Snapshot {
+    sealed: Arc<Vec<SealedView>>,
+    frozen: Option<OpenView>,
+    open: OpenView,
+    recurring: Arc<RecurringCache>,
+}
+
+/// One part of a site's data.
+pub struct SourceSegment {
+    /// The segment, a file or in memory.
+    pub segment: Arc<Segment>,
+    /// Sessions of the site's table that must not count.
+    pub hidden: Option<Arc<RoaringBitmap>>,
+    /// Whether the segment is a sealed file, which never changes.
+    pub sealed: bool,
+}
+
+/// A site's data.
+pub struct SiteSources {
+    /// The parts; no session counts in two of them.
+    pub segments: Vec<SourceSegment>,
+    /// Why some data is missing, when damage was found.
+    pub incomplete: Option<String>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        sealed: Arc<Vec<SealedView>>,
+        frozen: Option<OpenView>,
+        open: OpenView,
+        recurring: Arc<RecurringCache>,
+    ) -> Self {
+        Self { sealed, frozen, open, recurring }
+    }
+
+    /// What is kept of the visitors that recur, shared by all snapshots of the store.
+    pub(crate) fn recurring(&self) -> &RecurringCache {
+        &self.recurring
+    }
+
+    /// Why some data of the site is missing from every answer, when damage was found.
+    pub fn incomplete(&self, site: SiteId) -> Option<String> {
+        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| damage.to_string())
+    }
+
+    /// The parts of a site's data that are sound.
+    ///
+    /// # Errors
+    /// A view of the open segment could not be made.
+    pub fn sources(&self, site: SiteId) -> Result<SiteSources, StorageError> {
+        let mut sources = SiteSources { segments: Vec::new(), incomplete: None };
+        for view in self.sealed.iter() {
+            match view.segment.table(site) {
+                Ok(None) => {}
+                Ok(Some(_)) => sources.segments.push(SourceSegment {
+                    segment: view.segment.clone(),
+                    hidden: view.superseded.get(&site).map(|hidden| Arc::new(hidden.clone())),
+                    sealed: true,
+                }),
+                Err(damage) => sources.incomplete = Some(damage.to_string()),
+            }
+        }
+        for open in self.frozen.iter().chain([&self.open]) {
+            for part in open.reader.view(site, open.watermark, &open.moved)? {
+                sources.segments.push(SourceSegment {
+                    segment: part.segment,
+                    hidden: Some(part.hidden),
+                    sealed: false,
+                });
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Sealed segments, and rows in them, superseded ones included.
+    pub fn sealed_counts(&self) -> (usize, u64) {
+        (self.sealed.len(), self.sealed.iter().map(|view| view.segment.row_count()).sum())
+    }
+
+    /// Rows in the open segment and one that is being sealed.
+    pub fn open_rows(&self) -> u64 {
+        self.frozen.iter().chain([&self.open]).map(|open| open.watermark.rows as u64).sum()
+    }
+
+    /// Checks every byte of the sealed segments.
+    ///
+    /// # Errors
+    /// The first damage found.
+    pub fn verify(&self) -> Result<(), StorageError> {
+        self.sealed.iter().try_for_each(|view| view.segment.verify())
+    }
+}

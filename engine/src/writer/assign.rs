@@ -1,0 +1,288 @@
+//! Which session an event belongs to, and the operation that says so.
+
+use super::{Core, OpenSegment};
+use crate::codec::Writer;
+use crate::error::StorageError;
+use crate::event::{Event, Kind};
+use crate::limits;
+use crate::open::SessionKey;
+use crate::record::{Operation, ROW_TEXT_COUNT, Row};
+use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::segment::table::{ROW_NON_INTERACTIVE, SiteTable};
+use crate::session::{Extent, is_other_campaign, preference};
+use crate::units::{DayUtc, SessionId, SiteId, TimestampMs, VisitorId};
+
+/// Where a session is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Open(u32),
+    Frozen(u32),
+    Sealed { segment: usize, session: u32 },
+}
+
+/// A session of the visitor, as far as the rule needs it.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    place: Place,
+    id: SessionId,
+    extent: Extent,
+    full: bool,
+}
+
+impl Core {
+    /// Decides the event's session and writes the operations for it. Returns the rows it makes, or `None` for a ping
+    /// without a session.
+    pub(super) fn assign(&self, event: &Event, out: &mut Writer) -> Result<Option<usize>, StorageError> {
+        let (visitor, sessions) = self.visitor_of(event);
+        let window = self.window_ms();
+        let mut best: Option<Candidate> = None;
+        for candidate in &sessions {
+            let extent = candidate.extent;
+            let joinable = !candidate.full
+                && extent.is_alive(event.time, window)
+                && extent.has_room_for(event.time)
+                && !self.is_other_campaign(event, candidate)?;
+            let better = best.is_none_or(|known| {
+                preference(extent, event.time, candidate.id.0)
+                    < preference(known.extent, event.time, known.id.0)
+            });
+            if joinable && better {
+                best = Some(*candidate);
+            }
+        }
+        if let Some(candidate) = best {
+            return self.join(event, visitor, candidate, out).map(Some);
+        }
+        if event.kind == Kind::Ping {
+            return Ok(None);
+        }
+        match next_session_id(event.time, &sessions) {
+            Some(session) => {
+                let key = SessionKey { site: event.site, visitor, session };
+                Ok(Some(open_operation(event, key, out)))
+            }
+            None => self.join_any(event, visitor, &sessions, out).map(Some),
+        }
+    }
+
+    fn window_ms(&self) -> i64 {
+        i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4)
+    }
+
+    /// The id that the event counts under: the one of the day before while a session of it is alive and began less
+    /// than a day ago, else the day's. With it all its sessions near the event.
+    fn visitor_of(&self, event: &Event) -> (VisitorId, Vec<Candidate>) {
+        if let Some(older) = event.previous_visitor {
+            let sessions = self.sessions_near(event.site, older, event.time);
+            let alive = sessions.iter().any(|known| {
+                known.extent.is_alive(event.time, self.window_ms())
+                    && event.time - known.extent.start < limits::SESSION_LENGTH_MS_MAX
+            });
+            if alive {
+                return (older, sessions);
+            }
+        }
+        (event.visitor, self.sessions_near(event.site, event.visitor, event.time))
+    }
+
+    /// The visitor's sessions that the event could join, and all that were opened on the event's UTC day.
+    fn sessions_near(&self, site: SiteId, visitor: VisitorId, time: TimestampMs) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        in_open(&self.open, site, visitor, Place::Open, &mut found);
+        if let Some(frozen) = &self.frozen {
+            in_open(&frozen.open, site, visitor, Place::Frozen, &mut found);
+        }
+        for (segment, sealed) in self.sealed.iter().enumerate().rev() {
+            let superseded = sealed.superseded.get(&site);
+            sealed.segment.sessions_of(site, visitor, time, self.window_ms(), |session, id, extent, rows| {
+                if superseded.is_none_or(|superseded| !superseded.contains(session)) {
+                    let full = rows >= limits::SESSION_ROWS_MAX;
+                    found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
+                }
+            });
+        }
+        found
+    }
+
+    fn is_other_campaign(&self, event: &Event, candidate: &Candidate) -> Result<bool, StorageError> {
+        Ok(match candidate.place {
+            Place::Open(ordinal) => {
+                is_other_campaign(&event.texts, |column| self.open.arena.attribute(ordinal, column))
+            }
+            Place::Frozen(ordinal) => self.frozen.as_ref().is_some_and(|frozen| {
+                is_other_campaign(&event.texts, |column| frozen.open.arena.attribute(ordinal, column))
+            }),
+            Place::Sealed { segment, session } => {
+                self.sealed[segment].segment.table(event.site)?.is_some_and(|table| {
+                    is_other_campaign(&event.texts, |column| attribute(&table, session, column))
+                })
+            }
+        })
+    }
+
+    /// The event joins a session; one that is elsewhere is moved into the open segment first.
+    fn join(
+        &self,
+        event: &Event,
+        visitor: VisitorId,
+        candidate: Candidate,
+        out: &mut Writer,
+    ) -> Result<usize, StorageError> {
+        let key = SessionKey { site: event.site, visitor, session: candidate.id };
+        let moved = match candidate.place {
+            Place::Open(_) => true,
+            Place::Frozen(ordinal) => match &self.frozen {
+                Some(frozen) => self.try_move(&frozen.open.operation(ordinal), out),
+                None => false,
+            },
+            Place::Sealed { segment, session } => match self.sealed[segment].segment.table(event.site)? {
+                Some(table) => self.try_move(&sealed_operation(&table, key, session), out),
+                None => false,
+            },
+        };
+        if !moved {
+            // The session is too large to be moved: the event opens a new one.
+            let sessions = self.sessions_near(event.site, visitor, event.time);
+            let session = next_session_id(event.time, &sessions).unwrap_or(candidate.id);
+            return Ok(open_operation(event, SessionKey { session, ..key }, out));
+        }
+        let row = event_row(event, false);
+        let operation = Operation { key, user_key: None, attributes: None, replaces: false, rows: vec![row] };
+        operation.encode(out);
+        Ok(1)
+    }
+
+    /// All session numbers of the visitor's day are used up: the event joins the nearest session, whatever the rule.
+    fn join_any(
+        &self,
+        event: &Event,
+        visitor: VisitorId,
+        sessions: &[Candidate],
+        out: &mut Writer,
+    ) -> Result<usize, StorageError> {
+        let nearest = sessions.iter().min_by_key(|known| known.extent.distance(event.time)).copied();
+        match nearest {
+            Some(candidate) => self.join(event, visitor, candidate, out),
+            None => Ok(0),
+        }
+    }
+
+    fn try_move(&self, operation: &Operation<'_>, out: &mut Writer) -> bool {
+        let text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
+        let attribute_bytes: usize = operation.attributes.iter().flatten().map(|text| text.len()).sum();
+        let fits = text_bytes <= limits::SESSION_TEXT_BYTES_MAX
+            && self.open.arena.has_room(
+                operation.rows.len() + 2 * limits::BATCH_EVENTS_MAX,
+                text_bytes + attribute_bytes + limits::BATCH_BYTES_MAX,
+            );
+        if fits {
+            operation.encode(out);
+        }
+        fits
+    }
+}
+
+fn in_open(
+    open: &OpenSegment,
+    site: SiteId,
+    visitor: VisitorId,
+    place: fn(u32) -> Place,
+    found: &mut Vec<Candidate>,
+) {
+    found.extend(open.index.of_visitor(site, visitor).map(|(ordinal, known)| Candidate {
+        place: place(ordinal),
+        id: open.arena.session_id(ordinal),
+        extent: known.extent,
+        full: known.rows as usize >= limits::SESSION_ROWS_MAX
+            || known.text_bytes as usize >= limits::SESSION_TEXT_BYTES_MAX,
+    }));
+}
+
+/// One more than the visitor's largest number on the event's UTC day.
+fn next_session_id(time: TimestampMs, sessions: &[Candidate]) -> Option<SessionId> {
+    let day = DayUtc::of(time);
+    let largest = sessions.iter().filter(|known| known.id.day() == day).map(|known| known.id.n()).max();
+    let n = match largest {
+        Some(n) => n.checked_add(1)?,
+        None => 0,
+    };
+    Some(SessionId::new(day, n))
+}
+
+/// An event's row. `opens_with_page`: it opens a session beside a page view of its own.
+fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
+    let mut texts = [""; ROW_TEXT_COUNT];
+    for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
+        *text = event.texts.get(column);
+    }
+    let quiet = event.non_interactive || opens_with_page;
+    Row {
+        time: event.time,
+        kind: event.kind as u8 | if quiet { ROW_NON_INTERACTIVE } else { 0 },
+        event_duration: event.event_duration.map_or(0, |seconds| u64::from(seconds) + 1),
+        status: event.status.map_or(0, u64::from),
+        received: event.received.map_or(0, |time| time.max(0) as u64),
+        texts,
+    }
+}
+
+/// The event opens a session. A custom event on a page stores a page view too, and is then stored as not
+/// interactive: alone it leaves the session bounced.
+fn open_operation(event: &Event, key: SessionKey, out: &mut Writer) -> usize {
+    let mut attributes = [""; ATTRIBUTE_COUNT];
+    for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
+        *text = event.texts.get(column);
+    }
+    let on_page = event.kind == Kind::Event && !event.texts.get(Column::Path).is_empty();
+    let mut rows = Vec::with_capacity(2);
+    if on_page {
+        let mut page_view = event_row(event, false);
+        page_view.kind = Kind::PageView as u8;
+        page_view.event_duration = 0;
+        for column in [Column::EventName, Column::EventMeta, Column::EventId] {
+            page_view.texts[column.index() - ATTRIBUTE_COUNT] = "";
+        }
+        rows.push(page_view);
+    }
+    rows.push(event_row(event, on_page));
+    let count = rows.len();
+    Operation { key, user_key: event.user_key, attributes: Some(attributes), replaces: false, rows }
+        .encode(out);
+    count
+}
+
+fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column) -> &'a str {
+    table.dictionary(column).get(table.codes(column).get(session as usize))
+}
+
+/// A sealed session, whole, as the operation that moves it.
+fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) -> Operation<'a> {
+    let index = session as usize;
+    let mut attributes = [""; ATTRIBUTE_COUNT];
+    for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
+        *text = attribute(table, session, column);
+    }
+    let start = table.start[index];
+    let given = table.flags[index] & crate::segment::table::FLAG_GIVEN_ID != 0;
+    let rows = table.rows(index).map(|row| {
+        let mut texts = [""; ROW_TEXT_COUNT];
+        for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
+            *text = table.dictionary(column).get(table.codes(column).get(row));
+        }
+        Row {
+            time: start + i64::from(table.gap[row]),
+            kind: table.kind[row],
+            event_duration: table.event_duration.get(row),
+            status: table.status.get(row),
+            received: table.received.get(row),
+            texts,
+        }
+    });
+    Operation {
+        key,
+        user_key: given.then(|| table.user_key.get(index)),
+        attributes: Some(attributes),
+        replaces: true,
+        rows: rows.collect(),
+    }
+}

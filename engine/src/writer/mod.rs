@@ -1,0 +1,296 @@
+//! The writer's state machine: assign a session, log, sync, show, seal, recover. One thread owns it.
+//!
+//! Invariants:
+//! - What is applied to the open segment is what was logged: live events and replay go through [`Core::apply`].
+//! - A snapshot is published only after its rows are synced.
+//! - A live session lies whole in exactly one live segment: an event that joins a session elsewhere moves it into the
+//!   open segment first, in the same frame.
+//! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
+
+mod assign;
+mod index;
+mod recover;
+mod seal;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::codec::{Reader, Writer};
+use crate::error::StorageError;
+use crate::event::Event;
+use crate::limits;
+use crate::log::LogWriter;
+use crate::manifest::Superseded;
+use crate::open::{Arena, ArenaCapacity, RowData, SessionKey};
+use crate::query::RecurringCache;
+use crate::record::{FRAME_EVENTS, Operation, Row};
+use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::segment::Segment;
+use crate::snapshot::{OpenView, SealedView, Snapshot};
+use crate::store::{Receipt, StoreOptions};
+use crate::units::{SegmentId, SiteId, TimestampMs};
+use crate::vfs::{Lock, SharedFs};
+
+use index::SessionIndex;
+pub use seal::{SealJob, SealedFile};
+
+/// An open segment with what its writer knows of it.
+struct OpenSegment {
+    arena: Arena,
+    index: SessionIndex,
+    /// Sessions (ordinals) that have moved on and must not count.
+    moved: Arc<RoaringBitmap>,
+    scratch: PathBuf,
+}
+
+impl OpenSegment {
+    fn create(
+        fs: &SharedFs,
+        folder: &Path,
+        name: u64,
+        capacity: ArenaCapacity,
+    ) -> Result<Self, StorageError> {
+        let scratch = folder.join(format!("open-{name:016x}"));
+        let arena = Arena::create(&**fs, &scratch, capacity)?;
+        Ok(Self { arena, index: SessionIndex::default(), moved: Arc::default(), scratch })
+    }
+
+    /// A session, whole, as the operation that moves it elsewhere.
+    fn operation(&self, ordinal: u32) -> Operation<'_> {
+        self.arena.operation(ordinal, self.index.last_row(ordinal))
+    }
+
+    fn view(&self) -> OpenView {
+        OpenView { reader: self.arena.reader(), watermark: self.arena.watermark(), moved: self.moved.clone() }
+    }
+}
+
+/// An open segment that takes no more rows and is being sealed.
+struct Frozen {
+    open: OpenSegment,
+    /// The ordinals that the segment being written leaves out.
+    left_out: RoaringBitmap,
+    id: SegmentId,
+}
+
+/// A sealed segment with what has left it.
+struct Sealed {
+    segment: Arc<Segment>,
+    superseded: Arc<Superseded>,
+}
+
+/// The writer's state. See the module's head.
+pub struct Core {
+    fs: SharedFs,
+    folder: PathBuf,
+    options: StoreOptions,
+    /// The log of the current generation; `None` only while it is replayed.
+    log: Option<LogWriter>,
+    generation: u64,
+    open: OpenSegment,
+    frozen: Option<Frozen>,
+    sealed: Vec<Sealed>,
+    sealed_views: Option<Arc<Vec<SealedView>>>,
+    recurring: Arc<RecurringCache>,
+    next_segment: u64,
+    next_site_code: HashMap<(SiteId, Column), u32>,
+    /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
+    now: TimestampMs,
+    torn_tail_bytes: u64,
+    _lock: Box<dyn Lock>,
+}
+
+impl Core {
+    /// Assigns, logs (in memory) and applies a batch. It is durable after [`Self::commit`], visible after that in
+    /// [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// Any error leaves the state unfit for more: latch.
+    pub fn append(&mut self, batch: &[Event]) -> Result<Receipt, StorageError> {
+        let mut payload = Writer::new();
+        let mut receipt = Receipt::default();
+        for event in batch {
+            let start = payload.len();
+            match self.assign(event, &mut payload)? {
+                Some(rows) => receipt.rows += rows,
+                None => receipt.pings_without_session += 1,
+            }
+            self.apply_all(&payload.as_slice()[start..], &PathBuf::new())?;
+        }
+        if !payload.is_empty() {
+            self.log()?.push(FRAME_EVENTS, payload.as_slice())?;
+        }
+        Ok(receipt)
+    }
+
+    /// Whether the open segment has reached the size at which it is sealed.
+    pub fn wants_seal(&self) -> bool {
+        let arena = &self.open.arena;
+        arena.watermark().rows >= self.options.seal_rows
+            || arena.text_bytes() >= limits::OPEN_TEXT_BYTES_MAX / 2
+            || arena.text_count() >= 2 * (self.options.seal_rows + limits::SESSION_ROWS_MAX)
+    }
+
+    /// Writes and syncs what was appended.
+    ///
+    /// # Errors
+    /// The failed operation; what was appended since the last commit may or may not be on disk.
+    pub fn commit(&mut self) -> Result<(), StorageError> {
+        self.log()?.commit()
+    }
+
+    /// All that was appended, as queries see it. Call it only after [`Self::commit`].
+    pub fn snapshot(&mut self) -> Snapshot {
+        let sealed = self.sealed_views.get_or_insert_with(|| {
+            let view =
+                |s: &Sealed| SealedView { segment: s.segment.clone(), superseded: s.superseded.clone() };
+            Arc::new(self.sealed.iter().map(view).collect())
+        });
+        let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
+        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone())
+    }
+
+    /// Ends the log with a closing frame.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn close(mut self) -> Result<(), StorageError> {
+        let log = self.log.take().ok_or(StorageError::Closed)?;
+        log.close()?;
+        self.fs.remove(&self.open.scratch)
+    }
+
+    /// Bytes that were cut off the log's end when it was opened.
+    pub fn torn_tail_bytes(&self) -> u64 {
+        self.torn_tail_bytes
+    }
+
+    fn log(&mut self) -> Result<&mut LogWriter, StorageError> {
+        self.log.as_mut().ok_or(StorageError::Closed)
+    }
+
+    fn apply_all(&mut self, payload: &[u8], path: &Path) -> Result<(), StorageError> {
+        let mut input = Reader::new(payload);
+        while !input.is_at_end() {
+            let operation = Operation::decode(&mut input)
+                .map_err(|error| StorageError::corrupt(path, error.offset as u64, error.to_string()))?;
+            self.apply(&operation, path)?;
+        }
+        Ok(())
+    }
+
+    /// Applies a logged operation to the open segment. Applying it twice changes nothing but the copy that counts.
+    fn apply(&mut self, operation: &Operation<'_>, path: &Path) -> Result<(), StorageError> {
+        let key = operation.key;
+        let text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
+        let attribute_bytes = operation.attributes.iter().flatten().map(|text| text.len()).sum::<usize>();
+        if !self.open.arena.has_room(operation.rows.len().max(1), text_bytes + attribute_bytes) {
+            return Err(StorageError::TooLarge { what: "the open segment has no room for it".into() });
+        }
+        let ordinal = match &operation.attributes {
+            Some(attributes) => {
+                if operation.replaces {
+                    self.void(key);
+                }
+                self.open_session(key, operation.user_key, attributes)?
+            }
+            None => self.open.index.ordinal_of(key, &self.open.arena).ok_or_else(|| {
+                StorageError::corrupt(path, 0, "an event of a session that is not in the log before it")
+            })?,
+        };
+        for row in &operation.rows {
+            self.push_row(key.site, ordinal, row)?;
+        }
+        Ok(())
+    }
+
+    fn open_session(
+        &mut self,
+        key: SessionKey,
+        user_key: Option<u64>,
+        attributes: &[&str; ATTRIBUTE_COUNT],
+    ) -> Result<u32, StorageError> {
+        let mut codes = [0; ATTRIBUTE_COUNT];
+        for (code, (&column, text)) in codes.iter_mut().zip(Column::attributes().iter().zip(attributes)) {
+            *code = self.intern(key.site, column, text);
+        }
+        let ordinal = self.open.arena.push_session(key, user_key, &codes)?;
+        self.open.index.insert(key, ordinal);
+        Ok(ordinal)
+    }
+
+    fn push_row(&mut self, site: SiteId, ordinal: u32, row: &Row<'_>) -> Result<(), StorageError> {
+        let mut data = RowData {
+            time: row.time,
+            kind: row.kind,
+            event_duration: row.event_duration,
+            status: row.status,
+            received: row.received,
+            ..RowData::default()
+        };
+        for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
+            *code = self.intern(site, column, text);
+        }
+        let taken = if row.received == 0 { row.time } else { row.received as i64 };
+        self.now = self.now.max(taken);
+        let previous = self.open.index.last_row(ordinal);
+        let index = self.open.arena.push_row(ordinal, previous, &data)?;
+        self.open.index.extend(ordinal, index, row.time, row.text_bytes());
+        Ok(())
+    }
+
+    /// The open segment's code of a text, added when it is new.
+    fn intern(&mut self, site: SiteId, column: Column, text: &str) -> u32 {
+        if let Some(code) = self.open.arena.find_text(site, column, text) {
+            return code;
+        }
+        let site_code = self.site_code(site, column, text);
+        self.open.arena.insert_text(site, column, text, site_code)
+    }
+
+    /// The site's code of a text that the open segment does not have: the one it has elsewhere, or a new one.
+    fn site_code(&mut self, site: SiteId, column: Column, text: &str) -> u32 {
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.open.arena.site_code(site, column, text));
+        if let Some(code) = frozen {
+            return code;
+        }
+        for sealed in self.sealed.iter().rev() {
+            if let Some(code) = sealed.segment.site_code(site, column, text) {
+                return code;
+            }
+        }
+        let sealed = &self.sealed;
+        let next = self.next_site_code.entry((site, column)).or_insert_with(|| {
+            let greatest = sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
+            greatest.unwrap_or(0) + 1
+        });
+        let code = *next;
+        *next += 1;
+        code
+    }
+
+    /// Makes every older copy of a session void.
+    fn void(&mut self, key: SessionKey) {
+        if let Some(ordinal) = self.open.index.ordinal_of(key, &self.open.arena) {
+            self.open.index.remove(key, ordinal);
+            Arc::make_mut(&mut self.open.moved).insert(ordinal);
+        }
+        if let Some(frozen) = &mut self.frozen
+            && let Some(ordinal) = frozen.open.index.ordinal_of(key, &frozen.open.arena)
+        {
+            frozen.open.index.remove(key, ordinal);
+            Arc::make_mut(&mut frozen.open.moved).insert(ordinal);
+        }
+        for sealed in &mut self.sealed {
+            if let Some(session) = sealed.segment.find_session(key) {
+                let superseded = Arc::make_mut(&mut sealed.superseded);
+                if superseded.entry(key.site).or_default().insert(session) {
+                    self.sealed_views = None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Opening a folder: manifest, segments, orphans, replay.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Core, OpenSegment, Sealed};
+use crate::error::StorageError;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::log::{self, LogWriter, ReplayEnd, log_path};
+use crate::manifest::{Manifest, SegmentEntry, segment_path};
+use crate::open::ArenaCapacity;
+use crate::segment::Segment;
+use crate::store::StoreOptions;
+use crate::vfs::{Fs, SharedFs};
+
+const LOG_PREFIX: &str = "log-";
+const SEGMENT_PREFIX: &str = "segment-";
+const SCRATCH_PREFIX: &str = "open-";
+
+impl Core {
+    /// Opens a folder, making it when it is not there, and recovers all that was acknowledged. Returns with the
+    /// open segment small enough to go on.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`], [`StorageError::Corrupt`], [`StorageError::Version`], or a failed operation.
+    pub fn open(fs: SharedFs, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
+        fs.create_dir_all(folder)?;
+        let lock = fs.lock(folder)?;
+        let manifest = read_or_make_manifest(&*fs, folder)?;
+        remove_orphans(&*fs, folder, &manifest)?;
+        let sealed = manifest
+            .segments
+            .iter()
+            .map(|entry| open_segment(&*fs, folder, entry))
+            .collect::<Result<_, _>>()?;
+        let generations = log_generations(&*fs, folder)?;
+        check_generations(folder, &generations, manifest.first_generation)?;
+        let last = generations.last().copied().unwrap_or(manifest.first_generation);
+        if generations.is_empty() {
+            drop(LogWriter::create(&*fs, folder, last)?);
+        }
+        let mut capacity = ArenaCapacity::for_seal_rows(options.seal_rows);
+        let logs = generations.len().max(1);
+        capacity.rows *= logs;
+        capacity.strings *= logs;
+        capacity.string_bytes *= logs;
+        let open = OpenSegment::create(&fs, folder, last, capacity)?;
+        let mut core = Self {
+            fs,
+            folder: folder.to_path_buf(),
+            options,
+            log: None,
+            generation: last,
+            open,
+            frozen: None,
+            sealed,
+            sealed_views: None,
+            recurring: Default::default(),
+            next_segment: manifest.next_segment,
+            next_site_code: Default::default(),
+            now: i64::MIN / 4,
+            torn_tail_bytes: 0,
+            _lock: lock,
+        };
+        core.replay_all(manifest.first_generation, last)?;
+        core.shrink()?;
+        Ok(core)
+    }
+
+    fn replay_all(&mut self, first: u64, last: u64) -> Result<(), StorageError> {
+        for generation in first..=last {
+            let path = log_path(&self.folder, generation);
+            let end = self.replay_one(&path, generation)?;
+            if generation < last && end.torn_bytes > 0 {
+                return Err(StorageError::corrupt(
+                    &path,
+                    end.end_offset,
+                    "the log breaks off before the next one",
+                ));
+            }
+            if generation == last {
+                self.torn_tail_bytes = end.torn_bytes;
+                if !end.closed {
+                    log::rewrite(&*self.fs, &path, end.end_offset)?;
+                }
+                let (offset, sequence) = (end.end_offset, end.next_sequence);
+                self.log = Some(LogWriter::resume(&*self.fs, &self.folder, generation, offset, sequence)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
+        let fs = self.fs.clone();
+        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |_kind, _sequence, payload| {
+            self.apply_all(payload, path)
+        })
+    }
+
+    /// Seals at once what is already large enough (or spans several logs).
+    fn shrink(&mut self) -> Result<(), StorageError> {
+        if self.wants_seal() {
+            let job = self.begin_seal()?;
+            let file = job.run()?;
+            self.finish_seal(file)?;
+        }
+        Ok(())
+    }
+}
+
+fn read_or_make_manifest(fs: &dyn Fs, folder: &Path) -> Result<Manifest, StorageError> {
+    if let Some(manifest) = Manifest::read(fs, folder)? {
+        return Ok(manifest);
+    }
+    let names = fs.list(folder)?;
+    if let Some(name) =
+        names.iter().find(|name| name.starts_with(LOG_PREFIX) || name.starts_with(SEGMENT_PREFIX))
+    {
+        let what = format!("the manifest is missing though {name} is there");
+        return Err(StorageError::corrupt(&Manifest::path(folder), 0, what));
+    }
+    let manifest = Manifest { first_generation: 1, next_segment: 1, segments: Vec::new() };
+    manifest.write(fs, folder)?;
+    Ok(manifest)
+}
+
+/// Removes what a crash left: scratch files, logs before the first, segments that the manifest does not name.
+fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(), StorageError> {
+    for name in fs.list(folder)? {
+        let orphan = if let Some(number) = number_after(&name, SEGMENT_PREFIX) {
+            !manifest.segments.iter().any(|entry| entry.id.0 == number)
+        } else if let Some(number) = number_after(&name, LOG_PREFIX) {
+            number < manifest.first_generation
+        } else {
+            number_after(&name, SCRATCH_PREFIX).is_some()
+        };
+        if orphan {
+            fs.remove(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn open_segment(fs: &dyn Fs, folder: &Path, entry: &SegmentEntry) -> Result<Sealed, StorageError> {
+    let path = segment_path(folder, entry.id);
+    let bytes = fs.map(&path)?;
+    let segment = if bytes.len() as u64 == entry.len {
+        Segment::open(&path, bytes)
+    } else {
+        let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), entry.len);
+        Err(StorageError::corrupt(&path, 0, what))
+    };
+    let segment = match segment {
+        Err(StorageError::Corrupt { what, offset, .. }) => {
+            Segment::damaged(&path, entry.id, entry.len, StorageError::corrupt(&path, offset, what))
+        }
+        other => other?,
+    };
+    Ok(Sealed { segment: Arc::new(segment), superseded: Arc::new(entry.superseded.clone()) })
+}
+
+/// The log generations in a folder, ascending.
+pub(super) fn log_generations(fs: &dyn Fs, folder: &Path) -> Result<Vec<u64>, StorageError> {
+    let mut found: Vec<u64> =
+        fs.list(folder)?.iter().filter_map(|name| number_after(name, LOG_PREFIX)).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn check_generations(folder: &Path, found: &[u64], first: u64) -> Result<(), StorageError> {
+    for (expected, &generation) in (first..).zip(found) {
+        if generation != expected {
+            return Err(StorageError::corrupt(&log_path(folder, expected), 0, "this log is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn number_after(name: &str, prefix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?;
+    if digits.len() != 16 {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok()
+}

@@ -1,0 +1,206 @@
+//! Sealing: the open segment becomes a file while a new one takes the events.
+//!
+//! Order, and what a crash leaves at each point:
+//! 1. Log g+1 is made with the sessions that are carried over, synced. Crash: the manifest still starts at g; replay
+//!    of g and then g+1 voids the older copies of the carried sessions.
+//! 2. The segment is written and synced, on another thread. Crash: an orphan, removed at the next start.
+//! 3. The manifest names the segment, what has left it since, and g+1 as the first log. Crash before: as 2.
+//!    Crash after: log g is an orphan.
+//! 4. Log g and the scratch file are unlinked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use super::{Core, Frozen, OpenSegment, Sealed};
+use crate::codec::Writer;
+use crate::error::StorageError;
+use crate::log::{LogWriter, log_path};
+use crate::manifest::{Manifest, SegmentEntry, Superseded, segment_path};
+use crate::open::{ArenaCapacity, ArenaReader, SessionKey, Watermark};
+use crate::record::FRAME_CARRIED;
+use crate::segment::Segment;
+use crate::units::SegmentId;
+use crate::vfs::SharedFs;
+
+/// The carried sessions hold at most one in this many of the rows at which the open segment is sealed.
+const CARRIED_SHARE: usize = 8;
+/// Frames of carried sessions are about this long.
+const CARRIED_FRAME_BYTES: usize = 1 << 20;
+
+/// The part of a seal that needs no state of the writer's: sort and write the file.
+pub struct SealJob {
+    fs: SharedFs,
+    reader: Arc<ArenaReader>,
+    watermark: Watermark,
+    left_out: RoaringBitmap,
+    id: SegmentId,
+    path: PathBuf,
+}
+
+/// What a [`SealJob`] made: the file's length, or `None` when there was nothing to write.
+pub struct SealedFile(Option<u64>);
+
+impl SealJob {
+    /// Writes and syncs the segment.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn run(&self) -> Result<SealedFile, StorageError> {
+        let Some(bytes) = self.reader.seal(self.id, self.watermark, &self.left_out) else {
+            return Ok(SealedFile(None));
+        };
+        let mut file = self.fs.create_new(&self.path, false)?;
+        file.append(&bytes)?;
+        file.sync_data()?;
+        self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
+        Ok(SealedFile(Some(bytes.len() as u64)))
+    }
+}
+
+impl Core {
+    /// Whether a seal is under way; another cannot begin.
+    pub fn is_sealing(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Begins a seal: freezes the open segment, starts a new log and a new open segment with the carried sessions.
+    /// The caller runs the job anywhere and hands its result to [`Self::finish_seal`].
+    ///
+    /// # Errors
+    /// Any error leaves the state unfit for more: latch.
+    pub fn begin_seal(&mut self) -> Result<SealJob, StorageError> {
+        let carried = self.carried_sessions();
+        let generation = self.generation + 1;
+        let mut log = LogWriter::create(&*self.fs, &self.folder, generation)?;
+        let mut frames = Vec::new();
+        let mut frame = Writer::new();
+        for &ordinal in &carried {
+            self.open.operation(ordinal).encode(&mut frame);
+            if frame.len() >= CARRIED_FRAME_BYTES {
+                frames.push(std::mem::take(&mut frame).into_vec());
+            }
+        }
+        frames.push(frame.into_vec());
+        for payload in frames.iter().filter(|payload| !payload.is_empty()) {
+            log.push(FRAME_CARRIED, payload)?;
+            log.commit()?;
+        }
+        let capacity = ArenaCapacity::for_seal_rows(self.options.seal_rows);
+        let next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
+        let full = std::mem::replace(&mut self.open, next);
+        self.log = Some(log);
+        self.generation = generation;
+        let id = SegmentId(self.next_segment);
+        self.next_segment += 1;
+        self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new(), id });
+        let path = log_path(&self.folder, generation);
+        for payload in &frames {
+            self.apply_all(payload, &path)?;
+        }
+        Ok(self.seal_job(id))
+    }
+
+    fn seal_job(&mut self, id: SegmentId) -> SealJob {
+        let open = self.frozen.as_ref().map_or(&self.open, |frozen| &frozen.open);
+        let job = SealJob {
+            fs: self.fs.clone(),
+            reader: open.arena.reader(),
+            watermark: open.arena.watermark(),
+            left_out: (*open.moved).clone(),
+            id,
+            path: segment_path(&self.folder, id),
+        };
+        if let Some(frozen) = &mut self.frozen {
+            frozen.left_out = job.left_out.clone();
+        }
+        job
+    }
+
+    /// Live sessions, the latest first, up to an eighth of the rows.
+    fn carried_sessions(&self) -> Vec<u32> {
+        let window = i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4);
+        let mut live: Vec<_> = self
+            .open
+            .index
+            .all()
+            .filter(|&(ordinal, known)| {
+                known.rows > 0 && !self.open.moved.contains(ordinal) && known.extent.last > self.now - window
+            })
+            .collect();
+        live.sort_unstable_by_key(|&(ordinal, known)| (std::cmp::Reverse(known.extent.last), ordinal));
+        let mut rows_left = self.options.seal_rows / CARRIED_SHARE;
+        let mut carried = Vec::new();
+        for (ordinal, known) in live {
+            if known.rows as usize > rows_left {
+                break;
+            }
+            rows_left -= known.rows as usize;
+            carried.push(ordinal);
+        }
+        carried
+    }
+
+    /// Ends a seal: publishes the segment with all that has left it meanwhile, and drops the log it came from. What
+    /// was appended must have been committed: the manifest must not void a copy whose successor is not on disk.
+    ///
+    /// # Errors
+    /// Any error leaves the state unfit for more: latch.
+    pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
+        let Some(frozen) = self.frozen.take() else { return Ok(()) };
+        if let SealedFile(Some(len)) = file {
+            let path = segment_path(&self.folder, frozen.id);
+            let segment = Segment::open(&path, self.fs.map(&path)?)?;
+            if segment.byte_count() != len {
+                return Err(StorageError::corrupt(
+                    &path,
+                    len,
+                    "the segment is shorter than what was written",
+                ));
+            }
+            let superseded = Arc::new(superseded_since(&frozen, &segment));
+            self.sealed.push(Sealed { segment: Arc::new(segment), superseded });
+            self.sealed_views = None;
+        }
+        self.manifest().write(&*self.fs, &self.folder)?;
+        self.fs.remove(&frozen.open.scratch)?;
+        self.remove_old_logs()
+    }
+
+    /// The manifest of what is live while no seal is under way.
+    pub(super) fn manifest(&self) -> Manifest {
+        let segments = self.sealed.iter().map(|sealed| SegmentEntry {
+            id: sealed.segment.id(),
+            len: sealed.segment.byte_count(),
+            superseded: (*sealed.superseded).clone(),
+        });
+        Manifest {
+            first_generation: self.generation,
+            next_segment: self.next_segment,
+            segments: segments.collect(),
+        }
+    }
+
+    fn remove_old_logs(&self) -> Result<(), StorageError> {
+        for generation in super::recover::log_generations(&*self.fs, &self.folder)? {
+            if generation < self.generation {
+                self.fs.remove(&log_path(&self.folder, generation))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sessions that left the frozen segment after its job began, as indices in the sealed one.
+fn superseded_since(frozen: &Frozen, segment: &Segment) -> Superseded {
+    let mut superseded = Superseded::new();
+    let reader = frozen.open.arena.reader();
+    for ordinal in (&*frozen.open.moved - &frozen.left_out).iter() {
+        let key: SessionKey = reader.key(ordinal);
+        if let Some(session) = segment.find_session(key) {
+            superseded.entry(key.site).or_default().insert(session);
+        }
+    }
+    superseded
+}

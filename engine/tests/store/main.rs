@@ -1,0 +1,12 @@
+//! The store against a plain model: random events, seals and restarts; crashes at every operation.
+//!
+//! Everything a snapshot holds (each session with its attributes, its state and all its rows) is compared with what
+//! the model says, not only counts.
+
+#![cfg(feature = "sim")]
+
+mod crash;
+mod dump;
+mod model;
+mod random;
+mod workload;

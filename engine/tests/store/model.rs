@@ -1,0 +1,188 @@
+//! The model: sessions as a list, the rule as loops. Written for clarity and on its own, from the definitions.
+
+use std::collections::BTreeSet;
+
+use hitstone_engine::event::{Event, Kind};
+use hitstone_engine::schema::Column;
+
+const WINDOW: i64 = 30 * 60_000;
+const DAY: i64 = 86_400_000;
+
+/// A row as the sender meant it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub time: i64,
+    pub kind: u8,
+    pub quiet: bool,
+    pub duration: Option<u32>,
+    pub status: Option<u16>,
+    pub received: Option<i64>,
+    /// Hostname, path, title, event name, metadata, tags, event id, source.
+    pub texts: Vec<String>,
+}
+
+impl Row {
+    fn path(&self) -> &str {
+        &self.texts[1]
+    }
+}
+
+/// A session with all it says about itself, and its rows in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub site: u32,
+    pub visitor: u64,
+    pub day: i64,
+    pub n: u32,
+    pub user_key: Option<u64>,
+    pub attributes: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+/// What follows from a session's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    pub start: i64,
+    pub last: i64,
+    pub views: u32,
+    pub bounced: bool,
+    pub entry: Option<String>,
+    pub exit: Option<String>,
+}
+
+impl Session {
+    fn start(&self) -> i64 {
+        self.rows.iter().map(|row| row.time).min().unwrap()
+    }
+
+    fn last(&self) -> i64 {
+        self.rows.iter().map(|row| row.time).max().unwrap()
+    }
+
+    /// Rows by time; those of equal time stay in the order in which they came.
+    pub fn ordered(&self) -> Vec<Row> {
+        let mut rows = self.rows.clone();
+        rows.sort_by_key(|row| row.time);
+        rows
+    }
+
+    pub fn state(&self) -> State {
+        let rows = self.ordered();
+        let views: Vec<&Row> = rows.iter().filter(|row| row.kind == 0).collect();
+        let paths: BTreeSet<&str> = views.iter().map(|row| row.path()).collect();
+        let interactive = rows.iter().any(|row| row.kind == 1 && !row.quiet);
+        let with_path = rows.iter().filter(|row| !row.path().is_empty()).next_back();
+        State {
+            start: self.start(),
+            last: self.last(),
+            views: views.len() as u32,
+            bounced: paths.len() <= 1 && !interactive,
+            entry: views.first().map(|row| row.path().to_owned()),
+            exit: if views.is_empty() { None } else { with_path.map(|row| row.path().to_owned()) },
+        }
+    }
+
+    fn is_other_visit(&self, event: &Event) -> bool {
+        use Column::*;
+        [Referrer, ReferrerName, UtmSource, UtmMedium, UtmCampaign, UtmContent, UtmTerm].into_iter().any(
+            |column| {
+                let named = event.texts.get(column);
+                !named.is_empty() && named != self.attributes[column.index()]
+            },
+        )
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub sessions: Vec<Session>,
+}
+
+impl Model {
+    pub fn append(&mut self, event: &Event) {
+        let visitor = self.visitor_of(event);
+        let time = event.time;
+        let mut best: Option<(i64, i64, i64, u32, usize)> = None;
+        for (index, session) in self.sessions.iter().enumerate() {
+            if session.site != event.site.0 || session.visitor != visitor {
+                continue;
+            }
+            let (start, last) = (session.start(), session.last());
+            let alive = start - WINDOW < time && time < last + WINDOW;
+            let short = last.max(time) - start.min(time) < DAY;
+            if !alive || !short || session.is_other_visit(event) {
+                continue;
+            }
+            let distance = if time < start { start - time } else { (time - last).max(0) };
+            // Nearest, then later started, then later opened.
+            let rank = (distance, -start, -session.day, u32::MAX - session.n, index);
+            if best.is_none_or(|known| rank < known) {
+                best = Some(rank);
+            }
+        }
+        match best {
+            Some((.., index)) => self.sessions[index].rows.push(row(event, false)),
+            None if event.kind == Kind::Ping => {}
+            None => self.open(event, visitor),
+        }
+    }
+
+    fn visitor_of(&self, event: &Event) -> u64 {
+        if let Some(older) = event.previous_visitor {
+            let goes_on = self.sessions.iter().any(|session| {
+                session.site == event.site.0
+                    && session.visitor == older.0
+                    && session.start() - WINDOW < event.time
+                    && event.time < session.last() + WINDOW
+                    && event.time - session.start() < DAY
+            });
+            if goes_on {
+                return older.0;
+            }
+        }
+        event.visitor.0
+    }
+
+    fn open(&mut self, event: &Event, visitor: u64) {
+        let day = event.time.div_euclid(DAY);
+        let same_day = |session: &&Session| {
+            session.site == event.site.0 && session.visitor == visitor && session.day == day
+        };
+        let n = self.sessions.iter().filter(same_day).map(|session| session.n + 1).max().unwrap_or(0);
+        let on_page = event.kind == Kind::Event && !event.texts.get(Column::Path).is_empty();
+        let mut rows = Vec::new();
+        if on_page {
+            let mut view = row(event, false);
+            view.kind = 0;
+            view.quiet = false;
+            view.duration = None;
+            for text in [3, 4, 6] {
+                view.texts[text].clear();
+            }
+            rows.push(view);
+        }
+        rows.push(row(event, on_page));
+        let texts = |column: &Column| event.texts.get(*column).to_owned();
+        self.sessions.push(Session {
+            site: event.site.0,
+            visitor,
+            day,
+            n,
+            user_key: event.user_key,
+            attributes: Column::attributes().iter().map(texts).collect(),
+            rows,
+        });
+    }
+}
+
+fn row(event: &Event, opens_with_page: bool) -> Row {
+    Row {
+        time: event.time,
+        kind: event.kind as u8,
+        quiet: event.non_interactive || opens_with_page,
+        duration: event.event_duration,
+        status: event.status,
+        received: event.received,
+        texts: Column::row_texts().iter().map(|&column| event.texts.get(column).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,25 @@
+//! What the fuzzers do, as plain functions: `run` takes any bytes and must return. Each also has `seeds` to start
+//! from. Stable tests include this file and run every target on mutated seeds.
+
+pub mod addresses;
+pub mod folder;
+pub mod log_record;
+pub mod log_replay;
+pub mod segment_open;
+pub mod statistics_query;
+pub mod tracking_body;
+pub mod user_agent;
+
+/// A target: its name, what it runs, where it starts from.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("addresses", addresses::run, addresses::seeds),
+    ("log_record", log_record::run, log_record::seeds),
+    ("log_replay", log_replay::run, log_replay::seeds),
+    ("segment_open", segment_open::run, segment_open::seeds),
+    ("statistics_query", statistics_query::run, statistics_query::seeds),
+    ("tracking_body", tracking_body::run, tracking_body::seeds),
+    ("user_agent", user_agent::run, user_agent::seeds),
+];

@@ -1,0 +1,20 @@
+//! The interfaces as their clients meet them: the program as a process, requests over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests, helpers included"
+)]
+
+mod support;
+
+mod api {
+    mod access;
+    mod bad_input;
+    mod cases;
+    mod commands;
+    mod connections;
+    mod sdk;
+    mod statistics_input;
+}

@@ -1,0 +1,206 @@
+//! The command line: what operators and scripts rely on.
+
+use std::process::Output;
+
+use crate::support::http::Request;
+use crate::support::{Folder, PATIENCE, hitstone, stderr_of};
+
+#[test]
+fn version_and_help() {
+    let version = run(&["--version"]);
+    assert!(version.status.success(), "{}", stderr_of(&version));
+    assert_eq!(stdout_of(&version).trim(), format!("hitstone {}", env!("CARGO_PKG_VERSION")));
+    for args in [
+        &["help"][..],
+        &["help", "serve"],
+        &["help", "site"],
+        &["help", "client"],
+        &["help", "demo"],
+        &["--help"],
+    ] {
+        let help = run(args);
+        assert!(help.status.success() && stdout_of(&help).len() > 100, "{args:?}: {}", stdout_of(&help));
+    }
+    let serve = stdout_of(&run(&["help", "serve"]));
+    for setting in
+        ["--data", "--listen", "--site", "--geo-db", "--trust-proxy", "--session-window", "--token-lifetime"]
+    {
+        assert!(serve.contains(setting), "`help serve` does not tell of {setting}:\n{serve}");
+    }
+}
+
+/// Exit 2 and one line for what was asked wrongly.
+#[test]
+fn bad_settings_are_refused_with_one_line() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let data = data.to_str().expect("a UTF-8 path");
+    for args in [
+        &["serve", "--data", data, "--listen", "nowhere"][..],
+        &["serve", "--data", data, "--listen", "127.0.0.1:99999"],
+        &["serve", "--data", data, "--session-window", "soon"],
+        &["serve", "--data", data, "--no-such-setting"],
+        &["serve", "--data", data, "--config", "/nonexistent/hitstone.toml"],
+        &["no-such-command"],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr_of(&output));
+        assert_one_line(&format!("{args:?}"), &output);
+    }
+}
+
+#[test]
+fn a_bad_host_name_is_refused() {
+    let folder = Folder::new();
+    for host in ["not a host", "https://scheme.test", "port.test:80", "path.test/x", "", "a..test"] {
+        let output = folder.run(&["site", "create", host, "--json"]);
+        assert!(!output.status.success(), "{host:?} was taken");
+        assert_one_line(host, &output);
+    }
+    assert_eq!(
+        folder.run_json(&["site", "list", "--json"]),
+        serde_json::json!([]),
+        "a refused site was made"
+    );
+}
+
+/// A data folder belongs to one process at a time.
+#[test]
+fn a_second_server_on_the_folder_is_refused() {
+    let folder = Folder::new();
+    let mut server = folder.start(&["--site", "two.test"]);
+    let second = server.folder().run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(1), "{}", stderr_of(&second));
+    assert_one_line("a second server", &second);
+    let data = server.folder().data();
+    let name = data.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert!(stderr_of(&second).contains(name), "the folder is not named: {}", stderr_of(&second));
+    server.assert_alive();
+    server.stop();
+}
+
+#[test]
+fn an_address_in_use_is_told() {
+    let server = Folder::new().start(&[]);
+    let other = Folder::new();
+    let output = other.run(&["serve", "--listen", server.address()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
+    assert_one_line("an address in use", &output);
+    assert!(stderr_of(&output).contains(server.address()), "{}", stderr_of(&output));
+}
+
+#[test]
+fn sites_and_clients_are_made_with_and_without_a_server() {
+    let folder = Folder::new();
+    let before = folder.create_site("before.test");
+    let again = folder.run(&["site", "create", "before.test", "--json"]);
+    assert!(!again.status.success(), "a host name is taken once");
+    assert_one_line("the same site again", &again);
+
+    let server = folder.start(&["--site", "flag.test"]);
+    let during = server.folder().create_site("during.test");
+    for site in [&before, &during] {
+        server.token(site);
+    }
+    let (id, secret) = server.folder().create_client("flag.test");
+    assert_eq!(server.token_response(&id, &secret).status, 200, "a client of the site that --site made");
+
+    let hosts = |folder: &Folder| {
+        let list = folder.run_json(&["site", "list", "--json"]);
+        let mut hosts: Vec<String> = list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|site| crate::support::text(site, "hostname"))
+            .collect();
+        hosts.sort();
+        hosts
+    };
+    let wanted = ["before.test", "during.test", "flag.test"];
+    assert_eq!(hosts(server.folder()), wanted, "while the server runs");
+    let folder = server.stop();
+    assert_eq!(hosts(&folder), wanted, "after it stopped");
+
+    let stored: Vec<u8> =
+        crate::support::files_below(&folder.data()).into_iter().flat_map(|file| file.1).collect();
+    for secret in [&before.client_secret, &during.client_secret, &secret] {
+        let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+        assert!(!found, "a secret is stored in plain text");
+    }
+}
+
+/// `serve` needs no flag but finds its settings in the environment and a file, too.
+#[test]
+fn settings_come_from_flags_then_environment_then_file() {
+    let folder = Folder::new();
+    let config = folder.beside("hitstone.toml");
+    std::fs::write(&config, "listen = \"127.0.0.1:1\"\nsite = [\"file.test\"]\n")
+        .expect("writing a configuration");
+    let server = folder.start_in_real_time(
+        &["--config", config.to_str().expect("a UTF-8 path")],
+        &[("HITSTONE_TOKEN_LIFETIME", "2h"), ("HITSTONE_LISTEN", "127.0.0.1:2")],
+    );
+    assert!(!["127.0.0.1:1", "127.0.0.1:2"].contains(&server.address()), "the flag is the strongest");
+    let list = server.folder().run_json(&["site", "list", "--json"]);
+    assert_eq!(list[0]["hostname"], "file.test", "{list}");
+}
+
+/// The first minutes of a newcomer: demo data, a page, a statistic.
+#[test]
+fn demo_serves_statistics() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::new();
+    let mut child = hitstone()
+        .args(["demo", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.data())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("starting hitstone demo");
+    let stdout = child.stdout.take().expect("standard output is piped");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+    });
+    let mut curl = String::new();
+    while curl.is_empty() {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(line) if line.trim_start().starts_with("curl ") => curl = line.trim().to_string(),
+            Ok(_) => {}
+            Err(error) => {
+                let _ = child.kill();
+                panic!("hitstone demo printed no curl line: {error}");
+            }
+        }
+    }
+    let output = std::process::Command::new("sh").args(["-c", &curl]).output();
+    let _ = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    let status = crate::support::wait(&mut child);
+    let output = output.expect("running the curl line");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{curl}\nanswered no JSON ({error}): {}", stdout_of(&output)));
+    assert!(
+        answer.as_array().is_some_and(|rows| !rows.is_empty()) || answer.is_object(),
+        "{curl}\nanswered {answer}"
+    );
+    assert!(status.success(), "demo ended with {status}");
+}
+
+#[test]
+fn health_is_told_without_a_token() {
+    let server = Folder::new().start(&[]);
+    let health = server.send(&Request::get("/api/v1/healthcheck", ""));
+    assert_eq!(health.status, 200, "{health:?}");
+}
+
+fn run(args: &[&str]) -> Output {
+    hitstone().args(args).output().expect("running hitstone")
+}
+
+fn stdout_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn assert_one_line(what: &str, output: &Output) {
+    let text = stderr_of(output);
+    assert_eq!(text.trim_end().lines().count(), 1, "{what}: standard error is not one line: {text:?}");
+}
