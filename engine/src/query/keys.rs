@@ -69,6 +69,7 @@ pub(super) struct TimeKey<'q> {
 }
 
 impl TimeKey<'_> {
+    #[inline]
     fn group(&self, time: i64) -> u32 {
         match (self.buckets.find(time), self.slots) {
             (Some(bucket), None) => bucket,
@@ -236,19 +237,45 @@ impl<'q, 'a> SourceKey<'q, 'a> {
         matches!(self, Self::Time(_))
     }
 
+    /// Whether neighbouring rows of a session are often in the same group.
+    pub fn repeats(&self) -> bool {
+        match self {
+            Self::One | Self::Time(_) | Self::Session(_) => true,
+            Self::Row(_) | Self::Value(_) => false,
+            Self::Tuple(key) => key.columns.iter().all(|column| !matches!(column.place, Place::Row)),
+        }
+    }
+
+    /// How many groups have been met in all sources; 0 for groups that are known beforehand.
+    pub fn group_count(&self) -> usize {
+        match self {
+            Self::One | Self::Time(_) => 0,
+            Self::Session(key) | Self::Row(key) => key.groups.borrow().len(),
+            Self::Tuple(key) => key.groups.borrow().len(),
+            Self::Value(key) => key.groups.borrow().len(),
+        }
+    }
+
     /// Finds the group of each pick of a batch.
     pub fn set_groups(&mut self, batch: &mut Batch) {
         let Batch { sessions, rows, times, groups, .. } = batch;
+        groups.resize(sessions.len(), 0);
         match self {
-            Self::One => groups.resize(sessions.len(), 0),
-            Self::Time(key) => groups.extend(times.iter().map(|&time| key.group(time))),
+            Self::One => {}
+            Self::Time(key) => {
+                for (group, &time) in groups.iter_mut().zip(times.iter()) {
+                    *group = key.group(time);
+                }
+            }
             Self::Session(key) => map_codes(key.column.codes, sessions, groups, |code| key.group(code)),
             Self::Row(key) => map_codes(key.column.codes, rows, groups, |code| key.group(code)),
             Self::Value(key) => map_codes(key.codes, rows, groups, |code| key.group(code)),
-            Self::Tuple(key) => groups.extend(sessions.iter().enumerate().map(|(at, &session)| {
-                let row = rows.get(at).copied().unwrap_or(u32::MAX);
-                key.group(session, row).unwrap_or(NO_GROUP)
-            })),
+            Self::Tuple(key) => {
+                for (at, (group, &session)) in groups.iter_mut().zip(sessions.iter()).enumerate() {
+                    let row = rows.get(at).copied().unwrap_or(u32::MAX);
+                    *group = key.group(session, row).unwrap_or(NO_GROUP);
+                }
+            }
         }
     }
 }

@@ -142,15 +142,20 @@ impl Part<'_, '_> {
         }
         counter.meet(&self.sessions, sessions);
         self.key.set_groups(batch);
-        match self.counted.what {
-            What::Sessions => {
-                counter.add_sessions(&self.sessions, sessions.start, batch, self.counted.extras)
-            }
-            What::Rows(_) => counter.add_rows(&self.sessions, sessions.start, batch, self.counted.extras),
+        counter.reserve(self.key.group_count());
+        let (first, extras) = (sessions.start, self.counted.extras);
+        if self.counted.what == What::Sessions {
+            counter.add_sessions(&self.sessions, first, batch, extras);
+            return;
         }
+        counter.add_row_extras(batch, extras);
         if let Some(meta_keys) = &mut self.meta_keys {
             meta_keys.note(batch);
         }
+        if self.key.repeats() {
+            batch.fold_repeats();
+        }
+        counter.add_rows(&self.sessions, first, batch, extras);
     }
 
     fn pick_sessions(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {
@@ -172,8 +177,7 @@ impl Part<'_, '_> {
     ) {
         batch.pick_rows(&self.rows, sessions, self.prepared.selected.as_ref(), kind);
         if let Some(view) = self.counted.view {
-            batch.set_times(&self.rows);
-            batch.set_page_seconds(&self.rows, view);
+            batch.set_page_seconds(&self.rows, sessions, view);
         }
         for (codes, mask) in &self.prepared.row_masks {
             batch.keep_codes(*codes, mask);

@@ -16,7 +16,7 @@ const BATCH_SESSIONS: usize = 1024;
 /// Rows of a batch at most, unless one session alone has more.
 const BATCH_ROWS: usize = 4096;
 /// Time on page counts up to this many seconds.
-const PAGE_SECONDS_MAX: i64 = 3600;
+const PAGE_SECONDS_MAX: u32 = 3600;
 /// In `groups`: belongs to no group.
 pub const NO_GROUP: u32 = u32::MAX;
 
@@ -33,6 +33,9 @@ pub struct Batch {
     pub page_seconds: Vec<u32>,
     /// The group of each pick, or [`NO_GROUP`].
     pub groups: Vec<u32>,
+    /// How many picks [`Batch::fold_repeats`] has folded into one, once it has run.
+    pub weights: Vec<u32>,
+    /// A number for each row or session of the range at hand.
     marks: Vec<u32>,
 }
 
@@ -89,6 +92,7 @@ impl Batch {
         self.times.clear();
         self.page_seconds.clear();
         self.groups.clear();
+        self.weights.clear();
     }
 
     /// Picks the sessions of a range, or those of them that are selected.
@@ -101,6 +105,7 @@ impl Batch {
     }
 
     /// Picks the rows of one kind (of every kind, when `None`) of the sessions of a range, or of those selected.
+    #[inline(never)]
     pub fn pick_rows(
         &mut self,
         columns: &RowColumns<'_>,
@@ -126,6 +131,7 @@ impl Batch {
         }
     }
 
+    #[inline(never)]
     fn pick_all_rows(
         &mut self,
         columns: &RowColumns<'_>,
@@ -157,6 +163,7 @@ impl Batch {
     }
 
     /// Works out the time of each picked row.
+    #[inline(never)]
     pub fn set_times(&mut self, columns: &RowColumns<'_>) {
         if self.times.len() != self.sessions.len() {
             let picks = self.sessions.iter().zip(&self.rows);
@@ -171,21 +178,58 @@ impl Batch {
     }
 
     /// Works out how long each picked view was looked at: the seconds until the session's next view. Rows that are
-    /// no views get 0. All views of each session must be picked, and times set.
-    pub fn set_page_seconds(&mut self, columns: &RowColumns<'_>, view: u8) {
+    /// no views get 0. All views of the sessions of the range must be picked.
+    #[inline(never)]
+    pub fn set_page_seconds(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, view: u8) {
+        // Whole seconds of the clock differ as those since the full second before the session's start do.
+        let starts = columns.start.get(sessions.clone()).unwrap_or_default();
+        self.marks.clear();
+        self.marks.extend(starts.iter().map(|start| start.rem_euclid(1000) as u32));
         self.page_seconds.resize(self.sessions.len(), 0);
-        let mut next = (u32::MAX, 0);
-        let picks = self.sessions.iter().zip(&self.rows).zip(&self.times);
-        for (seconds, ((&session, &row), &time)) in self.page_seconds.iter_mut().zip(picks).rev() {
-            if columns.kind.get(row as usize).is_some_and(|kind| kind & columns.kind_mask == view) {
-                let between = whole_seconds(time, next.1).clamp(0, PAGE_SECONDS_MAX) as u32;
-                *seconds = if next.0 == session { between } else { 0 };
-                next = (session, time);
-            }
+        let (mut next_session, mut next_second) = (u32::MAX, 0);
+        let picks = self.sessions.iter().zip(&self.rows);
+        for (seconds, (&session, &row)) in self.page_seconds.iter_mut().zip(picks).rev() {
+            let is_view = columns.kind.get(row as usize).is_some_and(|kind| kind & columns.kind_mask == view);
+            let gap = columns.gap.get(row as usize).copied().unwrap_or(0);
+            let start = self.marks.get((session as usize).wrapping_sub(sessions.start)).copied().unwrap_or(0);
+            let second = ((u64::from(start) + u64::from(gap)) / 1000) as u32;
+            let between = next_second.max(second) - second;
+            *seconds = if is_view & (next_session == session) { between.min(PAGE_SECONDS_MAX) } else { 0 };
+            next_session = if is_view { session } else { next_session };
+            next_second = if is_view { second } else { next_second };
+        }
+    }
+
+    /// Folds neighbouring picks of the same session and group into one. Afterwards only `sessions`, `groups` and
+    /// `weights` tell about picks.
+    #[inline(never)]
+    pub fn fold_repeats(&mut self) {
+        let count = self.sessions.len().min(self.groups.len());
+        self.weights.resize(count, 0);
+        let mut last = (NO_GROUP, NO_GROUP);
+        let mut folded = 0;
+        for at in 0..count {
+            let pick = (self.sessions[at], self.groups[at]);
+            folded += usize::from(pick != last || at == 0);
+            last = pick;
+            self.sessions[folded - 1] = pick.0;
+            self.groups[folded - 1] = pick.1;
+            // Where the fold ends; its length is told by the end before.
+            self.weights[folded - 1] = at as u32 + 1;
+        }
+        self.sessions.truncate(folded);
+        self.groups.truncate(folded);
+        self.weights.truncate(folded);
+        let mut before = 0;
+        for weight in &mut self.weights {
+            let end = *weight;
+            *weight = end - before;
+            before = end;
         }
     }
 
     /// Keeps the picked rows whose code passes.
+    #[inline(never)]
     pub fn keep_codes(&mut self, codes: Codes<'_>, mask: &Mask) {
         let entries = match mask {
             Mask::Always => return,
@@ -203,6 +247,7 @@ impl Batch {
     }
 
     /// Keeps what lies in the span. Times must be set.
+    #[inline(never)]
     pub fn keep_span(&mut self, start: i64, end: i64) {
         self.keep(|_, time| start <= time && time < end);
     }
@@ -236,19 +281,26 @@ impl Batch {
     }
 }
 
-/// Appends `group` of the code at each place.
+/// Sets each group to `find` of the code at its place.
 #[inline]
-pub fn map_codes(codes: Codes<'_>, places: &[u32], groups: &mut Vec<u32>, mut group: impl FnMut(u32) -> u32) {
+pub fn map_codes(codes: Codes<'_>, places: &[u32], groups: &mut [u32], mut find: impl FnMut(u32) -> u32) {
+    let pairs = groups.iter_mut().zip(places);
     match codes {
-        Codes::Constant(code) => groups.extend(places.iter().map(|_| group(code))),
+        Codes::Constant(code) => pairs.for_each(|(group, _)| *group = find(code)),
         Codes::U8(codes) => {
-            groups.extend(places.iter().map(|&at| group(codes.get(at as usize).map_or(0, |&c| c.into()))));
+            for (group, &at) in pairs {
+                *group = find(codes.get(at as usize).map_or(0, |&c| c.into()));
+            }
         }
         Codes::U16(codes) => {
-            groups.extend(places.iter().map(|&at| group(codes.get(at as usize).map_or(0, |&c| c.into()))));
+            for (group, &at) in pairs {
+                *group = find(codes.get(at as usize).map_or(0, |&c| c.into()));
+            }
         }
         Codes::U32(codes) => {
-            groups.extend(places.iter().map(|&at| group(codes.get(at as usize).copied().unwrap_or(0))));
+            for (group, &at) in pairs {
+                *group = find(codes.get(at as usize).copied().unwrap_or(0));
+            }
         }
     }
 }

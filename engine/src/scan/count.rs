@@ -86,7 +86,7 @@ struct Who {
 /// Pairs that are collected before duplicates are dropped for the first time.
 const PAIR_COUNT_FIRST: usize = 1 << 20;
 
-/// The counts of all groups. Groups appear when they are first counted.
+/// The counts of all groups for which room was made.
 #[derive(Debug, Default)]
 pub struct Counter {
     slots: Vec<Slot>,
@@ -115,6 +115,7 @@ impl Counter {
     }
 
     /// Takes note of the sessions of a range, which follow in visitor order; batches of them can then be added.
+    #[inline(never)]
     pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &Range<usize>) {
         let visitors = columns.visitor.get(sessions.clone()).unwrap_or_default();
         let flags = columns.flags.get(sessions.clone()).unwrap_or_default();
@@ -132,6 +133,7 @@ impl Counter {
     }
 
     /// Counts a batch of sessions of the range that was met last.
+    #[inline(never)]
     pub fn add_sessions(
         &mut self,
         columns: &SessionColumns<'_>,
@@ -139,7 +141,6 @@ impl Counter {
         batch: &Batch,
         extras: Extras<'_>,
     ) {
-        self.grow(&batch.groups);
         for (&session, &group) in batch.sessions.iter().zip(&batch.groups) {
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
@@ -154,7 +155,8 @@ impl Counter {
         }
     }
 
-    /// Counts a batch of rows of the range of sessions that was met last.
+    /// Counts a batch of rows of the range of sessions that was met last, repeats folded or not.
+    #[inline(never)]
     pub fn add_rows(
         &mut self,
         columns: &SessionColumns<'_>,
@@ -162,14 +164,29 @@ impl Counter {
         batch: &Batch,
         extras: Extras<'_>,
     ) {
-        self.grow(&batch.groups);
-        for (&session, &group) in batch.sessions.iter().zip(&batch.groups) {
+        let picks = batch.sessions.iter().zip(&batch.groups);
+        if batch.weights.is_empty() {
+            self.add_weighted(columns, first_session, picks.zip(std::iter::repeat(&1)), extras);
+        } else {
+            self.add_weighted(columns, first_session, picks.zip(&batch.weights), extras);
+        }
+    }
+
+    #[inline]
+    fn add_weighted<'b>(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        first_session: usize,
+        picks: impl Iterator<Item = ((&'b u32, &'b u32), &'b u32)>,
+        extras: Extras<'_>,
+    ) {
+        for ((&session, &group), &weight) in picks {
             let stamp = columns.stamp_first + session;
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
             let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
-            slot.views = slot.views.wrapping_add(1);
+            slot.views = slot.views.wrapping_add(u64::from(weight));
             let is_new = slot.last_session != stamp;
             slot.last_session = stamp;
             slot.sessions += u32::from(is_new);
@@ -178,10 +195,11 @@ impl Counter {
                 self.extras[group as usize].add_duration(columns, session);
             }
         }
-        self.add_row_extras(batch, extras);
     }
 
-    fn add_row_extras(&mut self, batch: &Batch, extras: Extras<'_>) {
+    /// Adds what the rows of a batch carry themselves; before repeats are folded.
+    #[inline(never)]
+    pub fn add_row_extras(&mut self, batch: &Batch, extras: Extras<'_>) {
         for (&seconds, &group) in batch.page_seconds.iter().zip(&batch.groups) {
             if let Some(extra) = self.extras.get_mut(group as usize) {
                 extra.page_seconds = extra.page_seconds.wrapping_add(u64::from(seconds));
@@ -221,11 +239,10 @@ impl Counter {
         self.pairs.dedup();
     }
 
-    /// Makes room for the groups of a batch.
-    fn grow(&mut self, groups: &[u32]) {
-        let in_groups = groups.iter().map(|&group| group.wrapping_add(1)).max().unwrap_or(0) as usize;
-        if in_groups > self.slots.len() {
-            let length = in_groups.max(self.slots.len() * 2);
+    /// Makes room for this many groups. Groups past the room are not counted.
+    pub fn reserve(&mut self, group_count: usize) {
+        if group_count > self.slots.len() {
+            let length = group_count.max(self.slots.len() * 2);
             self.slots.resize(length, Slot::default());
             self.extras.resize(length, Extra::default());
         }
