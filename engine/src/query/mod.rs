@@ -3,7 +3,7 @@
 //! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
 //! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
 //! (`keys`); then the days are walked one after the other, each in visitor order over all sources that hold it
-//! (`execute`), and the counts become a report (`report`).
+//! (`walk`), and the counts become a report (`report`).
 //!
 //! Invariants: a session is live in at most one source; within a day of a source sessions are in visitor order; site
 //! codes are equal across the sources. An answer is exact, or there is none.
@@ -19,6 +19,7 @@ mod model;
 mod postings;
 mod recurring;
 mod report;
+mod walk;
 
 #[cfg(test)]
 mod naive;
