@@ -137,6 +137,7 @@ impl App {
         fs.create_dir_all(&folder).map_err(said)?;
         let options = StoreOptions { session_window: settings.session_window, seal_rows: settings.seal_rows };
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
+        report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
         for host in &settings.sites {
             admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
@@ -341,6 +342,19 @@ fn push_distinct(list: &mut Vec<&'static str>, reason: &'static str) {
 }
 
 /// Raises its flag when dropped, which is when nobody waits any more (or when all is done).
+/// Tells the operator what the store met when it was opened.
+fn report_recovery(store: &Store) {
+    for damage in store.snapshot().damage() {
+        eprintln!("hitstone: {damage}. Statistics go on without it");
+    }
+    let torn = store.status().torn_tail_bytes;
+    if torn > 0 {
+        eprintln!(
+            "hitstone: cut {torn} bytes off the log, a write that a crash interrupted; nothing of it was acknowledged"
+        );
+    }
+}
+
 #[derive(Default)]
 struct GoneAway(Arc<AtomicBool>);
 

@@ -62,7 +62,7 @@ impl Snapshot {
 
     /// Why some data of the site is missing from every answer, when damage was found.
     pub fn incomplete(&self, site: SiteId) -> Option<String> {
-        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| damage.to_string())
+        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| in_short(&damage))
     }
 
     /// The parts of a site's data that are sound.
@@ -79,7 +79,7 @@ impl Snapshot {
                     hidden: view.superseded.get(&site).map(|hidden| Arc::new(hidden.clone())),
                     sealed: true,
                 }),
-                Err(damage) => sources.incomplete = Some(damage.to_string()),
+                Err(damage) => sources.incomplete = Some(in_short(&damage)),
             }
         }
         for open in self.frozen.iter().chain([&self.open]) {
@@ -92,6 +92,11 @@ impl Snapshot {
             }
         }
         Ok(sources)
+    }
+
+    /// Segments whose outline was found damaged when they were opened; nothing of them is served.
+    pub fn damage(&self) -> impl Iterator<Item = &StorageError> {
+        self.sealed.iter().filter_map(|view| view.segment.damage())
     }
 
     /// Answers a query.
@@ -129,5 +134,16 @@ impl Snapshot {
     /// The first damage found.
     pub fn verify(&self) -> Result<(), StorageError> {
         self.sealed.iter().try_for_each(|view| view.segment.verify())
+    }
+}
+
+/// Damage in words for those who ask for statistics: the file's name, not where the operator keeps it.
+fn in_short(damage: &StorageError) -> String {
+    match damage {
+        StorageError::Corrupt { path, what, .. } => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("{name} is damaged: {what}")
+        }
+        other => other.to_string(),
     }
 }

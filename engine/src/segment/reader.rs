@@ -44,6 +44,11 @@ impl Segment {
         Self { path: path.to_path_buf(), bytes, directory, len, damage: Some(damage), checked: Vec::new() }
     }
 
+    /// What is wrong with its outline, when nothing of it can be served.
+    pub fn damage(&self) -> Option<&StorageError> {
+        self.damage.as_ref()
+    }
+
     /// The segment's number.
     pub fn id(&self) -> SegmentId {
         self.directory.id

@@ -6,6 +6,7 @@
 #![cfg(feature = "sim")]
 
 mod crash;
+mod damage;
 mod dump;
 mod model;
 mod random;

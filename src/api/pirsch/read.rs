@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::{StatusCode, Uri};
 
 use crate::api::pirsch::access;
@@ -11,6 +11,9 @@ use crate::api::pirsch::statistics::{self, SiteView, StatisticsContext};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
 use crate::sites::Site;
+
+/// On answers from which damaged data is missing, with the reason.
+const INCOMPLETE: HeaderName = HeaderName::from_static("x-hitstone-incomplete");
 
 /// Answers the statistic at `path`, the part after `/api/v1/statistics/`.
 ///
@@ -27,12 +30,17 @@ pub async fn statistic(
     check_id(&site, &query)?;
     let (path, now_ms, view) = (path.to_owned(), app.clock.now_ms(), view_of(&site));
     let answer = app.query(move |snapshot, cancelled| {
+        let incomplete = snapshot.incomplete(view.number);
         let context = StatisticsContext { snapshot, site: &view, now_ms, cancelled };
-        statistics::answer(&path, &query, &context)
+        (statistics::answer(&path, &query, &context), incomplete)
     });
-    let answer = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
+    let (answer, incomplete) = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Ok(respond::json(status, answer.body))
+    let answer = respond::json(status, answer.body);
+    Ok(match incomplete {
+        Some(reason) => respond::with_header(answer, INCOMPLETE, &reason),
+        None => answer,
+    })
 }
 
 /// `id` must name the site that the token belongs to.

@@ -1,0 +1,113 @@
+//! Damaged files: named, set aside, never served; the rest goes on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hitstone_engine::error::StorageError;
+use hitstone_engine::store::StoreOptions;
+use hitstone_engine::units::SiteId;
+use hitstone_engine::vfs::Fs;
+use hitstone_engine::vfs::sim::SimFs;
+use hitstone_engine::writer::Core;
+
+use crate::workload::{SITES, Workload};
+
+const FOLDER: &str = "/data";
+
+fn open(fs: &SimFs) -> Result<Core, StorageError> {
+    let options = StoreOptions { seal_rows: 30, ..StoreOptions::default() };
+    Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
+}
+
+/// A folder with a few segments and a log.
+fn filled() -> SimFs {
+    let fs = SimFs::new(5);
+    let mut core = open(&fs).unwrap();
+    let mut workload = Workload::new(5, 6);
+    for _ in 0..60 {
+        core.append(&workload.batch()).unwrap();
+        core.commit().unwrap();
+        if core.wants_seal() {
+            let file = core.begin_seal().unwrap().run().unwrap();
+            core.finish_seal(file).unwrap();
+        }
+    }
+    drop(core);
+    fs.kill()
+}
+
+fn names(fs: &SimFs, prefix: &str) -> Vec<String> {
+    fs.list(Path::new(FOLDER)).unwrap().into_iter().filter(|name| name.starts_with(prefix)).collect()
+}
+
+#[test]
+fn a_flipped_bit_in_a_segment_is_never_served() {
+    let fs = filled();
+    let segments = names(&fs, "segment-");
+    assert!(segments.len() > 2, "{segments:?}");
+    let path = Path::new(FOLDER).join(&segments[1]);
+    let len = fs.read(&path).unwrap().len() as u64;
+    for offset in (0..len).step_by(37) {
+        let fs = fs.kill();
+        assert!(fs.flip_bits(&path, offset, 0x10));
+        let mut core = open(&fs).unwrap();
+        let snapshot = core.snapshot();
+        let damage = SITES.iter().find_map(|&site| snapshot.incomplete(SiteId(site)));
+        let harmless = snapshot.verify().is_ok();
+        assert!(harmless || damage.is_some(), "byte {offset} of {len}: nobody is told");
+        if let Some(damage) = damage {
+            assert!(damage.contains(&segments[1]), "byte {offset}: {damage}");
+        }
+        // Writing goes on.
+        core.append(&Workload::new(9, 6).batch()).unwrap();
+        core.commit().unwrap();
+    }
+}
+
+#[test]
+fn a_cut_or_missing_segment_is_named() {
+    let fs = filled();
+    let segments = names(&fs, "segment-");
+    let path = Path::new(FOLDER).join(&segments[0]);
+    let cut = fs.kill();
+    let mut file = cut.open(&path).unwrap();
+    let len = file.len().unwrap();
+    file.truncate(len / 2).unwrap();
+    drop(file);
+    let mut core = open(&cut).unwrap();
+    let damage: Vec<String> = core.snapshot().damage().map(ToString::to_string).collect();
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].contains(&segments[0]), "{damage:?}");
+    // The next seal keeps the damaged segment's place: a repaired file is served again.
+    drop(core);
+    let gone = fs.kill();
+    gone.remove(&path).unwrap();
+    let error = open(&gone).err().expect("a missing segment stops the start").to_string();
+    assert!(error.contains(&segments[0]), "{error}");
+}
+
+#[test]
+fn damage_in_the_synced_part_of_a_log_stops_the_start() {
+    let fs = filled();
+    let log = names(&fs, "log-").remove(0);
+    let path = Path::new(FOLDER).join(&log);
+    let fs = fs.kill();
+    assert!(fs.flip_bits(&path, 60, 1));
+    let error = open(&fs).err().expect("a damaged log").to_string();
+    assert!(error.contains(&log), "{error}");
+}
+
+#[test]
+fn a_missing_manifest_beside_data_stops_the_start() {
+    let fs = filled().kill();
+    fs.remove(&Path::new(FOLDER).join("manifest")).unwrap();
+    let error = open(&fs).err().expect("no manifest").to_string();
+    assert!(error.contains("manifest"), "{error}");
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let fs = filled();
+    let _first = open(&fs).unwrap();
+    assert!(matches!(open(&fs), Err(StorageError::Locked { .. })));
+}
