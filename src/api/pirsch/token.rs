@@ -48,7 +48,10 @@ pub async fn issue(
             return Err(ApiError::unavailable("the token could not be stored: see the server's log", None));
         }
         Err(_) => {
-            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request"));
+            return Err(ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the server failed on this request",
+            ));
         }
     };
     let body = json!({ "access_token": issued.token, "expires_at": clock::rfc3339(issued.expires) });
