@@ -114,6 +114,10 @@ fn sealing_changes_no_answer() {
         let server = start(folder, seal_rows);
         let mut client = server.log_in(&site);
         fill(&mut client, 5);
+        let is_segment = |file: &(std::path::PathBuf, Vec<u8>)| file.1.starts_with(b"HITSSEG1");
+        let segments =
+            support::files_below(&server.folder().data()).iter().filter(|file| is_segment(file)).count();
+        assert_eq!(segments > 3, seal_rows == "40", "{segments} sealed segments at {seal_rows} rows");
         without_ids(snapshot(&mut client), &client.site.id)
     });
     assert_same_statistics("with segments of 40 rows", &answers[0], &answers[1]);
