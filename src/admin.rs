@@ -305,3 +305,64 @@ fn site_info(site: &Site) -> SiteInfo {
         modified: crate::clock::rfc3339(site.modified),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use hitstone_engine::vfs::OsFs;
+
+    fn create(file: &StateFile, host: &str) -> Result<Response, AdminError> {
+        execute(file, 5, Request::SiteCreate { host: host.into() })
+    }
+
+    #[test]
+    fn sites_and_clients_live_and_die_and_are_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || StateFile::open(Arc::new(OsFs), folder.path()).unwrap();
+        let file = open();
+        let Ok(Response::SiteCreated { id, client_id, client_secret, .. }) = create(&file, "Example.com")
+        else {
+            panic!("no site")
+        };
+        assert_eq!((id.len(), client_id.len(), client_secret.len()), (10, 32, 64));
+        assert!(create(&file, "example.com").is_err());
+        let request = Request::ClientCreate { site: "example.com".into(), write_only: true };
+        let Ok(Response::AccessKeyCreated { access_key, .. }) = execute(&file, 5, request) else {
+            panic!("no key")
+        };
+        let view = open().view();
+        assert!(view.client(&client_id).is_some());
+        assert_eq!(view.site_of_access_key(&access_key).map(|site| site.number), Some(1));
+        execute(&file, 6, Request::SiteDelete { host: id }).unwrap();
+        assert!(open().view().site_of_access_key(&access_key).is_none());
+        create(&file, "example.com").unwrap();
+        assert_eq!(open().view().state.sites[0].number, 2, "numbers are never reused");
+        let text = String::from_utf8_lossy(&std::fs::read(folder.path().join("state")).unwrap()).into_owned();
+        assert!(!text.contains(&client_secret) && !text.contains(&access_key));
+    }
+
+    #[test]
+    fn settings_are_checked_before_they_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::open(Arc::new(OsFs), folder.path()).unwrap();
+        create(&file, "example.com").unwrap();
+        let set = |changes| execute(&file, 9, Request::SiteSet { host: "example.com".into(), changes });
+        let zone = |zone: &str| SiteChanges { timezone: Some(zone.into()), ..SiteChanges::default() };
+        assert!(set(zone("Mars/Base")).is_err());
+        assert!(set(SiteChanges { active_visitors_seconds: Some(0), ..SiteChanges::default() }).is_err());
+        let Ok(Response::Site(site)) = set(zone("Europe/Berlin")) else { panic!("no site") };
+        assert_eq!((site.timezone.as_str(), site.active_visitors_seconds), ("Europe/Berlin", 600));
+    }
+
+    #[test]
+    fn answers_survive_the_socket() {
+        let created = Response::ClientCreated { client_id: "a".into(), client_secret: "b".into() };
+        let text = serde_json::to_string(&created).unwrap();
+        assert_eq!(text, r#"{"client_id":"a","client_secret":"b"}"#);
+        assert!(matches!(serde_json::from_str(&text), Ok(Response::ClientCreated { .. })));
+        let key = r#"{"access_key":"pa_x","client_id":"a"}"#;
+        assert!(matches!(serde_json::from_str(key), Ok(Response::AccessKeyCreated { .. })));
+    }
+}

@@ -117,3 +117,28 @@ impl Tokens {
 fn index(grants: &[Grant]) -> HashMap<SecretHash, Grant> {
     grants.iter().map(|grant| (grant.token, grant.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitstone_engine::vfs::OsFs;
+
+    #[test]
+    fn tokens_survive_a_restart_and_end_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Tokens::open(Arc::new(OsFs), folder.path(), 1_000).unwrap();
+        let tokens = open();
+        let first = tokens.issue("a", 0).unwrap();
+        let second = tokens.issue("b", 500).unwrap();
+        let tokens = open();
+        assert_eq!(tokens.client_of(&first.token, 999).as_deref(), Some("a"));
+        assert_eq!(tokens.client_of(&first.token, 1_000), None);
+        assert_eq!(tokens.client_of(&second.token, 1_000).as_deref(), Some("b"));
+        assert_eq!(tokens.client_of("", 0), None);
+        tokens.retain(|client| client != "b").unwrap();
+        assert_eq!(tokens.client_of(&second.token, 600), None);
+        assert_eq!(open().client_of(&second.token, 600), None);
+        let file = std::fs::read(folder.path().join("tokens")).unwrap();
+        assert!(!file.windows(first.token.len()).any(|part| part == first.token.as_bytes()));
+    }
+}

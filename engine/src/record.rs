@@ -14,9 +14,8 @@
 //! ```
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::open::SessionKey;
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT};
-use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
+use crate::units::{SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
 /// Row texts a row has.
 pub const ROW_TEXT_COUNT: usize = COLUMN_COUNT - ATTRIBUTE_COUNT;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::error::StorageError;
+use crate::error::{QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
-use crate::query::RecurringCache;
+use crate::query::{self, Cancelled, Query, RecurringCache, Report, Source};
 use crate::segment::Segment;
 use crate::units::SiteId;
 
@@ -60,11 +60,6 @@ impl Snapshot {
         Self { sealed, frozen, open, recurring }
     }
 
-    /// What is kept of the visitors that recur, shared by all snapshots of the store.
-    pub(crate) fn recurring(&self) -> &RecurringCache {
-        &self.recurring
-    }
-
     /// Why some data of the site is missing from every answer, when damage was found.
     pub fn incomplete(&self, site: SiteId) -> Option<String> {
         self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| damage.to_string())
@@ -97,6 +92,25 @@ impl Snapshot {
             }
         }
         Ok(sources)
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
+    /// [`QueryError::Storage`] when a view of the open segment could not be made.
+    pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
+        let data = self.sources(query.site)?;
+        let mut sources = Vec::with_capacity(data.segments.len());
+        for part in &data.segments {
+            if let Some(table) = part.segment.table(query.site)? {
+                sources.push(Source { table, hidden: part.hidden.as_deref() });
+            }
+        }
+        let sealed: Vec<_> =
+            data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
+        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
+        query::execute(&sources, &recurring, query, cancelled)
     }
 
     /// Sealed segments, and rows in them, superseded ones included.

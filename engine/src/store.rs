@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, select};
@@ -18,30 +17,7 @@ use crate::limits;
 pub use crate::snapshot::Snapshot;
 use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
-
-/// Settings of a store.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// A session ends when nothing happens for this long.
-    pub session_window: Duration,
-    /// Rows of the open segment at which it is sealed.
-    pub seal_rows: usize,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self { session_window: Duration::from_secs(30 * 60), seal_rows: limits::SEAL_ROWS }
-    }
-}
-
-/// What became of a batch that was stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Receipt {
-    /// Rows stored (an event that opens a session on a page stores a page view too).
-    pub rows: usize,
-    /// Pings left out because their visitor has no live session.
-    pub pings_without_session: usize,
-}
+pub use crate::writer::{Receipt, StoreOptions};
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]

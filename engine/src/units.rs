@@ -48,6 +48,15 @@ impl SessionId {
     }
 }
 
+/// What names a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct SessionKey {
+    pub site: SiteId,
+    pub visitor: VisitorId,
+    pub session: SessionId,
+}
+
 /// A sealed segment's number, unique in a data folder for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SegmentId(pub u64);

@@ -1,9 +1,9 @@
 //! The payload of a log frame: a sequence of operations. What decodes is encoded again and must be the same.
 
 use hitstone_engine::codec::{Reader, Writer};
-use hitstone_engine::open::SessionKey;
 use hitstone_engine::record::{Operation, Row};
 use hitstone_engine::schema::ATTRIBUTE_COUNT;
+use hitstone_engine::units::SessionKey;
 use hitstone_engine::units::{SessionId, SiteId, VisitorId};
 
 pub fn run(data: &[u8]) {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hitstone_engine::checksum::{crc32c, crc32c_of_parts};
 use hitstone_engine::event::{Event, Kind, Texts};
-use hitstone_engine::open::SessionKey;
 use hitstone_engine::schema::Column;
 use hitstone_engine::segment::Segment;
 use hitstone_engine::store::{Store, StoreOptions};
+use hitstone_engine::units::SessionKey;
 use hitstone_engine::units::{SiteId, VisitorId};
 use hitstone_engine::vfs::{Bytes, OsFs};
 

@@ -23,7 +23,7 @@ pub mod series;
 pub(crate) mod fake;
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{self, Cancelled, Filter, Group, Measures, Metrics, Order, Query, Report, Unit};
+use hitstone_engine::query::{Cancelled, Filter, Group, Measures, Metrics, Order, Query, Report, Unit};
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::SiteId;
 
@@ -35,7 +35,7 @@ pub trait Ask {
     /// Answers one query.
     ///
     /// # Errors
-    /// As [`query::run`].
+    /// As [`Snapshot::answer`].
     fn ask(&self, query: &Query) -> Result<Report, QueryError>;
 }
 
@@ -49,7 +49,7 @@ pub struct SnapshotAsk<'a> {
 
 impl Ask for SnapshotAsk<'_> {
     fn ask(&self, query: &Query) -> Result<Report, QueryError> {
-        query::run(self.snapshot, query, self.cancelled)
+        self.snapshot.answer(query, self.cancelled)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::segment::table::{FLAG_GIVEN_ID, NO_ROW};
-use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
+use crate::units::{SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 use crate::vfs::{AppendColumn, ColumnReader, Fs, Scratch};
 
 /// How much an open segment holds.
@@ -38,15 +38,6 @@ impl ArenaCapacity {
         let alignment = 64 * (COLUMN_COUNT + 16);
         self.rows * (per_row + per_session) + self.strings * 20 + self.string_bytes + alignment
     }
-}
-
-/// What names a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct SessionKey {
-    pub site: SiteId,
-    pub visitor: VisitorId,
-    pub session: SessionId,
 }
 
 /// A row as it is stored: codes for texts, zero for what is absent.

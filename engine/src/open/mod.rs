@@ -8,4 +8,4 @@ mod arena;
 mod interner;
 pub(crate) mod view;
 
-pub use arena::{Arena, ArenaCapacity, ArenaReader, RowData, SessionKey, Watermark};
+pub use arena::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark};

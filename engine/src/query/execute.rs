@@ -2,21 +2,20 @@
 
 use std::cell::RefCell;
 
-use super::filter::{Prepared, pieces, prepare};
+use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
-use super::keys::{KeyColumn, OneKey, Place, SourceKey, TimeKey};
+use super::keys::{KeyColumn, Place, SourceKey, TimeKey};
 use super::metadata::{KeySets, MetaKeys};
 use super::report::{self, Grouping};
+use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Group, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Kind;
+use crate::scan::batch::RowColumns;
+use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
-use crate::scan::count::Counter;
-use crate::scan::kernel::{
-    Columns, EveryRow, Extras, Key, Piece, RowMasks, RowTest, count_rows, count_sessions,
-};
-use crate::scan::merge::{Head, next_stretch};
+use crate::scan::count::{Counter, Extras, SessionColumns};
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 
@@ -50,17 +49,12 @@ pub fn execute(
     };
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
-    let shared = Shared { query, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets };
+    let shared = Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets };
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let group_count = fixed_group_count(&query.group);
-    let mut walk = Walk {
-        query,
-        unit,
-        parts: parts(&prepared, sources, recurring, &shared),
-        counter: Counter::new(group_count.unwrap_or(0)),
-    };
-    walk.days(&mut guard)?;
-    let counts = walk.finish();
+    let counter = Counter::new(group_count.unwrap_or(0));
+    let counts = Walk::new(parts(&prepared, sources, recurring, &shared), query.span.clone(), counter)
+        .finish(&mut guard)?;
     let grouping =
         Grouping { groups: &groups.borrow(), dictionaries: &dictionaries, key_sets: &key_sets.borrow() };
     Ok(report::make(query, &counts, group_count, &grouping))
@@ -142,19 +136,10 @@ fn check_sources(sources: &[Source<'_>], recurring: &Recurring) -> Result<(), Qu
 /// What the keys of all sources have in common.
 struct Shared<'q, 'a> {
     query: &'q Query,
+    unit: Unit,
     buckets: Option<&'q Buckets>,
     groups: &'q RefCell<Groups<'a>>,
     key_sets: &'q RefCell<KeySets<'a>>,
-}
-
-/// One source, ready to be walked.
-struct Part<'q, 'a> {
-    prepared: &'q Prepared<'a>,
-    columns: Columns<'a>,
-    recurring: Option<&'q crate::scan::bits::Bits>,
-    key: SourceKey<'q, 'a>,
-    row_test: Option<RowMasks<'a>>,
-    stamp_first: u32,
 }
 
 fn parts<'q, 'a>(
@@ -167,31 +152,62 @@ fn parts<'q, 'a>(
     for source in sources {
         stamps.push(stamps[stamps.len() - 1] + source.table.session_count() as u32);
     }
-    let part = |prepared: &'q Prepared<'a>| Part {
-        prepared,
-        columns: columns(&prepared.table),
-        recurring: recurring.of_source(prepared.source),
-        key: source_key(prepared, shared),
-        row_test: (!prepared.row_masks.is_empty()).then(|| RowMasks(prepared.row_masks.clone())),
-        stamp_first: stamps[prepared.source],
+    let part = |prepared: &'q Prepared<'a>| {
+        let table = &prepared.table;
+        let meta_keys = shared.query.measures.meta_keys.then(|| {
+            let codes = table.codes(Column::EventMeta);
+            MetaKeys::new(table.kind, codes, table.dictionary(Column::EventMeta), shared.key_sets)
+        });
+        Part {
+            prepared,
+            sessions: session_columns(table, recurring.of_source(prepared.source), stamps[prepared.source]),
+            rows: row_columns(table),
+            counted: counted(table, shared),
+            key: source_key(prepared, shared),
+            meta_keys,
+        }
     };
     prepared.iter().map(part).collect()
 }
 
-fn columns<'a>(table: &SiteTable<'a>) -> Columns<'a> {
-    Columns {
+fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
+    let what = match shared.unit {
+        Unit::Sessions => What::Sessions,
+        Unit::PageViews => What::Rows(Some(Kind::PageView as u8)),
+        Unit::Events => What::Rows(Some(Kind::Event as u8)),
+        Unit::Rows => What::Rows(None),
+    };
+    let measures = shared.query.measures;
+    let event_seconds = (shared.unit == Unit::Events).then_some(table.event_duration);
+    let time_on_page = measures.time_on_page && matches!(shared.unit, Unit::PageViews | Unit::Rows);
+    let extras = Extras { durations: measures.durations, event_seconds };
+    Counted { what, view: time_on_page.then_some(Kind::PageView as u8), extras }
+}
+
+fn session_columns<'a>(
+    table: &SiteTable<'a>,
+    recurring: Option<&'a Bits>,
+    stamp_first: u32,
+) -> SessionColumns<'a> {
+    SessionColumns {
         visitor: table.visitor,
         start: table.start,
         last: table.last,
-        first_row: table.first_row,
         views: table.views,
         flags: table.flags,
         bounce: FLAG_BOUNCE,
+        recurring,
+        stamp_first,
+    }
+}
+
+fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
+    RowColumns {
+        first_row: table.first_row,
+        start: table.start,
         gap: table.gap,
         kind: table.kind,
         kind_mask: ROW_KIND_MASK,
-        kind_view: Kind::PageView as u8,
-        event_duration: table.event_duration,
     }
 }
 
@@ -218,13 +234,15 @@ fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<
 
 fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> SourceKey<'q, 'a> {
     let table = &prepared.table;
-    let meta = (table.codes(Column::EventMeta), table.dictionary(Column::EventMeta));
-    let key = match (&shared.query.group, shared.buckets) {
+    match (&shared.query.group, shared.buckets) {
         (Group::Buckets(_), Some(buckets)) => SourceKey::Time(TimeKey { buckets, slots: None }),
         (Group::Cycle { slots, .. }, Some(buckets)) => {
             SourceKey::Time(TimeKey { buckets, slots: Some(slots) })
         }
-        (Group::MetaValue(key), _) => SourceKey::of_value(key, meta.0, meta.1, shared.groups),
+        (Group::MetaValue(key), _) => {
+            let codes = table.codes(Column::EventMeta);
+            SourceKey::of_value(key, codes, table.dictionary(Column::EventMeta), shared.groups)
+        }
         (Group::Columns(_) | Group::Entry(_) | Group::Exit(_), _) => {
             let column = |(column, place)| KeyColumn {
                 place,
@@ -235,141 +253,6 @@ fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> Sourc
             let columns = key_columns(table, &shared.query.group).into_iter().map(column).collect();
             SourceKey::of_columns(columns, prepared.source as u32, shared.groups)
         }
-        (Group::All | Group::Buckets(_) | Group::Cycle { .. }, _) => SourceKey::One(OneKey),
-    };
-    if shared.query.measures.meta_keys {
-        let noting = MetaKeys::new(table.kind, meta.0, meta.1, shared.key_sets);
-        return SourceKey::Noting(Box::new(key), noting);
-    }
-    key
-}
-
-/// The walk over the days.
-struct Walk<'q, 'a> {
-    query: &'q Query,
-    unit: Unit,
-    parts: Vec<Part<'q, 'a>>,
-    counter: Counter,
-}
-
-/// A run of one part: the part's number and the run's.
-type PartRun = (usize, usize);
-
-impl Walk<'_, '_> {
-    /// Counts all days, those of one source straight through and the others in merged visitor order.
-    fn days(&mut self, guard: &mut Guard<'_>) -> Result<(), QueryError> {
-        let mut runs: Vec<(u32, PartRun)> = Vec::new();
-        for (at, part) in self.parts.iter().enumerate() {
-            for (run_at, run) in part.prepared.touched.iter().enumerate() {
-                if part.prepared.any_in(run.sessions.clone()) {
-                    runs.push((run.day, (at, run_at)));
-                }
-            }
-        }
-        runs.sort_unstable();
-        let days: Vec<Vec<PartRun>> =
-            runs.chunk_by(|a, b| a.0 == b.0).map(|day| day.iter().map(|run| run.1).collect()).collect();
-        if days.len() < 2 {
-            // Visitors cannot recur on another day: stamps alone are exact.
-            self.parts.iter_mut().for_each(|part| part.recurring = None);
-        }
-        for day in &days {
-            self.counter.begin_day();
-            match day.as_slice() {
-                [(part, run)] => {
-                    let sessions = self.parts[*part].prepared.touched[*run].sessions.clone();
-                    self.stretch(*part, *run, sessions, guard)?;
-                }
-                several => self.merged(several, guard)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn merged(&mut self, runs: &[PartRun], guard: &mut Guard<'_>) -> Result<(), QueryError> {
-        let head = |&(part, run): &PartRun| {
-            let prepared = self.parts[part].prepared;
-            Head { keys: prepared.table.visitor, rest: prepared.touched[run].sessions.clone() }
-        };
-        let mut heads: Vec<Head<'_>> = runs.iter().map(head).collect();
-        while let Some((at, sessions)) = next_stretch(&mut heads) {
-            let (part, run) = runs[at];
-            self.stretch(part, run, sessions, guard)?;
-        }
-        Ok(())
-    }
-
-    /// Counts neighbouring sessions of one run.
-    fn stretch(
-        &mut self,
-        part: usize,
-        run: usize,
-        sessions: std::ops::Range<usize>,
-        guard: &mut Guard<'_>,
-    ) -> Result<(), QueryError> {
-        let Self { query, unit, parts, counter } = self;
-        let part = &mut parts[part];
-        let span = (!part.prepared.touched[run].inside).then_some((query.span.start, query.span.end));
-        for sessions in pieces(&sessions) {
-            guard.spend(sessions.len())?;
-            let piece = Piece {
-                sessions,
-                selected: part.prepared.selected.as_ref(),
-                recurring: part.recurring,
-                span,
-                stamp_first: part.stamp_first,
-            };
-            let extras = Extras {
-                durations: query.measures.durations,
-                time_on_page: query.measures.time_on_page,
-                event_seconds: *unit == Unit::Events,
-            };
-            let count = Count { columns: &part.columns, piece: &piece, extras, unit: *unit };
-            count.by_key(&mut part.key, part.row_test.as_ref(), counter);
-            counter.trim();
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<(crate::scan::count::Slot, crate::scan::count::Extra)> {
-        self.counter.finish()
-    }
-}
-
-/// Picks the kernel for a piece.
-struct Count<'p, 'a> {
-    columns: &'p Columns<'a>,
-    piece: &'p Piece<'p>,
-    extras: Extras,
-    unit: Unit,
-}
-
-impl Count<'_, '_> {
-    fn by_key(&self, key: &mut SourceKey<'_, '_>, test: Option<&RowMasks<'_>>, counter: &mut Counter) {
-        match key {
-            SourceKey::One(key) => self.by_unit(key, test, counter),
-            SourceKey::Time(key) => self.by_unit(key, test, counter),
-            SourceKey::Session(key) => self.by_unit(key, test, counter),
-            SourceKey::Row(key) => self.by_unit(key, test, counter),
-            SourceKey::Tuple(key) => self.by_unit(key, test, counter),
-            key @ (SourceKey::Value(_) | SourceKey::Noting(..)) => self.by_unit(key, test, counter),
-        }
-    }
-
-    fn by_unit<K: Key>(&self, key: &mut K, test: Option<&RowMasks<'_>>, counter: &mut Counter) {
-        match (self.unit, test) {
-            (Unit::Sessions, _) => count_sessions(self.columns, self.piece, self.extras, key, counter),
-            (_, None) => self.rows(&EveryRow, key, counter),
-            (_, Some(masks)) => self.rows(masks, key, counter),
-        }
-    }
-
-    fn rows<K: Key, T: RowTest>(&self, test: &T, key: &mut K, counter: &mut Counter) {
-        let kind = match self.unit {
-            Unit::Sessions | Unit::PageViews => Some(Kind::PageView as u8),
-            Unit::Events => Some(Kind::Event as u8),
-            Unit::Rows => None,
-        };
-        count_rows(self.columns, self.piece, kind, self.extras, test, key, counter);
+        (Group::All | Group::Buckets(_) | Group::Cycle { .. }, _) => SourceKey::One,
     }
 }

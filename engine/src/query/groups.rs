@@ -35,6 +35,11 @@ pub(super) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
     /// The group of one site code.
     pub fn of_code(&mut self, site: u32, source: u32, local: u32) -> u32 {
         let next = self.labels.len() as u32;

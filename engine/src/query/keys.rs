@@ -8,10 +8,9 @@ use std::cell::RefCell;
 use hashbrown::HashMap;
 
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyCodes, UNSET};
-use super::metadata::MetaKeys;
 use crate::event::pair_value;
+use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
-use crate::scan::kernel::Key;
 use crate::segment::table::{Codes, Dictionary, NO_ROW};
 
 /// Combinations of local codes up to which groups are looked up in an array.
@@ -63,35 +62,25 @@ impl KeyColumn<'_> {
 /// The groups of all sources of one query.
 pub(super) type SharedGroups<'q, 'a> = &'q RefCell<Groups<'a>>;
 
-/// Everything is one group.
-pub(super) struct OneKey;
-
-impl Key for OneKey {
-    #[inline]
-    fn group(&mut self, _session: usize, _row: usize, _time: i64) -> Option<u32> {
-        Some(0)
-    }
-}
-
 /// Groups of time: the bucket, or the slot of the bucket.
 pub(super) struct TimeKey<'q> {
     pub buckets: &'q Buckets,
     pub slots: Option<&'q [u16]>,
 }
 
-impl Key for TimeKey<'_> {
+impl TimeKey<'_> {
     #[inline]
-    fn group(&mut self, _session: usize, _row: usize, time: i64) -> Option<u32> {
-        let bucket = self.buckets.find(time)?;
-        match self.slots {
-            None => Some(bucket),
-            Some(slots) => slots.get(bucket as usize).map(|&slot| u32::from(slot)),
+    fn group(&self, time: i64) -> u32 {
+        match (self.buckets.find(time), self.slots) {
+            (Some(bucket), None) => bucket,
+            (Some(bucket), Some(slots)) => slots.get(bucket as usize).map_or(NO_GROUP, |&slot| slot.into()),
+            (None, _) => NO_GROUP,
         }
     }
 }
 
 /// A table from local codes to groups.
-struct LocalTable<'q, 'a> {
+pub(super) struct LocalTable<'q, 'a> {
     column: KeyColumn<'a>,
     source: u32,
     groups: SharedGroups<'q, 'a>,
@@ -118,28 +107,6 @@ impl<'q, 'a> LocalTable<'q, 'a> {
         let group = self.groups.borrow_mut().of_code(site, self.source, code);
         self.local[code as usize] = group;
         group
-    }
-}
-
-/// One attribute of the session.
-pub(super) struct SessionKey<'q, 'a>(LocalTable<'q, 'a>);
-
-impl Key for SessionKey<'_, '_> {
-    #[inline]
-    fn group(&mut self, session: usize, _row: usize, _time: i64) -> Option<u32> {
-        let code = self.0.column.codes.get(session);
-        Some(self.0.group(code))
-    }
-}
-
-/// One text of the row.
-pub(super) struct RowKey<'q, 'a>(LocalTable<'q, 'a>);
-
-impl Key for RowKey<'_, '_> {
-    #[inline]
-    fn group(&mut self, _session: usize, row: usize, _time: i64) -> Option<u32> {
-        let code = self.0.column.codes.get(row);
-        Some(self.0.group(code))
     }
 }
 
@@ -179,14 +146,13 @@ impl<'q, 'a> TupleKey<'q, 'a> {
     }
 }
 
-impl Key for TupleKey<'_, '_> {
-    #[inline]
-    fn group(&mut self, session: usize, row: usize, _time: i64) -> Option<u32> {
+impl TupleKey<'_, '_> {
+    fn group(&mut self, session: u32, row: u32) -> Option<u32> {
         let mut local = KeyCodes::default();
-        let mut at = 0;
+        let mut at = 0usize;
         for (code, column) in local.iter_mut().zip(&self.columns) {
-            *code = column.code(session, row)?;
-            at = at * column.dictionary.len().max(1) + *code as usize;
+            *code = column.code(session as usize, row as usize)?;
+            at = at.wrapping_mul(column.dictionary.len().max(1)).wrapping_add(*code as usize);
         }
         let known = match &self.combined {
             Combined::Array(array) => array.get(at).copied().unwrap_or(UNSET),
@@ -213,32 +179,31 @@ pub(super) struct ValueKey<'q, 'a> {
     local: Vec<u32>,
 }
 
-impl Key for ValueKey<'_, '_> {
-    #[inline]
-    fn group(&mut self, _session: usize, row: usize, _time: i64) -> Option<u32> {
-        let code = self.codes.get(row);
+impl ValueKey<'_, '_> {
+    fn group(&mut self, code: u32) -> u32 {
         let code = if (code as usize) < self.local.len() { code } else { 0 };
-        let place = self.local.get_mut(code as usize)?;
+        let Some(place) = self.local.get_mut(code as usize) else { return NO_GROUP };
         if *place == UNSET {
             *place = match pair_value(self.dictionary.get(code), self.key) {
                 Some(value) => self.groups.borrow_mut().of_text(value),
                 None => LEFT_OUT,
             };
         }
-        (*place != LEFT_OUT).then_some(*place)
+        if *place == LEFT_OUT { NO_GROUP } else { *place }
     }
 }
 
 /// The key of one source.
 pub(super) enum SourceKey<'q, 'a> {
-    One(OneKey),
+    /// Everything is one group.
+    One,
     Time(TimeKey<'q>),
-    Session(SessionKey<'q, 'a>),
-    Row(RowKey<'q, 'a>),
+    /// One attribute of the session.
+    Session(LocalTable<'q, 'a>),
+    /// One text of the row.
+    Row(LocalTable<'q, 'a>),
     Tuple(TupleKey<'q, 'a>),
     Value(ValueKey<'q, 'a>),
-    /// The inner key, with the metadata keys of each counted row noted.
-    Noting(Box<SourceKey<'q, 'a>>, MetaKeys<'q, 'a>),
 }
 
 impl<'q, 'a> SourceKey<'q, 'a> {
@@ -247,10 +212,10 @@ impl<'q, 'a> SourceKey<'q, 'a> {
         debug_assert!(columns.len() <= KEY_COLUMNS_MAX);
         match columns.as_slice() {
             [column] if matches!(column.place, Place::Session) => {
-                Self::Session(SessionKey(LocalTable::new(*column, source, groups)))
+                Self::Session(LocalTable::new(*column, source, groups))
             }
             [column] if matches!(column.place, Place::Row) => {
-                Self::Row(RowKey(LocalTable::new(*column, source, groups)))
+                Self::Row(LocalTable::new(*column, source, groups))
             }
             _ => Self::Tuple(TupleKey::new(columns, source, groups)),
         }
@@ -266,21 +231,50 @@ impl<'q, 'a> SourceKey<'q, 'a> {
         let local = vec![UNSET; dictionary.len().max(1)];
         Self::Value(ValueKey { key, codes, dictionary, groups, local })
     }
-}
 
-impl Key for SourceKey<'_, '_> {
-    fn group(&mut self, session: usize, row: usize, time: i64) -> Option<u32> {
+    /// Whether groups are found by time.
+    pub fn needs_times(&self) -> bool {
+        matches!(self, Self::Time(_))
+    }
+
+    /// Whether neighbouring rows of a session are often in the same group.
+    pub fn repeats(&self) -> bool {
         match self {
-            Self::One(key) => key.group(session, row, time),
-            Self::Time(key) => key.group(session, row, time),
-            Self::Session(key) => key.group(session, row, time),
-            Self::Row(key) => key.group(session, row, time),
-            Self::Tuple(key) => key.group(session, row, time),
-            Self::Value(key) => key.group(session, row, time),
-            Self::Noting(key, noted) => {
-                let group = key.group(session, row, time)?;
-                noted.note(group, row);
-                Some(group)
+            Self::One | Self::Time(_) | Self::Session(_) => true,
+            Self::Row(_) | Self::Value(_) => false,
+            Self::Tuple(key) => key.columns.iter().all(|column| !matches!(column.place, Place::Row)),
+        }
+    }
+
+    /// How many groups have been met in all sources; 0 for groups that are known beforehand.
+    pub fn group_count(&self) -> usize {
+        match self {
+            Self::One | Self::Time(_) => 0,
+            Self::Session(key) | Self::Row(key) => key.groups.borrow().len(),
+            Self::Tuple(key) => key.groups.borrow().len(),
+            Self::Value(key) => key.groups.borrow().len(),
+        }
+    }
+
+    /// Finds the group of each pick of a batch.
+    pub fn set_groups(&mut self, batch: &mut Batch) {
+        let Batch { sessions, rows, times, groups, .. } = batch;
+        groups.resize(sessions.len(), 0);
+        match self {
+            Self::One => {}
+            Self::Time(key) => {
+                for (group, &time) in groups.iter_mut().zip(times.iter()) {
+                    *group = key.group(time);
+                }
+            }
+            Self::Session(key) => map_codes(key.column.codes, sessions, groups, |code| key.group(code)),
+            Self::Row(key) => map_codes(key.column.codes, rows, groups, |code| key.group(code)),
+            Self::Value(key) => map_codes(key.codes, rows, groups, |code| key.group(code)),
+            Self::Tuple(key) => {
+                for (at, (group, &session)) in groups.iter_mut().zip(sessions.iter()).enumerate() {
+                    let row = rows.get(at).copied().unwrap_or(u32::MAX);
+                    *group = key.group(session, row).unwrap_or(NO_GROUP);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::groups::UNSET;
 use crate::event::{Kind, decode_pairs};
+use crate::scan::batch::{Batch, NO_GROUP};
 use crate::segment::table::{Codes, Dictionary, ROW_KIND_MASK};
 
 /// The sets of keys met so far, and which group holds which.
@@ -63,17 +64,21 @@ impl<'q, 'a> MetaKeys<'q, 'a> {
         Self { kinds, codes, dictionary, local: vec![UNSET; dictionary.len().max(1)], sets }
     }
 
-    /// Notes the keys of a row for its group. Rows that are no custom events have none.
-    pub fn note(&mut self, group: u32, row: usize) {
-        if self.kinds.get(row).is_none_or(|kind| kind & ROW_KIND_MASK != Kind::Event as u8) {
-            return;
-        }
-        let code = self.codes.get(row);
-        let Some(place) = self.local.get_mut(code as usize) else { return };
+    /// Notes the keys of the rows of a batch for their groups. Rows that are no custom events have none.
+    pub fn note(&mut self, batch: &Batch) {
         let mut sets = self.sets.borrow_mut();
-        if *place == UNSET {
-            *place = sets.number(self.dictionary.get(code));
+        for (&row, &group) in batch.rows.iter().zip(&batch.groups) {
+            let row = row as usize;
+            let is_event = self.kinds.get(row).is_some_and(|kind| kind & ROW_KIND_MASK == Kind::Event as u8);
+            let code = self.codes.get(row);
+            let Some(place) = self.local.get_mut(code as usize) else { continue };
+            if !is_event || group == NO_GROUP {
+                continue;
+            }
+            if *place == UNSET {
+                *place = sets.number(self.dictionary.get(code));
+            }
+            sets.noted.insert((group, *place));
         }
-        sets.noted.insert((group, *place));
     }
 }

@@ -3,7 +3,7 @@
 //! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
 //! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
 //! (`keys`); then the days are walked one after the other, each in visitor order over all sources that hold it
-//! (`execute`), and the counts become a report (`report`).
+//! (`walk`), and the counts become a report (`report`).
 //!
 //! Invariants: a session is live in at most one source; within a day of a source sessions are in visitor order; site
 //! codes are equal across the sources. An answer is exact, or there is none.
@@ -19,6 +19,7 @@ mod model;
 mod postings;
 mod recurring;
 mod report;
+mod walk;
 
 #[cfg(test)]
 mod naive;
@@ -31,9 +32,7 @@ pub use execute::execute;
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 
-use crate::error::QueryError;
 use crate::segment::table::SiteTable;
-use crate::store::Snapshot;
 
 /// Tells a running query to stop. Checked about every ten thousand sessions.
 pub type Cancelled<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
@@ -45,22 +44,4 @@ pub struct Source<'a> {
     pub table: SiteTable<'a>,
     /// Session indices of the table that are superseded and must not count.
     pub hidden: Option<&'a roaring::RoaringBitmap>,
-}
-
-/// Answers `query` from `snapshot`.
-///
-/// # Errors
-/// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason.
-pub fn run(snapshot: &Snapshot, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
-    let data = snapshot.sources(query.site)?;
-    let mut sources = Vec::with_capacity(data.segments.len());
-    for part in &data.segments {
-        if let Some(table) = part.segment.table(query.site)? {
-            sources.push(Source { table, hidden: part.hidden.as_deref() });
-        }
-    }
-    let sealed: Vec<_> =
-        data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-    let recurring = snapshot.recurring().of_sealed(query.site, &sealed, &sources).extend(&sources);
-    execute(&sources, &recurring, query, cancelled)
 }

@@ -1,8 +1,8 @@
 //! From a time to its bucket, for any sorted edges.
 //!
 //! The time between the first and the last edge is cut into equal granules, a power of two of milliseconds long;
-//! a table holds each granule's first bucket. Most granules hold no edge, so most lookups are one shift and two
-//! loads; the others search the few edges of their granule.
+//! a table holds each granule's first bucket. Where no granule holds more than one edge (so with all regular edges),
+//! a lookup is a shift, two loads and a comparison; otherwise the edges of the granule are searched.
 
 /// The largest table, in granules.
 const GRANULE_COUNT_MAX: u64 = 1 << 22;
@@ -16,6 +16,8 @@ pub struct Buckets {
     shift: u32,
     /// Bucket at the start of each granule, and the last bucket at the end.
     firsts: Vec<u32>,
+    /// No granule holds more than one edge.
+    is_even: bool,
 }
 
 impl Buckets {
@@ -24,7 +26,7 @@ impl Buckets {
         let edges = edges.to_vec();
         let (first, last) = match (edges.first(), edges.last()) {
             (Some(&first), Some(&last)) if first < last => (first, last),
-            _ => return Self { edges: Vec::new(), shift: 0, firsts: Vec::new() },
+            _ => return Self { edges: Vec::new(), shift: 0, firsts: Vec::new(), is_even: true },
         };
         let width = last.wrapping_sub(first) as u64;
         let aim = (edges.len() as u64 * GRANULES_A_BUCKET).clamp(1024, GRANULE_COUNT_MAX);
@@ -43,24 +45,23 @@ impl Buckets {
             firsts.push(bucket as u32);
         }
         firsts.push((edges.len() - 2) as u32);
-        Self { edges, shift, firsts }
+        let is_even = firsts.windows(2).all(|pair| pair[1] - pair[0] <= 1);
+        Self { edges, shift, firsts, is_even }
     }
 
     /// The bucket that holds `time`, if any does.
     #[inline]
     pub fn find(&self, time: i64) -> Option<u32> {
-        let first = *self.edges.first()?;
-        if time < first {
+        let (first, last) = (*self.edges.first()?, *self.edges.last()?);
+        if time < first || time >= last {
             return None;
         }
         let granule = (time.wrapping_sub(first) as u64 >> self.shift) as usize;
-        let (low, high) = match self.firsts.get(granule..)? {
-            [low, high, ..] => (*low, *high),
-            _ => return None,
-        };
-        let bucket = if low == high { low } else { self.search(low, high, time) };
-        // The last granule may reach past the last edge.
-        (time < *self.edges.get(bucket as usize + 1)?).then_some(bucket)
+        let low = *self.firsts.get(granule)?;
+        if self.is_even {
+            return Some(low + u32::from(*self.edges.get(low as usize + 1)? <= time));
+        }
+        Some(self.search(low, *self.firsts.get(granule + 1)?, time))
     }
 
     #[inline(never)]

@@ -8,6 +8,12 @@
 //! Invariants: stamps start at 1, a session's stamp is unique in a count, a visitor's is that of its first
 //! session on the day; `slots` and `extras` have the same length.
 
+use std::ops::Range;
+
+use super::batch::{Batch, whole_seconds};
+use super::bits::Bits;
+use crate::segment::table::U64s;
+
 /// The counts of one group.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Slot {
@@ -38,21 +44,49 @@ pub struct Extra {
     pub event_seconds: u64,
 }
 
-/// The session that is being counted.
+/// The session columns that counting needs, equally long.
+#[derive(Clone, Copy)]
+pub struct SessionColumns<'a> {
+    /// Visitors.
+    pub visitor: &'a [u64],
+    /// First row's time, milliseconds.
+    pub start: &'a [i64],
+    /// Last row's time.
+    pub last: &'a [i64],
+    /// Views of each session.
+    pub views: &'a [u32],
+    /// Flags of each session.
+    pub flags: &'a [u8],
+    /// The flag of a bounce.
+    pub bounce: u8,
+    /// Sessions of visitors that may have sessions on other days.
+    pub recurring: Option<&'a Bits>,
+    /// The stamp of session 0.
+    pub stamp_first: u32,
+}
+
+/// What is measured beyond the counts.
 #[derive(Debug, Clone, Copy)]
-pub struct Current {
-    /// The session's stamp.
-    pub stamp: u32,
-    /// Whether it bounced.
-    pub bounced: bool,
-    /// Whether its visitor may have sessions on other days.
-    pub recurring: bool,
+pub struct Extras<'a> {
+    /// Session durations.
+    pub durations: bool,
+    /// Seconds that rows carry, plus one.
+    pub event_seconds: Option<U64s<'a>>,
+}
+
+/// A session of the batch that is being counted.
+#[derive(Debug, Clone, Copy)]
+struct Who {
+    visitor: u64,
+    visitor_stamp: u32,
+    bounced: bool,
+    recurring: bool,
 }
 
 /// Pairs that are collected before duplicates are dropped for the first time.
 const PAIR_COUNT_FIRST: usize = 1 << 20;
 
-/// The counts of all groups. Groups appear when they are first counted.
+/// The counts of all groups for which room was made.
 #[derive(Debug, Default)]
 pub struct Counter {
     slots: Vec<Slot>,
@@ -61,6 +95,7 @@ pub struct Counter {
     pair_count_max: usize,
     visitor: u64,
     visitor_stamp: u32,
+    who: Vec<Who>,
 }
 
 impl Counter {
@@ -79,44 +114,105 @@ impl Counter {
         self.visitor_stamp = 0;
     }
 
-    /// Names the visitor of the sessions that follow.
-    #[inline]
-    pub fn enter(&mut self, visitor: u64, session_stamp: u32) {
-        if self.visitor != visitor || self.visitor_stamp == 0 {
-            self.visitor = visitor;
-            self.visitor_stamp = session_stamp;
+    /// Takes note of the sessions of a range, which follow in visitor order; batches of them can then be added.
+    #[inline(never)]
+    pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &Range<usize>) {
+        let visitors = columns.visitor.get(sessions.clone()).unwrap_or_default();
+        let flags = columns.flags.get(sessions.clone()).unwrap_or_default();
+        let (mut current, mut stamp) = (self.visitor, self.visitor_stamp);
+        self.who.clear();
+        for ((&visitor, flags), session) in visitors.iter().zip(flags).zip(sessions.start..) {
+            let is_new = visitor != current || stamp == 0;
+            stamp = if is_new { columns.stamp_first + session as u32 } else { stamp };
+            current = visitor;
+            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session));
+            let bounced = flags & columns.bounce != 0;
+            self.who.push(Who { visitor, visitor_stamp: stamp, bounced, recurring });
         }
+        (self.visitor, self.visitor_stamp) = (current, stamp);
     }
 
-    /// Counts `views` of the session in the group. Returns whether the group meets the session for the first time.
-    #[inline]
-    pub fn add(&mut self, group: u32, session: Current, views: u64) -> bool {
-        let Some(slot) = self.slots.get_mut(group as usize) else {
-            self.grow(group);
-            return self.add(group, session, views);
-        };
-        slot.views = slot.views.wrapping_add(views);
-        if slot.last_visitor != self.visitor_stamp {
-            slot.last_visitor = self.visitor_stamp;
-            if session.recurring {
-                self.pairs.push((group, self.visitor));
-            } else {
-                slot.visitors += 1;
+    /// Counts a batch of sessions of the range that was met last.
+    #[inline(never)]
+    pub fn add_sessions(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        first_session: usize,
+        batch: &Batch,
+        extras: Extras<'_>,
+    ) {
+        for (&session, &group) in batch.sessions.iter().zip(&batch.groups) {
+            let session = session as usize;
+            let Some(slot) = self.slots.get_mut(group as usize) else { continue };
+            let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
+            add_visitor(slot, group, who, &mut self.pairs);
+            slot.views = slot.views.wrapping_add(columns.views.get(session).map_or(0, |&views| views.into()));
+            slot.sessions += 1;
+            slot.bounces += u32::from(who.bounced);
+            if extras.durations {
+                self.extras[group as usize].add_duration(columns, session);
             }
         }
-        let is_new = slot.last_session != session.stamp;
-        if is_new {
-            slot.last_session = session.stamp;
-            slot.sessions += 1;
-            slot.bounces += u32::from(session.bounced);
-        }
-        is_new
     }
 
-    /// The group's sums; the group must have been counted.
+    /// Counts a batch of rows of the range of sessions that was met last, repeats folded or not.
+    #[inline(never)]
+    pub fn add_rows(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        first_session: usize,
+        batch: &Batch,
+        extras: Extras<'_>,
+    ) {
+        let picks = batch.sessions.iter().zip(&batch.groups);
+        if batch.weights.is_empty() {
+            self.add_weighted(columns, first_session, picks.zip(std::iter::repeat(&1)), extras);
+        } else {
+            self.add_weighted(columns, first_session, picks.zip(&batch.weights), extras);
+        }
+    }
+
     #[inline]
-    pub fn extra(&mut self, group: u32) -> Option<&mut Extra> {
-        self.extras.get_mut(group as usize)
+    fn add_weighted<'b>(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        first_session: usize,
+        picks: impl Iterator<Item = ((&'b u32, &'b u32), &'b u32)>,
+        extras: Extras<'_>,
+    ) {
+        for ((&session, &group), &weight) in picks {
+            let stamp = columns.stamp_first + session;
+            let session = session as usize;
+            let Some(slot) = self.slots.get_mut(group as usize) else { continue };
+            let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
+            add_visitor(slot, group, who, &mut self.pairs);
+            slot.views = slot.views.wrapping_add(u64::from(weight));
+            let is_new = slot.last_session != stamp;
+            slot.last_session = stamp;
+            slot.sessions += u32::from(is_new);
+            slot.bounces += u32::from(is_new & who.bounced);
+            if extras.durations && is_new {
+                self.extras[group as usize].add_duration(columns, session);
+            }
+        }
+    }
+
+    /// Adds what the rows of a batch carry themselves; before repeats are folded.
+    #[inline(never)]
+    pub fn add_row_extras(&mut self, batch: &Batch, extras: Extras<'_>) {
+        for (&seconds, &group) in batch.page_seconds.iter().zip(&batch.groups) {
+            if let Some(extra) = self.extras.get_mut(group as usize) {
+                extra.page_seconds = extra.page_seconds.wrapping_add(u64::from(seconds));
+                extra.page_count += u64::from(seconds > 0);
+            }
+        }
+        let Some(event_seconds) = extras.event_seconds else { return };
+        for (&row, &group) in batch.rows.iter().zip(&batch.groups) {
+            if let Some(extra) = self.extras.get_mut(group as usize) {
+                let seconds = event_seconds.get(row as usize).saturating_sub(1);
+                extra.event_seconds = extra.event_seconds.wrapping_add(seconds);
+            }
+        }
     }
 
     /// Keeps the pairs within about twice the number of distinct ones. To be called now and then.
@@ -143,10 +239,34 @@ impl Counter {
         self.pairs.dedup();
     }
 
-    #[cold]
-    fn grow(&mut self, group: u32) {
-        let length = (group as usize + 1).max(self.slots.len() * 2);
-        self.slots.resize(length, Slot::default());
-        self.extras.resize(length, Extra::default());
+    /// Makes room for this many groups. Groups past the room are not counted.
+    pub fn reserve(&mut self, group_count: usize) {
+        if group_count > self.slots.len() {
+            let length = group_count.max(self.slots.len() * 2);
+            self.slots.resize(length, Slot::default());
+            self.extras.resize(length, Extra::default());
+        }
+    }
+}
+
+#[inline]
+fn add_visitor(slot: &mut Slot, group: u32, who: Who, pairs: &mut Vec<(u32, u64)>) {
+    let is_new = slot.last_visitor != who.visitor_stamp;
+    slot.last_visitor = who.visitor_stamp;
+    slot.visitors += u32::from(is_new & !who.recurring);
+    if is_new & who.recurring {
+        pairs.push((group, who.visitor));
+    }
+}
+
+impl Extra {
+    #[inline]
+    fn add_duration(&mut self, columns: &SessionColumns<'_>, session: usize) {
+        let (Some(&start), Some(&last)) = (columns.start.get(session), columns.last.get(session)) else {
+            return;
+        };
+        let seconds = whole_seconds(start, last).max(0) as u64;
+        self.duration_seconds = self.duration_seconds.wrapping_add(seconds);
+        self.duration_count += u64::from(seconds > 0);
     }
 }

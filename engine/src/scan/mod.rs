@@ -5,9 +5,9 @@
 //!
 //! An index or code that is out of range counts as absent; no input makes a kernel panic.
 
+pub mod batch;
 pub mod bits;
 pub mod buckets;
 pub mod count;
-pub mod kernel;
 pub mod mask;
 pub mod merge;

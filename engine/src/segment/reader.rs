@@ -10,10 +10,9 @@ use super::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use super::table::{Codes, Dictionary, NO_ROW, Postings, Run, SiteTable, U64s};
 use crate::checksum::crc32c;
 use crate::error::StorageError;
-use crate::open::SessionKey;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::session::Extent;
-use crate::units::{DayUtc, SegmentId, SessionId, SiteId, TimestampMs, VisitorId};
+use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 use crate::vfs::Bytes;
 
 /// A segment: immutable, possibly mapped.

@@ -5,12 +5,11 @@ use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::event::{Event, Kind};
 use crate::limits;
-use crate::open::SessionKey;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::table::{ROW_NON_INTERACTIVE, SiteTable};
 use crate::session::{Extent, is_other_campaign, preference};
-use crate::units::{DayUtc, SessionId, SiteId, TimestampMs, VisitorId};
+use crate::units::{DayUtc, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
 /// Where a session is.
 #[derive(Debug, Clone, Copy)]

@@ -2,10 +2,10 @@
 
 use hashbrown::HashMap;
 
-use crate::open::{Arena, SessionKey};
+use crate::open::Arena;
 use crate::segment::table::NO_ROW;
 use crate::session::Extent;
-use crate::units::{SiteId, TimestampMs, VisitorId};
+use crate::units::{SessionKey, SiteId, TimestampMs, VisitorId};
 
 const NONE: u32 = u32::MAX;
 

@@ -9,6 +9,7 @@
 
 mod assign;
 mod index;
+mod options;
 mod recover;
 mod seal;
 
@@ -24,17 +25,17 @@ use crate::event::Event;
 use crate::limits;
 use crate::log::LogWriter;
 use crate::manifest::Superseded;
-use crate::open::{Arena, ArenaCapacity, RowData, SessionKey};
+use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
 use crate::record::{FRAME_EVENTS, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
-use crate::store::{Receipt, StoreOptions};
-use crate::units::{SegmentId, SiteId, TimestampMs};
+use crate::units::{SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
 
 use index::SessionIndex;
+pub use options::{Receipt, StoreOptions};
 pub use seal::{SealJob, SealedFile};
 
 /// An open segment with what its writer knows of it.

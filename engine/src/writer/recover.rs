@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Core, OpenSegment, Sealed};
+use super::{Core, OpenSegment, Sealed, StoreOptions};
 use crate::error::StorageError;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
 use crate::open::ArenaCapacity;
 use crate::segment::Segment;
-use crate::store::StoreOptions;
 use crate::vfs::{Fs, SharedFs};
 
 const LOG_PREFIX: &str = "log-";

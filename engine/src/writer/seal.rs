@@ -18,10 +18,10 @@ use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::log::{LogWriter, log_path};
 use crate::manifest::{Manifest, SegmentEntry, Superseded, segment_path};
-use crate::open::{ArenaCapacity, ArenaReader, SessionKey, Watermark};
+use crate::open::{ArenaCapacity, ArenaReader, Watermark};
 use crate::record::FRAME_CARRIED;
 use crate::segment::Segment;
-use crate::units::SegmentId;
+use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
 /// The carried sessions hold at most one in this many of the rows at which the open segment is sealed.

@@ -1,0 +1,29 @@
+//! Settings of the writer, and what it reports of a batch.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// Settings of a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// A session ends when nothing happens for this long.
+    pub session_window: Duration,
+    /// Rows of the open segment at which it is sealed.
+    pub seal_rows: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { session_window: Duration::from_secs(30 * 60), seal_rows: limits::SEAL_ROWS }
+    }
+}
+
+/// What became of a batch that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// Rows stored (an event that opens a session on a page stores a page view too).
+    pub rows: usize,
+    /// Pings left out because their visitor has no live session.
+    pub pings_without_session: usize,
+}
