@@ -64,6 +64,9 @@ fn killed_under_load() {
         let server = start(folder, "700");
         let problems = compare(&mut server.log_in(&site), &ledger);
         assert!(problems.is_empty(), "round {round}, killed after {delay:?}:\n{}", problems.join("\n"));
+        if round == 0 {
+            assert_loss_is_noticed(&mut server.log_in(&site), &ledger);
+        }
         folder = if round % 2 == 0 { server.stop() } else { server.kill() };
     }
     let (acknowledged, open) = (ledger.count(true), ledger.count(false));
@@ -111,6 +114,10 @@ fn sealing_changes_no_answer() {
         let server = start(folder, seal_rows);
         let mut client = server.log_in(&site);
         fill(&mut client, 5);
+        let is_segment = |file: &(std::path::PathBuf, Vec<u8>)| file.1.starts_with(b"HITSSEG1");
+        let segments =
+            support::files_below(&server.folder().data()).iter().filter(|file| is_segment(file)).count();
+        assert_eq!(segments > 3, seal_rows == "40", "{segments} sealed segments at {seal_rows} rows");
         without_ids(snapshot(&mut client), &client.site.id)
     });
     assert_same_statistics("with segments of 40 rows", &answers[0], &answers[1]);
@@ -277,6 +284,19 @@ fn compare(client: &mut Client, ledger: &Ledger) -> Vec<String> {
         problems.push("no event was sent".to_string());
     }
     problems
+}
+
+/// The comparison must find what is lost, doubled or invented: here the ledger is wrong, not the server.
+fn assert_loss_is_noticed(client: &mut Client, ledger: &Ledger) {
+    let is_page = |group: &&String| group.starts_with("page:");
+    let group = ledger.groups.keys().find(is_page).expect("a group of pages").clone();
+    let mut with_ghost = Ledger { groups: ledger.groups.clone() };
+    with_ghost.add(&group, "/ghost", true);
+    assert_eq!(compare(client, &with_ghost).len(), 1, "a page that was acknowledged and never stored");
+    let mut without_one = Ledger { groups: ledger.groups.clone() };
+    let names = without_one.groups.get_mut(&group).expect("the group");
+    names.pop_first();
+    assert_eq!(compare(client, &without_one).len(), 1, "a page that is stored and was never sent");
 }
 
 fn stored_names(client: &mut Client, group: &str) -> BTreeMap<String, u64> {
