@@ -22,6 +22,8 @@ mod report;
 mod walk;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod testdata;
