@@ -42,12 +42,12 @@ fn sessions() -> Vec<PlainSession> {
         });
         let rows = rows.collect();
         let texts = text(Column::Referrer, format!("referrer{}", random(300)));
-        let visitor = u64::from(n % DAY_COUNT) << 32 | random(900);
+        let visitor = (u64::from(n % DAY_COUNT) << 32) | random(900);
         PlainSession {
             visitor,
-            id: day << 16 | n / DAY_COUNT,
+            id: (day << 16) | (n / DAY_COUNT),
             given: false,
-            bounced: n % 3 == 0,
+            bounced: n.is_multiple_of(3),
             texts,
             rows,
         }
