@@ -97,14 +97,30 @@ fn rare_filters() -> Vec<Filter> {
         Filter { events: vec![event("event3", false)], ..none() },
         Filter { events: vec![event("event3", true)], ..none() },
         Filter { events: vec![event("event3", false), event("event4", true)], ..none() },
+        Filter {
+            attributes: vec![(Column::Referrer, is("referrer7"))],
+            rows: vec![(Column::Path, Box::new(|text| text.starts_with("/1")))],
+            ..none()
+        },
+        Filter {
+            events: vec![event("event3", false)],
+            rows: vec![(Column::Path, is("/17"))],
+            entry_path: Some(Box::new(|text| text != "/17")),
+            ..none()
+        },
         Filter { attributes: vec![(Column::Referrer, is("nowhere"))], ..none() },
     ]
 }
 
 #[test]
 fn rare_values_are_found_by_lists_and_by_scans() {
-    let sessions = sessions();
-    let table = table(&sessions);
+    let mut sessions = sessions();
+    let mut table = table(&sessions);
+    let visitors = table.table().visitor.to_vec();
+    // A third of the sessions is superseded.
+    let is_hidden = |visitor: u64| visitor % 3 == 0;
+    table.hidden = (0u32..).zip(&visitors).filter(|(_, v)| is_hidden(**v)).map(|(at, _)| at).collect();
+    sessions.retain(|session| !is_hidden(session.visitor));
     for unit in [Unit::Sessions, Unit::PageViews, Unit::Events, Unit::Rows] {
         for filter in rare_filters() {
             let mut query = query(filter, unit, Group::Columns(vec![Column::Referrer]));
