@@ -118,7 +118,7 @@ fn rare_values_are_found_by_lists_and_by_scans() {
     let mut table = table(&sessions);
     let visitors = table.table().visitor.to_vec();
     // A third of the sessions is superseded.
-    let is_hidden = |visitor: u64| visitor % 3 == 0;
+    let is_hidden = |visitor: u64| visitor.is_multiple_of(3);
     table.hidden = (0u32..).zip(&visitors).filter(|(_, v)| is_hidden(**v)).map(|(at, _)| at).collect();
     sessions.retain(|session| !is_hidden(session.visitor));
     for unit in [Unit::Sessions, Unit::PageViews, Unit::Events, Unit::Rows] {
