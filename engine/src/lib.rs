@@ -15,6 +15,4 @@ pub mod units;
 pub mod vfs;
 
 #[cfg(target_endian = "big")]
-compile_error!(
-    "hitstone's files are little-endian and mapped as they are: big-endian machines are not supported"
-);
+compile_error!("hitstone's files are little-endian and mapped as they are: big-endian machines are not supported");
