@@ -1,4 +1,4 @@
-//! Evaluates a query: checks it, prepares each source, walks the days, makes the report.
+//! Evaluates a query: checks it, prepares each source, has the runs counted, makes the report.
 
 use std::cell::RefCell;
 

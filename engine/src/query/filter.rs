@@ -20,7 +20,6 @@ use crate::segment::table::{Codes, Dictionary, NO_ROW, Run, SiteTable};
 /// A run that can hold something within the span.
 #[derive(Debug, Clone)]
 pub(super) struct Touched {
-    pub day: u32,
     pub sessions: Range<usize>,
     /// All times of the run lie in the span.
     pub inside: bool,
@@ -52,7 +51,7 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
         let first = (run.first_session as usize).min(session_count);
         let end = first.saturating_add(run.session_count as usize).min(session_count);
         let inside = span.start <= run.min_time && run.max_time < span.end;
-        Touched { day: run.day, sessions: first..end, inside }
+        Touched { sessions: first..end, inside }
     });
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }

@@ -2,11 +2,11 @@
 //!
 //! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
 //! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
-//! (`keys`); then the days are walked one after the other, each in visitor order over all sources that hold it
-//! (`walk`), and the counts become a report (`report`).
+//! (`keys`); then the runs are counted one after the other, each in visitor order (`walk`), and the counts become a
+//! report (`report`). Visitors that occur in more than one run are marked beforehand ([`Recurring`]).
 //!
-//! Invariants: a session is live in at most one source; within a day of a source sessions are in visitor order; site
-//! codes are equal across the sources. An answer is exact, or there is none.
+//! Invariants: a session is live in at most one source; within a run sessions are in visitor order; site codes are
+//! equal across the sources. An answer is exact, or there is none.
 
 mod events;
 mod execute;
@@ -21,6 +21,8 @@ mod recurring;
 mod report;
 mod walk;
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod naive;
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Which sessions belong to visitors that may have sessions on other days.
+//! Which sessions belong to visitors that may have sessions in other runs: on other days, or on the same day in
+//! another source.
 //!
-//! Distinct visitors of several days add up, except for ids that recur. An id that a site gave may recur on any
+//! Distinct visitors of several runs add up, except for ids that recur. An id that a site gave may recur on any
 //! day, and is marked wherever it occurs; an id minted under a daily salt can only recur within a few days, and is
 //! marked where it does. Marking too many is slower, never wrong; hidden sessions are marked like others.
 //!
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Source;
 use crate::scan::bits::Bits;
-use crate::scan::merge::{Head, common};
+use crate::scan::common::{Head, common};
 use crate::segment::table::{FLAG_GIVEN_ID, Run, SiteTable};
 use crate::units::{SegmentId, SiteId};
 
@@ -101,16 +102,13 @@ impl Recurring {
     }
 }
 
-/// Marks the visitors that two tables share, in runs of different days that are near each other.
+/// Marks the visitors that two tables share, in runs of the same day or of days that are near each other.
 fn between(a: &SiteTable<'_>, b: &SiteTable<'_>, in_a: &mut Bits, in_b: &mut Arc<Bits>) {
     let mut found = Vec::new();
     for run in a.runs {
         let first = b.runs.partition_point(|other| other.day.saturating_add(DAYS_APART_MAX) < run.day);
         let others = b.runs.get(first..).unwrap_or_default();
         for other in others.iter().take_while(|other| other.day <= run.day.saturating_add(DAYS_APART_MAX)) {
-            if run.day == other.day {
-                continue;
-            }
             common(head(a, run), head(b, other), |i, j| {
                 in_a.insert(i);
                 found.push(j);

@@ -138,13 +138,16 @@ fn map_test(key: String, (mode, number): TextSpec) -> MapTest {
     MapTest { key, test }
 }
 
+/// The test of the name, those of metadata, whether it is negated.
+type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool);
+
 #[derive(Debug, Clone)]
 struct QuerySpec {
     span: (i64, i64),
     attributes: Vec<(u8, TextSpec)>,
     entry: Option<TextSpec>,
     exit: Option<TextSpec>,
-    events: Vec<(Option<TextSpec>, Vec<(u8, TextSpec)>, bool)>,
+    events: Vec<EventSpec>,
     rows: Vec<(u8, TextSpec)>,
     tags: Vec<(u8, TextSpec)>,
     session: Option<usize>,

@@ -1,5 +1,7 @@
-//! The walk over the days: a day that one source holds is counted straight through, a day that several hold in
-//! merged visitor order, so that the sessions of one visitor on one day are always neighbours.
+//! The walk over the runs of all sources, each counted straight through in visitor order.
+//!
+//! A visitor with sessions in more than one run, be it on another day or on the same day in another source, is
+//! among the recurring ones, which are not counted by order; so runs need no common order.
 
 use std::ops::Range;
 
@@ -10,7 +12,6 @@ use super::metadata::MetaKeys;
 use crate::error::QueryError;
 use crate::scan::batch::{Batch, RowColumns};
 use crate::scan::count::{Counter, Extra, Extras, SessionColumns, Slot};
-use crate::scan::merge::{Head, next_stretch};
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,7 @@ pub(super) struct Part<'q, 'a> {
     pub meta_keys: Option<MetaKeys<'q, 'a>>,
 }
 
-/// A run of one part: the part's number and the run's.
-type PartRun = (usize, usize);
-
-/// The walk over the days.
+/// The walk over the runs.
 pub(super) struct Walk<'q, 'a> {
     parts: Vec<Part<'q, 'a>>,
     span: Range<i64>,
@@ -57,78 +55,51 @@ impl<'q, 'a> Walk<'q, 'a> {
         Self { parts, span, counter, batch: Batch::default() }
     }
 
-    /// Walks over all days and gives the counts of the groups.
+    /// Walks over all runs and gives the counts of the groups.
     pub fn finish(mut self, guard: &mut Guard<'_>) -> Result<Vec<(Slot, Extra)>, QueryError> {
-        let days = self.days();
-        if days.len() < 2 {
-            // Visitors cannot recur on another day: stamps alone are exact.
+        let passing = |part: &Part<'_, '_>| {
+            let runs = part.prepared.touched.iter();
+            runs.filter(|run| part.prepared.any_in(run.sessions.clone())).count()
+        };
+        if self.parts.iter().map(passing).sum::<usize>() < 2 {
+            // No visitor can recur: stamps alone are exact.
             self.parts.iter_mut().for_each(|part| part.sessions.recurring = None);
         }
-        for day in &days {
-            self.counter.begin_day();
-            match day.as_slice() {
-                [(part, run)] => {
-                    let sessions = self.parts[*part].prepared.touched[*run].sessions.clone();
-                    self.stretch(*part, *run, sessions, guard)?;
-                }
-                several => self.merged(several, guard)?,
+        let Self { parts, span, counter, batch } = &mut self;
+        for part in parts {
+            for run in &part.prepared.touched {
+                counter.begin_run();
+                let span = (!run.inside).then_some(&*span);
+                part.count_run(&run.sessions, span, batch, counter, guard)?;
             }
         }
         Ok(self.counter.finish())
     }
+}
 
-    /// The runs of each day, in the order of days, that hold any session that passes.
-    fn days(&self) -> Vec<Vec<PartRun>> {
-        let mut runs: Vec<(u32, PartRun)> = Vec::new();
-        for (at, part) in self.parts.iter().enumerate() {
-            for (run_at, run) in part.prepared.touched.iter().enumerate() {
-                if part.prepared.any_in(run.sessions.clone()) {
-                    runs.push((run.day, (at, run_at)));
-                }
-            }
-        }
-        runs.sort_unstable();
-        runs.chunk_by(|a, b| a.0 == b.0).map(|day| day.iter().map(|run| run.1).collect()).collect()
-    }
-
-    fn merged(&mut self, runs: &[PartRun], guard: &mut Guard<'_>) -> Result<(), QueryError> {
-        let head = |&(part, run): &PartRun| {
-            let prepared = self.parts[part].prepared;
-            Head { keys: prepared.table.visitor, rest: prepared.touched[run].sessions.clone() }
-        };
-        let mut heads: Vec<Head<'_>> = runs.iter().map(head).collect();
-        while let Some((at, sessions)) = next_stretch(&mut heads) {
-            let (part, run) = runs[at];
-            self.stretch(part, run, sessions, guard)?;
-        }
-        Ok(())
-    }
-
-    /// Counts neighbouring sessions of one run, batch by batch.
-    fn stretch(
+impl Part<'_, '_> {
+    /// Counts the sessions of a run, batch by batch.
+    fn count_run(
         &mut self,
-        part: usize,
-        run: usize,
-        mut sessions: Range<usize>,
+        sessions: &Range<usize>,
+        span: Option<&Range<i64>>,
+        batch: &mut Batch,
+        counter: &mut Counter,
         guard: &mut Guard<'_>,
     ) -> Result<(), QueryError> {
-        let Self { parts, span, counter, batch } = self;
-        let part = &mut parts[part];
-        let span = (!part.prepared.touched[run].inside).then_some(&*span);
-        while !sessions.is_empty() {
-            let range = part.rows.batch_of(&sessions);
-            sessions.start = range.end;
-            guard.spend(range.len())?;
-            if part.prepared.any_in(range.clone()) {
-                part.count(&range, span, batch, counter);
+        let mut left = sessions.clone();
+        while !left.is_empty() {
+            let sessions = self.rows.batch_of(&left);
+            left.start = sessions.end;
+            guard.spend(sessions.len())?;
+            if self.prepared.any_in(sessions.clone()) {
+                self.count(&sessions, span, batch, counter);
                 counter.trim();
             }
         }
         Ok(())
     }
-}
 
-impl Part<'_, '_> {
     fn count(
         &mut self,
         sessions: &Range<usize>,

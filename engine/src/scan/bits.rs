@@ -98,11 +98,6 @@ impl Bits {
             *word &= other.words.get(at).copied().unwrap_or(0);
         }
     }
-
-    /// Adds what is in the other set, as far as it fits.
-    pub fn unite(&mut self, other: &Bits) {
-        other.for_each_in(0..other.len, |index| self.insert(index));
-    }
 }
 
 /// The words that a range touches, each with the mask of the range's bits in it.

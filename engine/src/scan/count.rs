@@ -1,12 +1,12 @@
 //! Exact counts for each group, distinct visitors and sessions included, in one pass.
 //!
-//! Sessions are offered in an order in which those of one visitor on one day are neighbours. Each group remembers
-//! the stamp of the visitor and of the session that it saw last, and counts when the stamp changes. A visitor
-//! that may turn up again in a later day's sessions is *recurring*: it is not counted by stamps but collected as
-//! (group, visitor) pairs, which are sorted and counted once at the end.
+//! Sessions are offered in runs, within which those of one visitor are neighbours. Each group remembers the stamp
+//! of the visitor and of the session that it saw last, and counts when the stamp changes. A visitor that may turn
+//! up in another run is *recurring*: it is not counted by stamps but collected as (group, visitor) pairs, which are
+//! sorted and counted once at the end.
 //!
 //! Invariants: stamps start at 1, a session's stamp is unique in a count, a visitor's is that of its first
-//! session on the day; `slots` and `extras` have the same length.
+//! session in the run; a visitor is recurring in all runs or in none; `slots` and `extras` have the same length.
 
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ pub struct SessionColumns<'a> {
     pub flags: &'a [u8],
     /// The flag of a bounce.
     pub bounce: u8,
-    /// Sessions of visitors that may have sessions on other days.
+    /// Sessions of visitors that may have sessions in other runs.
     pub recurring: Option<&'a Bits>,
     /// The stamp of session 0.
     pub stamp_first: u32,
@@ -109,8 +109,8 @@ impl Counter {
         }
     }
 
-    /// Starts a day: the sessions that follow are in visitor order among themselves.
-    pub fn begin_day(&mut self) {
+    /// Starts a run: the sessions that follow are in visitor order among themselves.
+    pub fn begin_run(&mut self) {
         self.visitor_stamp = 0;
     }
 

@@ -8,6 +8,6 @@
 pub mod batch;
 pub mod bits;
 pub mod buckets;
+pub mod common;
 pub mod count;
 pub mod mask;
-pub mod merge;

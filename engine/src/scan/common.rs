@@ -1,4 +1,4 @@
-//! Several sorted arrays walked in one common order, in stretches.
+//! What two sorted arrays have in common.
 
 use std::ops::Range;
 
@@ -15,35 +15,6 @@ impl Head<'_> {
     fn key(&self) -> Option<u64> {
         if self.rest.is_empty() { None } else { self.keys.get(self.rest.start).copied() }
     }
-}
-
-/// The next stretch in key order: which head, and which range of its array. Equal keys of different heads come
-/// one directly after the other; a stretch that holds such a key holds nothing else.
-pub fn next_stretch(heads: &mut [Head<'_>]) -> Option<(usize, Range<usize>)> {
-    let mut lowest: Option<(u64, usize)> = None;
-    let mut bound: Option<u64> = None;
-    for (at, head) in heads.iter().enumerate() {
-        let Some(key) = head.key() else { continue };
-        match lowest {
-            Some((low, _)) if key >= low => bound = Some(bound.map_or(key, |b| b.min(key))),
-            _ => {
-                bound = lowest.map(|(low, _)| low);
-                lowest = Some((key, at));
-            }
-        }
-    }
-    let (low, at) = lowest?;
-    let head = heads.get_mut(at)?;
-    let start = head.rest.start;
-    let length = match bound {
-        None => head.rest.len(),
-        Some(bound) if low < bound => gallop(head, |key| key < bound),
-        Some(_) => gallop(head, |key| key <= low),
-    };
-    // At least one, so that the walk ends also on arrays that are not sorted.
-    let end = start + length.max(1);
-    head.rest.start = end;
-    Some((at, start..end))
 }
 
 /// How many of the head's keys from its start satisfy `below`, by steps that double.
@@ -80,17 +51,6 @@ pub fn common(a: Head<'_>, b: Head<'_>, mut visit: impl FnMut(usize, usize)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn stretches_come_in_order_and_keep_equal_keys_together() {
-        let arrays: [&[u64]; 3] = [&[1, 2, 2, 3, 9, 10, 11], &[2, 5, 9, 9], &[0, 9]];
-        let mut heads: Vec<Head<'_>> = arrays.iter().map(|keys| Head { keys, rest: 0..keys.len() }).collect();
-        let mut walked = Vec::new();
-        while let Some((at, range)) = next_stretch(&mut heads) {
-            walked.extend(arrays[at][range].iter().copied());
-        }
-        assert_eq!(walked, [0, 1, 2, 2, 2, 3, 5, 9, 9, 9, 9, 10, 11]);
-    }
 
     #[test]
     fn common_marks_every_partner() {

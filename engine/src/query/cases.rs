@@ -1,0 +1,225 @@
+//! Single cases: posting lists, codes that do not occur, refusals, cancelling, damaged columns.
+
+use super::naive;
+use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
+use super::*;
+use crate::error::QueryError;
+use crate::event::Kind;
+use crate::schema::Column;
+use crate::segment::table::Codes;
+use crate::units::{DAY_MS, SiteId};
+
+const DAY_FIRST: u32 = 19_000;
+const DAY_COUNT: u32 = 10;
+
+/// Some thousand sessions with many rare values, the same each time.
+fn sessions() -> Vec<PlainSession> {
+    let mut state = 1u64;
+    let mut random = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let text = |column, text: String| TextMap::from([(column, text)]);
+    let session = |n: u32| {
+        let day = DAY_FIRST + n % DAY_COUNT;
+        let start = i64::from(day) * DAY_MS + random(DAY_MS as u64) as i64;
+        let rows = (0..1 + random(4) as i64).map(|at| {
+            let is_event = random(9) == 0;
+            let mut texts = text(Column::Path, format!("/{}", random(400)));
+            if is_event {
+                texts.insert(Column::EventName, format!("event{}", random(50)));
+            }
+            let meta = if is_event { vec![("key".into(), format!("{}", random(60)))] } else { Vec::new() };
+            let kind = if is_event { Kind::Event } else { Kind::PageView };
+            PlainRow {
+                time: start + at * 1_500,
+                kind,
+                texts,
+                meta,
+                tags: Vec::new(),
+                event_duration: Some(at as u64),
+            }
+        });
+        let rows = rows.collect();
+        let texts = text(Column::Referrer, format!("referrer{}", random(300)));
+        let visitor = (u64::from(n % DAY_COUNT) << 32) | random(900);
+        PlainSession {
+            visitor,
+            id: (day << 16) | (n / DAY_COUNT),
+            given: false,
+            bounced: n.is_multiple_of(3),
+            texts,
+            rows,
+        }
+    };
+    (0..4_000).map(session).collect()
+}
+
+fn table(sessions: &[PlainSession]) -> OwnedTable {
+    let live: Vec<_> = sessions.iter().map(|session| (session.clone(), false)).collect();
+    OwnedTable::new(&live, &mut SiteCodes::new(1), 1)
+}
+
+fn query(filter: Filter, unit: Unit, group: Group) -> Query {
+    let day = |n: u32| i64::from(DAY_FIRST + n) * DAY_MS;
+    let measures = Measures { durations: true, time_on_page: true, meta_keys: true };
+    Query {
+        site: SiteId(1),
+        span: day(0)..day(DAY_COUNT + 1),
+        filter,
+        unit,
+        group,
+        measures,
+        order: Order::Visitors,
+        limit: Some(25),
+    }
+}
+
+fn is(wanted: &'static str) -> TextTest {
+    Box::new(move |text| text == wanted)
+}
+
+fn event(name: &'static str, negated: bool) -> EventTest {
+    EventTest { name: Some(is(name)), meta: Vec::new(), negated }
+}
+
+fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {
+    execute(sources, &Recurring::find(sources), query, &|| None)
+}
+
+fn rare_filters() -> Vec<Filter> {
+    let none = Filter::default;
+    vec![
+        none(),
+        Filter { attributes: vec![(Column::Referrer, is("referrer7"))], ..none() },
+        Filter { rows: vec![(Column::Path, is("/17"))], ..none() },
+        Filter { rows: vec![(Column::Path, Box::new(|text| text == "/17" || text == "/18"))], ..none() },
+        Filter { events: vec![event("event3", false)], ..none() },
+        Filter { events: vec![event("event3", true)], ..none() },
+        Filter { events: vec![event("event3", false), event("event4", true)], ..none() },
+        Filter {
+            attributes: vec![(Column::Referrer, is("referrer7"))],
+            rows: vec![(Column::Path, Box::new(|text| text.starts_with("/1")))],
+            ..none()
+        },
+        Filter {
+            events: vec![event("event3", false)],
+            rows: vec![(Column::Path, is("/17"))],
+            entry_path: Some(Box::new(|text| text != "/17")),
+            ..none()
+        },
+        Filter { attributes: vec![(Column::Referrer, is("nowhere"))], ..none() },
+    ]
+}
+
+#[test]
+fn rare_values_are_found_by_lists_and_by_scans() {
+    let mut sessions = sessions();
+    let mut table = table(&sessions);
+    let visitors = table.table().visitor.to_vec();
+    // A third of the sessions is superseded.
+    let is_hidden = |visitor: u64| visitor.is_multiple_of(3);
+    table.hidden = (0u32..).zip(&visitors).filter(|(_, v)| is_hidden(**v)).map(|(at, _)| at).collect();
+    sessions.retain(|session| !is_hidden(session.visitor));
+    for unit in [Unit::Sessions, Unit::PageViews, Unit::Events, Unit::Rows] {
+        for filter in rare_filters() {
+            let mut query = query(filter, unit, Group::Columns(vec![Column::Referrer]));
+            assert_eq!(ask(&[table.source()], &query).unwrap(), naive::answer(&sessions, &query));
+            // A few hours touch fewer codes than there are.
+            query.span = query.span.start + DAY_MS..query.span.start + DAY_MS + DAY_MS / 8;
+            assert_eq!(ask(&[table.source()], &query).unwrap(), naive::answer(&sessions, &query));
+        }
+    }
+}
+
+#[test]
+fn lists_are_read_where_they_are_short() {
+    let sessions = sessions();
+    let owned = table(&sessions);
+    let table = owned.table();
+    let code = table.dictionary(Column::Referrer).find("referrer7").unwrap();
+    let entries = (0..table.dictionary(Column::Referrer).len() as u32).map(|c| c == code).collect();
+    let mask = crate::scan::mask::Mask::Codes(entries);
+    let listed = postings::listed(&table, Column::Referrer, &mask, sessions.len()).unwrap();
+    for session in 0..sessions.len() {
+        assert_eq!(listed.contains(session), table.codes(Column::Referrer).get(session) == code);
+    }
+    assert_eq!(postings::listed(&table, Column::Referrer, &mask, 10), None, "a scan of ten codes is cheaper");
+}
+
+#[test]
+fn questions_without_meaning_are_refused() {
+    let attribute_as_row = || Filter { rows: vec![(Column::Country, is("de"))], ..Filter::default() };
+    let row_as_attribute = || Filter { attributes: vec![(Column::Path, is("/"))], ..Filter::default() };
+    let cycle = |slots: Vec<u16>| Group::Cycle { edges: vec![0, 1, 2], slots, slot_count: 2 };
+    let cases = [
+        query(attribute_as_row(), Unit::Rows, Group::All),
+        query(row_as_attribute(), Unit::Rows, Group::All),
+        query(Filter::default(), Unit::Sessions, Group::Columns(vec![Column::Path])),
+        query(Filter::default(), Unit::Sessions, Group::Columns(Vec::new())),
+        query(Filter::default(), Unit::Sessions, Group::Columns(vec![Column::Country; 4])),
+        query(Filter::default(), Unit::PageViews, Group::MetaValue("key".into())),
+        query(Filter::default(), Unit::Sessions, Group::Buckets(vec![5])),
+        query(Filter::default(), Unit::Sessions, Group::Buckets(vec![5, 4])),
+        query(Filter::default(), Unit::Sessions, cycle(vec![0])),
+        query(Filter::default(), Unit::Sessions, cycle(vec![0, 2])),
+    ];
+    for query in &cases {
+        assert!(matches!(ask(&[], query), Err(QueryError::Invalid(_))));
+    }
+    let table = table(&sessions()[..3]);
+    let other = Recurring::find(&[]);
+    let fine = query(Filter::default(), Unit::Sessions, Group::All);
+    assert!(matches!(execute(&[table.source()], &other, &fine, &|| None), Err(QueryError::Invalid(_))));
+}
+
+#[test]
+fn a_query_stops_when_told_to() {
+    let table = table(&sessions());
+    let sources = [table.source()];
+    let query = query(Filter::default(), Unit::Rows, Group::Columns(vec![Column::Path]));
+    let answer = execute(&sources, &Recurring::find(&sources), &query, &|| Some("too slow"));
+    assert!(matches!(answer, Err(QueryError::Cancelled("too slow"))));
+}
+
+#[test]
+fn damaged_columns_make_no_panic() {
+    let sessions = sessions();
+    let owned = table(&sessions);
+    let count = sessions.len();
+    let (wild, many) = (vec![u32::MAX - 1; count], vec![40_000u32; count + 1]);
+    let falling: Vec<u32> = (0..=count as u32).rev().collect();
+    let times = vec![i64::MIN; count];
+    for first_row in [&many, &falling] {
+        for group in [Column::Referrer, Column::Path, Column::Country] {
+            let mut source = owned.source();
+            source.table.first_row = first_row;
+            source.table.entry_row = &wild;
+            source.table.exit_row = &wild;
+            source.table.start = &times;
+            for column in Column::ALL {
+                source.table.codes[column.index()] = Codes::U32(&wild);
+            }
+            for filter in rare_filters() {
+                let _ = ask(&[source], &query(filter, Unit::Rows, Group::Columns(vec![group])));
+            }
+            let _ = ask(&[source], &query(Filter::default(), Unit::Sessions, Group::Entry(true)));
+            source.table.flags = &[];
+            assert!(ask(&[source], &query(Filter::default(), Unit::Rows, Group::All)).is_err());
+        }
+    }
+}
+
+#[test]
+fn codes_that_are_out_of_range_count_as_absent() {
+    let sessions = &sessions()[..50];
+    let owned = table(sessions);
+    let mut source = owned.source();
+    let wild = vec![70_000; sessions.len()];
+    source.table.codes[Column::Referrer.index()] = Codes::U32(&wild);
+    let filter = Filter { attributes: vec![(Column::Referrer, is(""))], ..Filter::default() };
+    let report =
+        ask(&[source], &query(filter, Unit::Sessions, Group::Columns(vec![Column::Referrer]))).unwrap();
+    assert_eq!(report.rows.len(), 1);
+    assert_eq!((report.rows[0].keys.as_slice(), report.rows[0].metrics.sessions), (&[String::new()][..], 50));
+}
