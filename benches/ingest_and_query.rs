@@ -8,10 +8,15 @@
 //!
 //! Figures of one machine on one day; nothing is asserted.
 
-#![allow(missing_docs, reason = "a program, not a library")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a program of its own"
+)]
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
 mod support;
 
 use std::fmt::Write as _;

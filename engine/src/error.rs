@@ -44,7 +44,9 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// An earlier write or sync failed: the store takes no events until it is opened anew.
-    #[error("the store refuses writes since an earlier failure: {reason}; restart the server once the cause is mended")]
+    #[error(
+        "the store refuses writes since an earlier failure: {reason}; restart the server once the cause is mended"
+    )]
     Latched {
         /// The first failure, in words.
         reason: String,

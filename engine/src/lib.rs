@@ -24,4 +24,6 @@ pub mod vfs;
 pub mod writer;
 
 #[cfg(target_endian = "big")]
-compile_error!("hitstone's files are little-endian and mapped as they are: big-endian machines are not supported");
+compile_error!(
+    "hitstone's files are little-endian and mapped as they are: big-endian machines are not supported"
+);

@@ -50,9 +50,32 @@ impl Column {
     pub const ALL: [Column; COLUMN_COUNT] = {
         use Column::*;
         [
-            Referrer, ReferrerName, Channel, Language, Country, Region, City, Os, OsVersion, Browser,
-            BrowserVersion, Platform, ScreenClass, UtmSource, UtmMedium, UtmCampaign, UtmContent, UtmTerm,
-            Hostname, Path, Title, EventName, EventMeta, Tags, EventId, Source,
+            Referrer,
+            ReferrerName,
+            Channel,
+            Language,
+            Country,
+            Region,
+            City,
+            Os,
+            OsVersion,
+            Browser,
+            BrowserVersion,
+            Platform,
+            ScreenClass,
+            UtmSource,
+            UtmMedium,
+            UtmCampaign,
+            UtmContent,
+            UtmTerm,
+            Hostname,
+            Path,
+            Title,
+            EventName,
+            EventMeta,
+            Tags,
+            EventId,
+            Source,
         ]
     };
 

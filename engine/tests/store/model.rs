@@ -71,7 +71,7 @@ impl Session {
         let views: Vec<&Row> = rows.iter().filter(|row| row.kind == 0).collect();
         let paths: BTreeSet<&str> = views.iter().map(|row| row.path()).collect();
         let interactive = rows.iter().any(|row| row.kind == 1 && !row.quiet);
-        let with_path = rows.iter().filter(|row| !row.path().is_empty()).next_back();
+        let with_path = rows.iter().rfind(|row| !row.path().is_empty());
         State {
             start: self.start(),
             last: self.last(),
