@@ -10,5 +10,6 @@ mod crash;
 mod damage;
 mod dump;
 mod model;
+mod questions;
 mod random;
 mod workload;

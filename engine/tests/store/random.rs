@@ -10,6 +10,7 @@ use hitstone_engine::writer::Core;
 
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::questions;
 use crate::workload::{Rng, SITES, Workload};
 
 fn options(seal_rows: usize) -> StoreOptions {
@@ -63,8 +64,9 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
         }
         let restarts = rng.one_in(12);
         if restarts || rng.one_in(3) {
-            let found = of_snapshot(&core.snapshot(), &SITES);
-            assert_same(&found, &of_model(&model), &format!("seed {seed} step {step}"));
+            let (snapshot, context) = (core.snapshot(), format!("seed {seed} step {step}"));
+            assert_same(&of_snapshot(&snapshot, &SITES), &of_model(&model), &context);
+            questions::check(&snapshot, &model, &mut rng, &context);
         }
         if restarts {
             job = None;
