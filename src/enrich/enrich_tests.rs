@@ -373,19 +373,6 @@ fn an_operator_s_spam_list_is_taken_anew() {
     assert!(!is_spam("one.example") && is_spam("second.example"));
 }
 
-/// Prints what a hit costs when its user agent is remembered: `cargo test -- --ignored --nocapture cost_of`.
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_a_hit() {
-    let (bench, site, hit) = (bench(), site(), hit());
-    let rounds = 20_000;
-    let start = std::time::Instant::now();
-    for _ in 0..rounds {
-        std::hint::black_box(bench.enrich(&hit, &site).unwrap());
-    }
-    println!("whole hit: {} ns", start.elapsed().as_nanos() / rounds);
-}
-
 /// Texts that come close to what parsers look for.
 fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -259,22 +259,3 @@ fn versions_are_cut_after_the_minor_number() {
         assert_eq!(major_minor(version), wanted, "{version}");
     }
 }
-
-/// Prints what one user agent costs: `cargo test --release -- --ignored --nocapture cost_of`.
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_reading() {
-    let agents = Agents::new().unwrap();
-    let time = |name: &str, rounds: u32, read: &dyn Fn(&str)| {
-        let start = std::time::Instant::now();
-        for _ in 0..rounds {
-            READINGS.iter().for_each(|(_, text)| read(text));
-        }
-        println!("{name}: {} ns", start.elapsed().as_nanos() / u128::from(rounds) / READINGS.len() as u128);
-    };
-    let cold = |text: &str| drop(std::hint::black_box(agents.read_anew(text)));
-    let warm = |text: &str| drop(std::hint::black_box(agents.read(text)));
-    time("warm-up", 10, &cold);
-    time("cold", 200, &cold);
-    time("cached", 2000, &warm);
-}
