@@ -104,14 +104,15 @@ pub struct SiteEntry {
     pub session_count: u32,
     /// Its rows in this segment.
     pub row_count: u32,
-    /// Its blocks.
+    /// Its blocks, in the order of their tags.
     pub blocks: Vec<Block>,
 }
 
 impl SiteEntry {
     /// The block with this tag.
     pub fn block(&self, tag: Tag) -> Option<&Block> {
-        self.blocks.iter().find(|block| block.tag == tag)
+        let at = self.blocks.binary_search_by_key(&tag.0, |block| block.tag.0).ok()?;
+        self.blocks.get(at)
     }
 }
 
@@ -176,7 +177,8 @@ impl FileWriter {
 
     fn push(&mut self, block: Block) {
         if let Some(site) = self.directory.sites.last_mut() {
-            site.blocks.push(block);
+            let at = site.blocks.partition_point(|known| known.tag.0 < block.tag.0);
+            site.blocks.insert(at, block);
         }
     }
 
@@ -294,6 +296,9 @@ fn check_blocks(path: &Path, directory: &Directory, end: u64) -> Result<(), Stor
             return Err(StorageError::corrupt(path, end, "sites are out of order"));
         }
         previous = Some(site.site);
+        if !site.blocks.is_sorted_by(|a, b| a.tag.0 < b.tag.0) {
+            return Err(StorageError::corrupt(path, end, "blocks are out of order"));
+        }
         for block in &site.blocks {
             let inside = block.offset.checked_add(block.len).is_some_and(|block_end| block_end <= end);
             if !inside || block.offset % ALIGNMENT as u64 != 0 {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::filter::VisitorFilter;
 use super::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use super::table::{Codes, Dictionary, NO_ROW, Postings, Run, SiteTable, U64s};
 use crate::checksum::crc32c;
@@ -23,6 +24,15 @@ pub struct Segment {
     len: u64,
     damage: Option<StorageError>,
     checked: Vec<OnceLock<Result<(), StorageError>>>,
+    searched: Vec<OnceLock<Option<Search>>>,
+}
+
+/// What tells quickly that a segment has nothing for a visitor.
+struct Search {
+    min_time: TimestampMs,
+    max_time: TimestampMs,
+    days: std::ops::RangeInclusive<u32>,
+    visitors: VisitorFilter,
 }
 
 impl Segment {
@@ -33,15 +43,17 @@ impl Segment {
     pub fn open(path: &Path, bytes: Bytes) -> Result<Self, StorageError> {
         let directory = read_directory(path, &bytes)?;
         let checked = directory.sites.iter().map(|_| OnceLock::new()).collect();
+        let searched = directory.sites.iter().map(|_| OnceLock::new()).collect();
         let len = bytes.len() as u64;
-        Ok(Self { path: path.to_path_buf(), bytes, directory, len, damage: None, checked })
+        Ok(Self { searched, path: path.to_path_buf(), bytes, directory, len, damage: None, checked })
     }
 
     /// Stands for a segment whose outline is damaged: it keeps its place among the live ones and serves nothing.
     pub fn damaged(path: &Path, id: SegmentId, len: u64, damage: StorageError) -> Self {
         let directory = Directory { id, sites: Vec::new() };
         let bytes = Bytes::from_vec(Vec::new());
-        Self { path: path.to_path_buf(), bytes, directory, len, damage: Some(damage), checked: Vec::new() }
+        let (checked, searched) = (Vec::new(), Vec::new());
+        Self { path: path.to_path_buf(), bytes, directory, len, damage: Some(damage), checked, searched }
     }
 
     /// What is wrong with its outline, when nothing of it can be served.
@@ -97,6 +109,11 @@ impl Segment {
 
     /// Where a session is in its site's table. A damaged table has none.
     pub fn find_session(&self, key: SessionKey) -> Option<u32> {
+        let search = self.search(key.site)?;
+        if !search.days.contains(&u32::from(key.session.day().0)) || !search.visitors.may_hold(key.visitor.0)
+        {
+            return None;
+        }
         let ids = self.session_ids(key.site)?;
         let day = u32::from(key.session.day().0);
         let run = ids.runs.binary_search_by_key(&day, |run| run.day).ok()?;
@@ -125,8 +142,13 @@ impl Segment {
         window_ms: i64,
         mut found: impl FnMut(u32, SessionId, Extent, usize),
     ) {
-        let Some(ids) = self.session_ids(site) else { return };
         let day = u32::from(DayUtc::of(time).0);
+        let Some(search) = self.search(site) else { return };
+        let near = search.min_time - window_ms < time && time < search.max_time + window_ms;
+        if !(near || search.days.contains(&day)) || !search.visitors.may_hold(visitor.0) {
+            return;
+        }
+        let Some(ids) = self.session_ids(site) else { return };
         for run in ids.runs {
             let alive = run.min_time - window_ms < time && time < run.max_time + window_ms;
             if !alive && run.day != day {
@@ -154,6 +176,22 @@ impl Segment {
         let entry = &self.directory.sites[index];
         self.checked[index].get_or_init(|| self.check_site(entry)).clone()?;
         Ok(Some(entry))
+    }
+
+    fn search(&self, site: SiteId) -> Option<&Search> {
+        let index = self.find(site)?;
+        self.searched[index].get_or_init(|| self.prepare_search(site)).as_ref()
+    }
+
+    fn prepare_search(&self, site: SiteId) -> Option<Search> {
+        let ids = self.session_ids(site)?;
+        let (first, last) = (ids.runs.first()?, ids.runs.last()?);
+        Some(Search {
+            min_time: ids.runs.iter().map(|run| run.min_time).min()?,
+            max_time: ids.runs.iter().map(|run| run.max_time).max()?,
+            days: first.day..=last.day,
+            visitors: VisitorFilter::of(ids.visitor),
+        })
     }
 
     /// The few columns that find a session, without assembling the whole table.

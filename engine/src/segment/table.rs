@@ -95,12 +95,16 @@ impl<'a> Dictionary<'a> {
 
     /// The string of a local code; "" for a code that is not there.
     pub fn get(&self, code: u32) -> &'a str {
+        std::str::from_utf8(self.get_bytes(code)).unwrap_or_default()
+    }
+
+    /// The bytes of the string of a local code.
+    fn get_bytes(&self, code: u32) -> &'a [u8] {
         let code = code as usize;
         let (Some(&start), Some(&end)) = (self.offsets.get(code), self.offsets.get(code + 1)) else {
-            return "";
+            return &[];
         };
-        let bytes = self.bytes.get(start as usize..end as usize).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        self.bytes.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// The local code of a string.
@@ -108,7 +112,7 @@ impl<'a> Dictionary<'a> {
         let (mut low, mut high) = (0, self.len() as u32);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.get(middle).cmp(text) {
+            match self.get_bytes(middle).cmp(text.as_bytes()) {
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
