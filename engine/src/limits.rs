@@ -16,7 +16,7 @@ pub const QUEUE_BATCHES_MAX: usize = 4_096;
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one log frame's payload.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
-/// Rows of the open segment at which it is sealed.
+/// Rows of the open segment at which it is sealed; rows that were moved to it count half.
 pub const SEAL_ROWS: usize = 1 << 18;
 
 /// Bytes of distinct strings that the open segment holds; it is sealed at half of them.

@@ -25,11 +25,11 @@ pub struct ArenaCapacity {
 }
 
 impl ArenaCapacity {
-    /// Room for `seal_rows` and, beyond them, for a whole batch and the moves it causes.
+    /// Room for twice `seal_rows` (half of them moved here) and, beyond them, for a whole batch and the moves it causes.
     pub fn for_seal_rows(seal_rows: usize) -> Self {
-        let rows = seal_rows + 2 * limits::BATCH_EVENTS_MAX + limits::SESSION_ROWS_MAX;
+        let rows = 2 * seal_rows + 2 * limits::BATCH_EVENTS_MAX + limits::SESSION_ROWS_MAX;
         let batch_strings = 2 * limits::BATCH_EVENTS_MAX * COLUMN_COUNT;
-        Self { rows, strings: 4 * rows + batch_strings, string_bytes: limits::OPEN_TEXT_BYTES_MAX }
+        Self { rows, strings: 2 * rows + batch_strings, string_bytes: limits::OPEN_TEXT_BYTES_MAX }
     }
 
     fn scratch_bytes(self) -> usize {

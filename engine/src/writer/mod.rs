@@ -42,6 +42,9 @@ pub use seal::{SealJob, SealedFile};
 struct OpenSegment {
     arena: Arena,
     index: SessionIndex,
+    /// Rows that came here first, not those of sessions that were moved here. The seal counts these: else sessions
+    /// that are moved here again after each seal would themselves bring on the next one.
+    fresh_rows: usize,
     /// Sessions (ordinals) that have moved on and must not count.
     moved: Arc<RoaringBitmap>,
     scratch: PathBuf,
@@ -56,7 +59,7 @@ impl OpenSegment {
     ) -> Result<Self, StorageError> {
         let scratch = folder.join(format!("open-{name:016x}"));
         let arena = Arena::create(&**fs, &scratch, capacity)?;
-        Ok(Self { arena, index: SessionIndex::default(), moved: Arc::default(), scratch })
+        Ok(Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch })
     }
 
     /// A session, whole, as the operation that moves it elsewhere.
@@ -130,9 +133,10 @@ impl Core {
     /// Whether the open segment has reached the size at which it is sealed.
     pub fn wants_seal(&self) -> bool {
         let arena = &self.open.arena;
-        arena.watermark().rows >= self.options.seal_rows
+        self.open.fresh_rows >= self.options.seal_rows
+            || arena.watermark().rows >= 2 * self.options.seal_rows
             || arena.text_bytes() >= limits::OPEN_TEXT_BYTES_MAX / 2
-            || arena.text_count() >= 2 * (self.options.seal_rows + limits::SESSION_ROWS_MAX)
+            || arena.text_count() >= 4 * self.options.seal_rows + 2 * limits::SESSION_ROWS_MAX
     }
 
     /// Writes and syncs what was appended.
@@ -204,6 +208,9 @@ impl Core {
         };
         for row in &operation.rows {
             self.push_row(key.site, ordinal, row)?;
+        }
+        if !operation.replaces {
+            self.open.fresh_rows += operation.rows.len();
         }
         Ok(())
     }
