@@ -80,7 +80,9 @@ impl Interner {
 
     fn is(&self, code: u32, site: SiteId, column: Column, text: &str) -> bool {
         let Some(entry) = self.entries.as_slice().get(code as usize) else { return false };
-        entry.site == site.0 && entry.column == column.index() as u32 && self.text(code) == text
+        entry.site == site.0
+            && entry.column == column.index() as u32
+            && bytes_of(entry, self.bytes.as_slice()) == text.as_bytes()
     }
 
     /// Adds a string that [`Self::find`] did not find; room was checked before.
@@ -128,6 +130,9 @@ impl InternerReader {
 
 fn text_of<'a>(entries: &'a [Entry], bytes: &'a [u8], code: u32) -> &'a str {
     let Some(entry) = entries.get(code as usize) else { return "" };
-    let range = entry.offset as usize..(entry.offset + entry.len) as usize;
-    std::str::from_utf8(bytes.get(range).unwrap_or_default()).unwrap_or_default()
+    std::str::from_utf8(bytes_of(entry, bytes)).unwrap_or_default()
+}
+
+fn bytes_of<'a>(entry: &Entry, bytes: &'a [u8]) -> &'a [u8] {
+    bytes.get(entry.offset as usize..(entry.offset + entry.len) as usize).unwrap_or_default()
 }
