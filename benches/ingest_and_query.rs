@@ -190,31 +190,8 @@ fn ask(client: &mut Client) {
         ("path=/page/1", "&path=/page/1"),
         ("pattern", "&pattern=(?i)^/page/1.$"),
     ];
-    let endpoints = [
-        "visitor",
-        "total",
-        "page",
-        "page/entry",
-        "page/exit",
-        "duration/session",
-        "duration/page",
-        "referrer",
-        "utm/source",
-        "os",
-        "os/version",
-        "browser",
-        "browser/version",
-        "country",
-        "city",
-        "language",
-        "platform",
-        "screen",
-        "hours",
-        "events",
-        "growth",
-    ];
     for (name, filter) in filters {
-        for endpoint in endpoints {
+        for endpoint in support::STATISTICS {
             let query = format!("from={FIRST_DAY}&to={LAST_DAY}{filter}");
             let mut times: Vec<f64> = (0..6)
                 .map(|_| {

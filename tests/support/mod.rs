@@ -305,36 +305,38 @@ pub fn hit_body(url: &str, ip: &str, more: Value) -> Value {
     body
 }
 
+/// The statistics that need no more than a range.
+pub const STATISTICS: &[&str] = &[
+    "visitor",
+    "total",
+    "page",
+    "page/entry",
+    "page/exit",
+    "duration/session",
+    "duration/page",
+    "referrer",
+    "utm/source",
+    "utm/medium",
+    "utm/campaign",
+    "utm/content",
+    "utm/term",
+    "os",
+    "os/version",
+    "browser",
+    "browser/version",
+    "country",
+    "city",
+    "language",
+    "platform",
+    "screen",
+    "hours",
+    "events",
+    "growth",
+];
+
 /// Every endpoint of statistics with a query that makes it answer for `from..to`.
 pub fn all_statistics(client: &mut Client, range: &str) -> Vec<(String, Value)> {
-    const ENDPOINTS: &[&str] = &[
-        "visitor",
-        "total",
-        "page",
-        "page/entry",
-        "page/exit",
-        "duration/session",
-        "duration/page",
-        "referrer",
-        "utm/source",
-        "utm/medium",
-        "utm/campaign",
-        "utm/content",
-        "utm/term",
-        "os",
-        "os/version",
-        "browser",
-        "browser/version",
-        "country",
-        "city",
-        "language",
-        "platform",
-        "screen",
-        "hours",
-        "events",
-        "growth",
-    ];
-    ENDPOINTS
+    STATISTICS
         .iter()
         .map(|endpoint| {
             let query = format!("{range}&include_avg_time_on_page=true&include_title=true");
