@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use hitstone_engine::checksum::crc32c_of_parts;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::vfs::{self, Fs};
 use serde::Serialize;
@@ -56,7 +57,7 @@ fn wrap(kind: Kind, payload: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&kind.magic);
     bytes.extend_from_slice(&kind.version.to_le_bytes());
     bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes), payload);
+    let checksum = crc32c_of_parts(&[&bytes, payload]);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes.extend_from_slice(payload);
     bytes
@@ -72,7 +73,7 @@ fn unwrap<'a>(path: &Path, kind: Kind, bytes: &'a [u8]) -> Result<&'a [u8], Stor
     if head.get(..8) != Some(kind.magic.as_slice()) {
         return Err(fault(0, "the file does not begin as it should"));
     }
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(head.get(..16).unwrap_or_default()), payload);
+    let checksum = crc32c_of_parts(&[head.get(..16).unwrap_or_default(), payload]);
     if number(12) != Some(payload.len() as u32) {
         return Err(fault(12, "the length is not what was written"));
     }

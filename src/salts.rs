@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use hitstone_engine::checksum::crc32c;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::units::{DAY_MS, TimestampMs};
 use hitstone_engine::vfs::{self, SharedFs};
@@ -230,7 +231,7 @@ fn encode(state: &State) -> Vec<u8> {
         bytes.extend_from_slice(&entry.ends.to_le_bytes());
         bytes.extend_from_slice(&entry.salt);
     }
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = crc32c(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
 }
@@ -251,7 +252,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<State, StorageError> {
     }
     let (checked, checksum) =
         bytes.split_last_chunk::<4>().ok_or_else(|| corrupt(bytes.len(), "it is cut short"))?;
-    if crc32c::crc32c(checked) != u32::from_le_bytes(*checksum) {
+    if crc32c(checked) != u32::from_le_bytes(*checksum) {
         return Err(corrupt(checked.len(), "the checksum does not fit"));
     }
     parse_checked(checked).ok_or_else(|| corrupt(HEAD_BYTES, "the number of salts does not fit the length"))

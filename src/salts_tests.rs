@@ -146,7 +146,7 @@ proptest! {
         let mut headed = MAGIC.to_vec();
         headed.push(VERSION);
         headed.extend_from_slice(&bytes);
-        let checksum = crc32c::crc32c(&headed);
+        let checksum = crc32c(&headed);
         headed.extend_from_slice(&checksum.to_le_bytes());
         let _ = decode(Path::new("salts"), &headed);
     }

@@ -87,14 +87,14 @@ server enrich::user_agent: enrich::agent_cache enrich::bots enrich::user_agent_t
 server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
-server envelope: engine::error engine::vfs
+server envelope: engine::checksum engine::error engine::vfs
 server hit: engine::units
 server http:
 server main: cli
 server rate: engine::units
 server root:
 server router: api::health api::pirsch app http
-server salts: engine::error engine::units engine::vfs
+server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
 server sites: auth engine::units enrich
 server state: auth engine::error engine::vfs envelope sites
