@@ -49,8 +49,9 @@ engine scan: segment::table
 engine schema:
 engine segment:
 engine segment::build: event schema segment::layout segment::table units
+engine segment::filter:
 engine segment::layout: checksum codec error schema units
-engine segment::reader: checksum error schema segment::layout segment::table session units vfs
+engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
 engine segment::table: schema units
 engine session: event limits schema units
 engine snapshot: error manifest open query segment units
