@@ -11,4 +11,5 @@ mod damage;
 mod dump;
 mod model;
 mod random;
+mod threads;
 mod workload;
