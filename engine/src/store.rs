@@ -104,11 +104,12 @@ impl Store {
         if let Some(latched) = self.shared.latched() {
             return Err(latched);
         }
-        let bytes = batch.iter().map(|event| event.texts.byte_count()).sum();
+        let bytes: usize = batch.iter().map(|event| event.texts.byte_count()).sum();
         if batch.len() > limits::BATCH_EVENTS_MAX || bytes > limits::BATCH_BYTES_MAX {
             let what = format!("{} events with {bytes} bytes of texts", batch.len());
             return Err(StorageError::TooLarge { what });
         }
+        let bytes = bytes + batch.len() * size_of::<Event>();
         let queue = self.queue.as_ref().ok_or(StorageError::Closed)?;
         if self.shared.queued_bytes.load(Ordering::Relaxed) > limits::QUEUE_BYTES_MAX {
             return Err(StorageError::Busy);
@@ -211,7 +212,8 @@ impl Writer {
                 None => self.core.append(&waiting.batch).map_err(|error| self.shared.latch(&error)),
             };
             group.push((waiting.done, result));
-            next = if self.core.wants_seal() { None } else { queue.try_recv().ok() };
+            let enough = self.core.wants_seal() || self.core.uncommitted_bytes() >= limits::GROUP_BYTES_MAX;
+            next = if enough { None } else { queue.try_recv().ok() };
         }
         self.acknowledge(group);
         self.seal_when_full();

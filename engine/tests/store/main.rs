@@ -6,6 +6,7 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bounds;
 mod crash;
 mod damage;
 mod dump;
