@@ -167,6 +167,8 @@ fn a_session_full_of_texts_is_full_also_when_sealed() {
         for n in 0..3 {
             core.append(&[titled(1, NOON + (20 + n) * MINUTE, &title)]).unwrap();
         }
+        // Later, so that neither is carried over.
+        core.append(&[view(2, NOON + 200 * MINUTE, "/")]).unwrap();
         core.commit().unwrap();
     };
     let mut contents = Vec::new();
