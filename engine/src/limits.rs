@@ -12,10 +12,14 @@ pub const BATCH_EVENTS_MAX: usize = 10_000;
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Batches that wait for the writer; more are refused.
 pub const QUEUE_BATCHES_MAX: usize = 4_096;
-/// Bytes of texts in batches that wait for the writer; more are refused.
+/// Bytes of batches that wait for the writer; more are refused.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one log frame's payload.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
+/// Bytes that wait for one write to the log, beside one batch more.
+pub const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a log at which its open segment is sealed, however little of them is new to it.
+pub const LOG_BYTES_MAX: u64 = 256 << 20;
 /// Rows of the open segment at which it is sealed; rows that were moved to it count half.
 pub const SEAL_ROWS: usize = 1 << 18;
 

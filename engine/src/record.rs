@@ -1,8 +1,8 @@
 //! What a log frame says: a list of operations on sessions. The codec only; what they do is `writer::Core::apply`'s.
 //!
 //! An operation adds rows to one session. It may open the session (its attributes come with it) and it may *replace*
-//! it: then it holds the session whole, and an older copy of it, wherever it is, is void. So replaying an operation
-//! twice changes nothing, and a session moves between segments within one frame.
+//! it: then it holds the session whole, and an older copy of it, wherever it is, is void. So replaying such an operation
+//! twice changes nothing, and a session moves between segments with one frame.
 //!
 //! ```text
 //! tag        u8      bit 0: opened, bit 1: replaces, bit 2: has a user key
@@ -23,7 +23,8 @@ const _: () = assert!(ROW_TEXT_COUNT == 8, "the mask of row texts is one byte");
 
 /// Frame kind: operations that events caused.
 pub const FRAME_EVENTS: u8 = 1;
-/// Frame kind: operations that carry live sessions over from the log before.
+/// Frame kind: sessions, whole, that are carried over from the log before, or moved here for the events of a frame that
+/// follows. By itself it changes no answer.
 pub const FRAME_CARRIED: u8 = 2;
 
 const OPENED: u8 = 1;
@@ -70,6 +71,13 @@ impl Row<'_> {
 }
 
 impl<'a> Operation<'a> {
+    /// How many texts it has that are not empty, and their bytes.
+    pub fn texts(&self) -> (usize, usize) {
+        let rows = self.rows.iter().flat_map(|row| &row.texts);
+        let all = rows.chain(self.attributes.iter().flatten()).filter(|text| !text.is_empty());
+        all.fold((0, 0), |(count, bytes), text| (count + 1, bytes + text.len()))
+    }
+
     /// Appends the operation to a frame's payload.
     pub fn encode(&self, out: &mut Writer) {
         let mut tag = 0;

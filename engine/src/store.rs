@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, select};
+use crossbeam::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
 
 use crate::error::StorageError;
 use crate::event::Event;
@@ -104,11 +104,12 @@ impl Store {
         if let Some(latched) = self.shared.latched() {
             return Err(latched);
         }
-        let bytes = batch.iter().map(|event| event.texts.byte_count()).sum();
+        let bytes: usize = batch.iter().map(|event| event.texts.byte_count()).sum();
         if batch.len() > limits::BATCH_EVENTS_MAX || bytes > limits::BATCH_BYTES_MAX {
             let what = format!("{} events with {bytes} bytes of texts", batch.len());
             return Err(StorageError::TooLarge { what });
         }
+        let bytes = bytes + batch.len() * size_of::<Event>();
         let queue = self.queue.as_ref().ok_or(StorageError::Closed)?;
         if self.shared.queued_bytes.load(Ordering::Relaxed) > limits::QUEUE_BYTES_MAX {
             return Err(StorageError::Busy);
@@ -173,35 +174,27 @@ type SealResult = Result<SealedFile, StorageError>;
 struct Writer {
     core: Core,
     shared: Arc<Shared>,
-    sealed: Receiver<SealResult>,
-    sealer: Sender<SealResult>,
+    /// Brings the result of the seal that is under way.
+    sealed: Option<Receiver<SealResult>>,
 }
 
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
-        let (sealer, sealed) = bounded(1);
-        Self { core, shared, sealed, sealer }
+        Self { core, shared, sealed: None }
     }
 
     fn run(mut self, queue: &Receiver<Waiting>) -> Result<(), StorageError> {
         loop {
+            let sealed = self.sealed.clone().unwrap_or_else(never);
             select! {
                 recv(queue) -> waiting => match waiting {
                     Ok(first) => self.take(first, queue),
                     Err(_) => break,
                 },
-                recv(self.sealed) -> result => {
-                    if let Ok(result) = result {
-                        self.end_seal(result);
-                    }
-                }
+                recv(sealed) -> result => self.end_seal(result),
             }
         }
-        if self.core.is_sealing()
-            && let Ok(result) = self.sealed.recv()
-        {
-            self.end_seal(result);
-        }
+        self.wait_for_seal();
         match self.shared.latched() {
             Some(latched) => Err(latched),
             None => self.core.close(),
@@ -219,7 +212,8 @@ impl Writer {
                 None => self.core.append(&waiting.batch).map_err(|error| self.shared.latch(&error)),
             };
             group.push((waiting.done, result));
-            next = if self.core.wants_seal() { None } else { queue.try_recv().ok() };
+            let enough = self.core.wants_seal() || self.core.uncommitted_bytes() >= limits::GROUP_BYTES_MAX;
+            next = if enough { None } else { queue.try_recv().ok() };
         }
         self.acknowledge(group);
         self.seal_when_full();
@@ -247,12 +241,9 @@ impl Writer {
 
     fn seal_when_full(&mut self) {
         while self.shared.latched().is_none() && self.core.wants_seal() {
-            if self.core.is_sealing() {
+            if self.sealed.is_some() {
                 // The segment before is still being written: events wait in the queue, which is bounded.
-                match self.sealed.recv() {
-                    Ok(result) => self.end_seal(result),
-                    Err(_) => return,
-                }
+                self.wait_for_seal();
                 continue;
             }
             match self.core.begin_seal() {
@@ -266,22 +257,34 @@ impl Writer {
         }
     }
 
-    fn start(&self, job: SealJob) {
-        let report = self.sealer.clone();
+    fn start(&mut self, job: SealJob) {
+        let (report, sealed) = bounded(1);
+        self.sealed = Some(sealed);
         let job = Arc::new(job);
-        let on_thread = job.clone();
+        let (on_thread, report_on_thread) = (job.clone(), report.clone());
         let spawned = std::thread::Builder::new().name("sealer".into()).spawn(move || {
-            let _ = report.send(on_thread.run());
+            let _ = report_on_thread.send(on_thread.run());
         });
         if spawned.is_err() {
-            let _ = self.sealer.send(job.run());
+            let _ = report.send(job.run());
         }
     }
 
-    fn end_seal(&mut self, result: SealResult) {
+    fn wait_for_seal(&mut self) {
+        if let Some(sealed) = &self.sealed {
+            let result = sealed.recv();
+            self.end_seal(result);
+        }
+    }
+
+    /// Takes a seal's result; there is none when its thread ended without one.
+    fn end_seal(&mut self, result: Result<SealResult, RecvError>) {
+        self.sealed = None;
         if self.shared.latched().is_some() {
             return;
         }
+        let result = result
+            .unwrap_or_else(|_| Err(StorageError::Latched { reason: "the sealing thread is gone".into() }));
         match result.and_then(|file| self.core.finish_seal(file)) {
             Ok(()) => self.publish(),
             Err(error) => {

@@ -98,7 +98,7 @@ impl LogWriter {
         let numbers = (self.next_sequence, self.synced_end);
         encode_frame(&mut self.buffer, self.generation, numbers, kind, payload);
         self.next_sequence += 1;
-        Ok(self.synced_end + self.buffered_bytes() as u64)
+        Ok(self.end())
     }
 
     /// Bytes that the next commit writes.
@@ -149,6 +149,11 @@ impl LogWriter {
     /// The sequence of the next frame.
     pub fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// Where the log ends with what the next commit writes.
+    pub fn end(&self) -> u64 {
+        self.synced_end + self.buffered_bytes() as u64
     }
 
     /// Everything before this offset is on disk.

@@ -188,11 +188,11 @@ impl Arena {
         self.interner.entry_count()
     }
 
-    /// Whether `rows` rows (each perhaps of a new session) with `text_bytes` bytes of texts fit.
-    pub fn has_room(&self, rows: usize, text_bytes: usize) -> bool {
+    /// Whether `rows` rows (each perhaps of a new session) with `texts` texts of `text_bytes` bytes fit.
+    pub fn has_room(&self, rows: usize, texts: usize, text_bytes: usize) -> bool {
         let (strings_free, bytes_free) = self.interner.free();
         self.session.capacity() - self.session.len() >= rows
-            && strings_free >= rows.saturating_mul(COLUMN_COUNT).min(text_bytes + 1)
+            && strings_free >= texts
             && bytes_free >= text_bytes
     }
 

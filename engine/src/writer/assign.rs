@@ -6,7 +6,7 @@ use crate::error::StorageError;
 use crate::event::{Event, Kind};
 use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
-use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::segment::table::{ROW_NON_INTERACTIVE, SiteTable};
 use crate::session::{Extent, is_other_campaign, preference};
 use crate::units::{DayUtc, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
@@ -29,28 +29,30 @@ struct Candidate {
 }
 
 impl Core {
-    /// Decides the event's session and writes the operations for it. Returns the rows it makes, or `None` for a ping
-    /// without a session.
-    pub(super) fn assign(&self, event: &Event, out: &mut Writer) -> Result<Option<usize>, StorageError> {
+    /// Decides the event's session and writes the operation for it to `out`, and to `moves` what must be applied
+    /// before. Returns the rows that the event makes, or `None` for a ping without a session.
+    pub(super) fn assign(
+        &self,
+        event: &Event,
+        moves: &mut Writer,
+        out: &mut Writer,
+    ) -> Result<Option<usize>, StorageError> {
         let (visitor, sessions) = self.visitor_of(event);
         let window = self.window_ms();
-        let mut best: Option<Candidate> = None;
+        let mut joinable = Vec::new();
         for candidate in &sessions {
             let extent = candidate.extent;
-            let joinable = !candidate.full
+            if !candidate.full
                 && extent.is_alive(event.time, window)
                 && extent.has_room_for(event.time)
-                && !self.is_other_campaign(event, candidate)?;
-            let better = best.is_none_or(|known| {
-                preference(extent, event.time, candidate.id.0)
-                    < preference(known.extent, event.time, known.id.0)
-            });
-            if joinable && better {
-                best = Some(*candidate);
+                && !self.is_other_campaign(event, candidate)?
+            {
+                joinable.push(*candidate);
             }
         }
-        if let Some(candidate) = best {
-            return self.join(event, visitor, candidate, out).map(Some);
+        let order = |known: &Candidate| preference(known.extent, event.time, known.id.0);
+        if self.join_first(event, visitor, joinable, order, moves, out)? {
+            return Ok(Some(1));
         }
         if event.kind == Kind::Ping {
             return Ok(None);
@@ -60,7 +62,14 @@ impl Core {
                 let key = SessionKey { site: event.site, visitor, session };
                 Ok(Some(open_operation(event, key, out)))
             }
-            None => self.join_any(event, visitor, &sessions, out).map(Some),
+            None => {
+                // All session numbers of the visitor's day are used up: the nearest session takes it, whatever the rule.
+                let order = |known: &Candidate| (known.full, known.extent.distance(event.time));
+                if self.join_first(event, visitor, sessions, order, moves, out)? {
+                    return Ok(Some(1));
+                }
+                Err(StorageError::TooLarge { what: "no session of the visitor takes another event".into() })
+            }
         }
     }
 
@@ -119,63 +128,56 @@ impl Core {
         })
     }
 
-    /// The event joins a session; one that is elsewhere is moved into the open segment first.
-    fn join(
+    /// The event joins the first of `candidates`, in `order`, that it can join. Whether there is one.
+    fn join_first<K: Ord>(
         &self,
         event: &Event,
         visitor: VisitorId,
-        candidate: Candidate,
+        mut candidates: Vec<Candidate>,
+        order: impl Fn(&Candidate) -> K,
+        moves: &mut Writer,
         out: &mut Writer,
-    ) -> Result<usize, StorageError> {
-        let key = SessionKey { site: event.site, visitor, session: candidate.id };
-        let moved = match candidate.place {
+    ) -> Result<bool, StorageError> {
+        while let Some((at, _)) = candidates.iter().enumerate().min_by_key(|(_, known)| order(known)) {
+            let candidate = candidates.swap_remove(at);
+            let key = SessionKey { site: event.site, visitor, session: candidate.id };
+            if self.move_session(key, candidate.place, moves)? {
+                let rows = vec![event_row(event, false)];
+                let operation = Operation { key, user_key: None, attributes: None, replaces: false, rows };
+                operation.encode(out);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the operation that moves a session into the open segment, unless it is there. Whether it is there then:
+    /// one that is full of texts stays where it is.
+    fn move_session(&self, key: SessionKey, place: Place, moves: &mut Writer) -> Result<bool, StorageError> {
+        Ok(match place {
             Place::Open(_) => true,
             Place::Frozen(ordinal) => match &self.frozen {
-                Some(frozen) => self.try_move(&frozen.open.operation(ordinal), out),
+                Some(frozen) => self.try_move(&frozen.open.operation(ordinal), moves),
                 None => false,
             },
-            Place::Sealed { segment, session } => match self.sealed[segment].segment.table(event.site)? {
-                Some(table) => self.try_move(&sealed_operation(&table, key, session), out),
+            Place::Sealed { segment, session } => match self.sealed[segment].segment.table(key.site)? {
+                Some(table) => self.try_move(&sealed_operation(&table, key, session), moves),
                 None => false,
             },
-        };
-        if !moved {
-            // The session is too large to be moved: the event opens a new one.
-            let sessions = self.sessions_near(event.site, visitor, event.time);
-            let session = next_session_id(event.time, &sessions).unwrap_or(candidate.id);
-            return Ok(open_operation(event, SessionKey { session, ..key }, out));
-        }
-        let row = event_row(event, false);
-        let operation = Operation { key, user_key: None, attributes: None, replaces: false, rows: vec![row] };
-        operation.encode(out);
-        Ok(1)
+        })
     }
 
-    /// All session numbers of the visitor's day are used up: the event joins the nearest session, whatever the rule.
-    fn join_any(
-        &self,
-        event: &Event,
-        visitor: VisitorId,
-        sessions: &[Candidate],
-        out: &mut Writer,
-    ) -> Result<usize, StorageError> {
-        let nearest = sessions.iter().min_by_key(|known| known.extent.distance(event.time)).copied();
-        match nearest {
-            Some(candidate) => self.join(event, visitor, candidate, out),
-            None => Ok(0),
-        }
-    }
-
-    fn try_move(&self, operation: &Operation<'_>, out: &mut Writer) -> bool {
-        let text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
-        let attribute_bytes: usize = operation.attributes.iter().flatten().map(|text| text.len()).sum();
-        let fits = text_bytes <= limits::SESSION_TEXT_BYTES_MAX
+    fn try_move(&self, operation: &Operation<'_>, moves: &mut Writer) -> bool {
+        let row_text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
+        let (texts, text_bytes) = operation.texts();
+        let fits = row_text_bytes < limits::SESSION_TEXT_BYTES_MAX
             && self.open.arena.has_room(
                 operation.rows.len() + 2 * limits::BATCH_EVENTS_MAX,
-                text_bytes + attribute_bytes + limits::BATCH_BYTES_MAX,
+                texts + COLUMN_COUNT * limits::BATCH_EVENTS_MAX,
+                text_bytes + limits::BATCH_BYTES_MAX,
             );
         if fits {
-            operation.encode(out);
+            operation.encode(moves);
         }
         fits
     }

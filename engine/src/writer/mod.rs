@@ -4,7 +4,7 @@
 //! - What is applied to the open segment is what was logged: live events and replay go through [`Core::apply`].
 //! - A snapshot is published only after its rows are synced.
 //! - A live session lies whole in exactly one live segment: an event that joins a session elsewhere moves it into the
-//!   open segment first, in the same frame.
+//!   open segment first, in a frame before its own. A move alone changes no answer, so a crash may fall between.
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
@@ -27,7 +27,7 @@ use crate::log::LogWriter;
 use crate::manifest::Superseded;
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
-use crate::record::{FRAME_EVENTS, Operation, Row};
+use crate::record::{FRAME_CARRIED, FRAME_EVENTS, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
@@ -37,6 +37,9 @@ use crate::vfs::{Lock, SharedFs};
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
 pub use seal::{SealJob, SealedFile};
+
+/// Bytes of distinct strings of the open segment at which it is sealed.
+const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
 
 /// An open segment with what its writer knows of it.
 struct OpenSegment {
@@ -118,9 +121,13 @@ impl Core {
         let mut receipt = Receipt::default();
         for event in batch {
             let start = payload.len();
-            match self.assign(event, &mut payload)? {
+            let mut moves = Writer::new();
+            match self.assign(event, &mut moves, &mut payload)? {
                 Some(rows) => receipt.rows += rows,
                 None => receipt.pings_without_session += 1,
+            }
+            if !moves.is_empty() {
+                self.move_here(moves.as_slice())?;
             }
             self.apply_all(&payload.as_slice()[start..], &PathBuf::new())?;
         }
@@ -130,13 +137,32 @@ impl Core {
         Ok(receipt)
     }
 
+    /// Applies and logs moves. What a batch moves may be far larger than the batch: it is written now and then.
+    fn move_here(&mut self, moves: &[u8]) -> Result<(), StorageError> {
+        self.apply_all(moves, &PathBuf::new())?;
+        let log = self.log()?;
+        log.push(FRAME_CARRIED, moves)?;
+        if log.buffered_bytes() >= limits::GROUP_BYTES_MAX { log.commit() } else { Ok(()) }
+    }
+
     /// Whether the open segment has reached the size at which it is sealed.
     pub fn wants_seal(&self) -> bool {
         let arena = &self.open.arena;
         self.open.fresh_rows >= self.options.seal_rows
             || arena.watermark().rows >= 2 * self.options.seal_rows
-            || arena.text_bytes() >= limits::OPEN_TEXT_BYTES_MAX / 2
-            || arena.text_count() >= 4 * self.options.seal_rows + 2 * limits::SESSION_ROWS_MAX
+            || arena.text_bytes() >= SEAL_TEXT_BYTES
+            || arena.text_count() >= self.seal_texts()
+            || self.log.as_ref().is_some_and(|log| log.end() >= limits::LOG_BYTES_MAX)
+    }
+
+    /// Distinct strings of the open segment at which it is sealed.
+    fn seal_texts(&self) -> usize {
+        4 * self.options.seal_rows + 2 * limits::SESSION_ROWS_MAX
+    }
+
+    /// Bytes that the next commit writes.
+    pub(crate) fn uncommitted_bytes(&self) -> usize {
+        self.log.as_ref().map_or(0, LogWriter::buffered_bytes)
     }
 
     /// Writes and syncs what was appended.
@@ -178,21 +204,14 @@ impl Core {
     }
 
     fn apply_all(&mut self, payload: &[u8], path: &Path) -> Result<(), StorageError> {
-        let mut input = Reader::new(payload);
-        while !input.is_at_end() {
-            let operation = Operation::decode(&mut input)
-                .map_err(|error| StorageError::corrupt(path, error.offset as u64, error.to_string()))?;
-            self.apply(&operation, path)?;
-        }
-        Ok(())
+        operations(payload, path, |operation| self.apply(&operation, path))
     }
 
     /// Applies a logged operation to the open segment. Applying it twice changes nothing but the copy that counts.
     fn apply(&mut self, operation: &Operation<'_>, path: &Path) -> Result<(), StorageError> {
         let key = operation.key;
-        let text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
-        let attribute_bytes = operation.attributes.iter().flatten().map(|text| text.len()).sum::<usize>();
-        if !self.open.arena.has_room(operation.rows.len().max(1), text_bytes + attribute_bytes) {
+        let (texts, text_bytes) = operation.texts();
+        if !self.open.arena.has_room(operation.rows.len().max(1), texts, text_bytes) {
             return Err(StorageError::TooLarge { what: "the open segment has no room for it".into() });
         }
         let ordinal = match &operation.attributes {
@@ -301,4 +320,19 @@ impl Core {
             }
         }
     }
+}
+
+/// Reads a frame's operations.
+fn operations<'a>(
+    payload: &'a [u8],
+    path: &Path,
+    mut take: impl FnMut(Operation<'a>) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut input = Reader::new(payload);
+    while !input.is_at_end() {
+        let operation = Operation::decode(&mut input)
+            .map_err(|error| StorageError::corrupt(path, error.offset as u64, error.to_string()))?;
+        take(operation)?;
+    }
+    Ok(())
 }

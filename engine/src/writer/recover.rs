@@ -1,9 +1,10 @@
 //! Opening a folder: manifest, segments, orphans, replay.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Core, OpenSegment, Sealed, StoreOptions};
+use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
 use crate::error::StorageError;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, log_path};
@@ -12,6 +13,7 @@ use crate::open::ArenaCapacity;
 use crate::segment::Segment;
 use crate::vfs::{Fs, SharedFs};
 
+const FIRST_GENERATION: u64 = 1;
 const LOG_PREFIX: &str = "log-";
 const SEGMENT_PREFIX: &str = "segment-";
 const SCRATCH_PREFIX: &str = "open-";
@@ -33,16 +35,12 @@ impl Core {
             .map(|entry| open_segment(&*fs, folder, entry))
             .collect::<Result<_, _>>()?;
         let generations = log_generations(&*fs, folder)?;
-        check_generations(folder, &generations, manifest.first_generation)?;
+        check_generations(folder, &generations, &manifest)?;
         let last = generations.last().copied().unwrap_or(manifest.first_generation);
         if generations.is_empty() {
             drop(LogWriter::create(&*fs, folder, last)?);
         }
-        let mut capacity = ArenaCapacity::for_seal_rows(options.seal_rows);
-        let logs = generations.len().max(1);
-        capacity.rows *= logs;
-        capacity.strings *= logs;
-        capacity.string_bytes *= logs;
+        let capacity = capacity_for(&*fs, folder, manifest.first_generation..=last, &options)?;
         let open = OpenSegment::create(&fs, folder, last, capacity)?;
         let mut core = Self {
             fs,
@@ -118,7 +116,7 @@ fn read_or_make_manifest(fs: &dyn Fs, folder: &Path) -> Result<Manifest, Storage
         let what = format!("the manifest is missing though {name} is there");
         return Err(StorageError::corrupt(&Manifest::path(folder), 0, what));
     }
-    let manifest = Manifest { first_generation: 1, next_segment: 1, segments: Vec::new() };
+    let manifest = Manifest { first_generation: FIRST_GENERATION, next_segment: 1, segments: Vec::new() };
     manifest.write(fs, folder)?;
     Ok(manifest)
 }
@@ -166,13 +164,47 @@ pub(super) fn log_generations(fs: &dyn Fs, folder: &Path) -> Result<Vec<u64>, St
     Ok(found)
 }
 
-fn check_generations(folder: &Path, found: &[u64], first: u64) -> Result<(), StorageError> {
+/// The logs from the manifest's first on are all there. Only a folder that a crash left while it was made has none.
+fn check_generations(folder: &Path, found: &[u64], manifest: &Manifest) -> Result<(), StorageError> {
+    let first = manifest.first_generation;
+    if found.is_empty() && first != FIRST_GENERATION {
+        return Err(StorageError::corrupt(&log_path(folder, first), 0, "this log is missing"));
+    }
     for (expected, &generation) in (first..).zip(found) {
         if generation != expected {
             return Err(StorageError::corrupt(&log_path(folder, expected), 0, "this log is missing"));
         }
     }
     Ok(())
+}
+
+/// Room for an open segment, and for all that the logs hold if that is more: they may have been written under a
+/// larger setting, and there may be several.
+fn capacity_for(
+    fs: &dyn Fs,
+    folder: &Path,
+    generations: RangeInclusive<u64>,
+    options: &StoreOptions,
+) -> Result<ArenaCapacity, StorageError> {
+    let mut held = ArenaCapacity { rows: 0, strings: 1, string_bytes: 0 };
+    for generation in generations {
+        let path = log_path(folder, generation);
+        log::replay(fs, &path, generation, FRAME_BYTES_MAX, &mut |_kind, _sequence, payload| {
+            operations(payload, &path, |operation| {
+                let (texts, bytes) = operation.texts();
+                held.rows += operation.rows.len().max(1);
+                held.strings += texts;
+                held.string_bytes += bytes;
+                Ok(())
+            })
+        })?;
+    }
+    let usual = ArenaCapacity::for_seal_rows(options.seal_rows);
+    Ok(ArenaCapacity {
+        rows: usual.rows.max(held.rows),
+        strings: usual.strings.max(held.strings),
+        string_bytes: usual.string_bytes.max(held.string_bytes),
+    })
 }
 
 fn number_after(name: &str, prefix: &str) -> Option<u64> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::{Core, Frozen, OpenSegment, Sealed};
+use super::{Core, Frozen, OpenSegment, SEAL_TEXT_BYTES, Sealed};
 use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::log::{LogWriter, log_path};
@@ -24,7 +24,8 @@ use crate::segment::Segment;
 use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
-/// The carried sessions hold at most one in this many of the rows at which the open segment is sealed.
+/// The carried sessions hold at most one in this many of the rows, and of the strings and their bytes, at which the
+/// open segment is sealed.
 const CARRIED_SHARE: usize = 8;
 /// Frames of carried sessions are about this long.
 const CARRIED_FRAME_BYTES: usize = 1 << 20;
@@ -118,7 +119,7 @@ impl Core {
         job
     }
 
-    /// Live sessions, the latest first, up to an eighth of the rows.
+    /// Live sessions, the latest first, up to an eighth of an open segment that is full.
     fn carried_sessions(&self) -> Vec<u32> {
         let window = i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4);
         let mut live: Vec<_> = self
@@ -131,12 +132,20 @@ impl Core {
             .collect();
         live.sort_unstable_by_key(|&(ordinal, known)| (std::cmp::Reverse(known.extent.last), ordinal));
         let mut rows_left = self.options.seal_rows / CARRIED_SHARE;
+        let mut texts_left = self.seal_texts() / CARRIED_SHARE;
+        let mut bytes_left = SEAL_TEXT_BYTES / CARRIED_SHARE;
         let mut carried = Vec::new();
         for (ordinal, known) in live {
             if known.rows as usize > rows_left {
                 break;
             }
+            let (texts, bytes) = self.open.operation(ordinal).texts();
+            if texts > texts_left || bytes > bytes_left {
+                break;
+            }
             rows_left -= known.rows as usize;
+            texts_left -= texts;
+            bytes_left -= bytes;
             carried.push(ordinal);
         }
         carried

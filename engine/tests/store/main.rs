@@ -6,10 +6,12 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bounds;
 mod crash;
 mod damage;
 mod dump;
 mod model;
 mod questions;
 mod random;
+mod threads;
 mod workload;
