@@ -49,6 +49,8 @@ pub use frame::{CLOSE, FORMAT_VERSION};
 pub use replay::{ReplayEnd, Visit, cut_tail, replay};
 pub use writer::LogWriter;
 
+/// Bytes that are copied at once.
+const COPY_BYTES: u64 = 1 << 20;
 /// What log files' names begin with.
 const NAME_PREFIX: &str = "log-";
 
@@ -71,7 +73,16 @@ pub fn generation_of(name: &str) -> Option<u64> {
 /// # Errors
 /// The failed operation.
 pub fn rewrite(fs: &dyn Fs, path: &Path, end_offset: u64) -> Result<(), StorageError> {
-    let mut bytes = fs.read(path)?;
-    bytes.truncate(end_offset as usize);
-    vfs::replace(fs, path, &bytes, false)
+    let old = fs.open(path)?;
+    vfs::replace_with(fs, path, false, &mut |file| {
+        let mut offset = 0;
+        let mut chunk = Vec::new();
+        while offset < end_offset {
+            chunk.resize(COPY_BYTES.min(end_offset - offset) as usize, 0);
+            old.read_at(offset, &mut chunk)?;
+            file.append(&chunk)?;
+            offset += chunk.len() as u64;
+        }
+        Ok(())
+    })
 }

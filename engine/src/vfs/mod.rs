@@ -74,6 +74,16 @@ pub trait Fs: Send + Sync + 'static {
 
 /// Replaces `path` by `bytes`, atomically and durably: temporary file beside it, write, sync, rename, sync folder.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], private: bool) -> Result<(), StorageError> {
+    replace_with(fs, path, private, &mut |file| file.append(bytes))
+}
+
+/// As [`replace`], by what `fill` appends.
+pub fn replace_with(
+    fs: &dyn Fs,
+    path: &Path,
+    private: bool,
+    fill: &mut dyn FnMut(&mut dyn File) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
@@ -81,7 +91,7 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], private: bool) -> Result<
         fs.remove(&temporary)?;
     }
     let mut file = fs.create_new(&temporary, private)?;
-    file.append(bytes)?;
+    fill(&mut *file)?;
     file.sync_data()?;
     drop(file);
     fs.rename(&temporary, path)?;

@@ -51,7 +51,7 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
 /// Reserves `len` bytes on disk, so that writing to a map of the file cannot fault.
 fn reserve(file: &mut fs::File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(&*file, FallocateFlags::empty(), 0, len) {
+    match rustix::io::retry_on_intr(|| fallocate(&*file, FallocateFlags::empty(), 0, len)) {
         Err(rustix::io::Errno::OPNOTSUPP) => {
             io::copy(&mut io::Read::take(io::repeat(0), len), file).map(drop)
         }

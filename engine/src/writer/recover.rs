@@ -147,6 +147,12 @@ fn open_segment(fs: &dyn Fs, folder: &Path, entry: &SegmentEntry) -> Result<Seal
         let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), entry.len);
         Err(StorageError::corrupt(&path, 0, what))
     };
+    let segment = segment.and_then(|segment| {
+        if segment.id() == entry.id {
+            return Ok(segment);
+        }
+        Err(StorageError::corrupt(&path, 0, format!("it is segment {}", segment.id())))
+    });
     let segment = match segment {
         Err(StorageError::Corrupt { what, offset, .. }) => {
             Segment::damaged(&path, entry.id, entry.len, StorageError::corrupt(&path, offset, what))

@@ -26,7 +26,7 @@ fn open(fs: &SimFs, seal_rows: usize) -> Result<Core, StorageError> {
     Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
 }
 
-fn view(visitor: u64, time: i64, path: &str) -> Event {
+pub fn view(visitor: u64, time: i64, path: &str) -> Event {
     let mut texts = Texts::new();
     texts.set(Column::Path, path);
     Event {

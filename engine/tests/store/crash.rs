@@ -10,7 +10,7 @@ use hitstone_engine::error::StorageError;
 use hitstone_engine::event::Event;
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::vfs::sim::SimFs;
-use hitstone_engine::writer::Core;
+use hitstone_engine::writer::{Core, SealJob};
 
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
@@ -23,23 +23,23 @@ fn open(fs: &SimFs) -> Result<Core, StorageError> {
     Core::open(Arc::new(fs.clone()), Path::new("/data"), options)
 }
 
-/// Appends batches from `from` on, sealing when full, each seal one batch after it began. Counts the acknowledged.
+/// Appends batches, sealing when full; a seal ends one to four batches after it began, so that sessions leave it while
+/// it is written. Counts the acknowledged.
 fn drive(core: &mut Core, batches: &[Vec<Event>], acknowledged: &mut usize) -> Result<(), StorageError> {
-    let mut job = None;
-    for batch in batches {
+    let mut sealing: Option<(SealJob, usize)> = None;
+    for (at, batch) in batches.iter().enumerate() {
         core.append(batch)?;
         core.commit()?;
         *acknowledged += 1;
-        if let Some(job) = job.take() {
-            let job: hitstone_engine::writer::SealJob = job;
+        if let Some((job, _)) = sealing.take_if(|(_, until)| *until <= at) {
             let file = job.run()?;
             core.finish_seal(file)?;
         }
-        if core.wants_seal() {
-            job = Some(core.begin_seal()?);
+        if sealing.is_none() && core.wants_seal() {
+            sealing = Some((core.begin_seal()?, at + 1 + at % 4));
         }
     }
-    if let Some(job) = job {
+    if let Some((job, _)) = sealing {
         let file = job.run()?;
         core.finish_seal(file)?;
     }

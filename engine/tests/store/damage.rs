@@ -10,6 +10,7 @@ use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
+use crate::bounds::view;
 use crate::workload::{SITES, Workload};
 
 const FOLDER: &str = "/data";
@@ -84,6 +85,35 @@ fn a_cut_or_missing_segment_is_named() {
     gone.remove(&path).unwrap();
     let error = open(&gone).err().expect("a missing segment stops the start").to_string();
     assert!(error.contains(&segments[0]), "{error}");
+}
+
+/// A segment under another's name (a backup put back by hand) had been served, and the next manifest named its number.
+#[test]
+fn a_segment_under_the_name_of_another_is_not_served() {
+    let fs = SimFs::new(6);
+    let mut core = open(&fs).unwrap();
+    for day in 20_000..20_004 {
+        core.append(&[view(1, day * 86_400_000, &format!("/{day}"))]).unwrap();
+        core.commit().unwrap();
+        let file = core.begin_seal().unwrap().run().unwrap();
+        core.finish_seal(file).unwrap();
+    }
+    drop(core);
+    let segments = names(&fs, "segment-");
+    let path = |name: &String| Path::new(FOLDER).join(name);
+    let sizes: Vec<usize> = segments.iter().map(|name| fs.read(&path(name)).unwrap().len()).collect();
+    let same =
+        (0..sizes.len()).flat_map(|a| (0..a).map(move |b| (a, b))).find(|&(a, b)| sizes[a] == sizes[b]);
+    let (a, b) = same.expect("two segments of one length");
+    let (bytes, target) = (fs.read(&path(&segments[a])).unwrap(), path(&segments[b]));
+    fs.remove(&target).unwrap();
+    let mut file = fs.create_new(&target, false).unwrap();
+    file.append(&bytes).unwrap();
+    drop(file);
+    let mut core = open(&fs.kill()).unwrap();
+    let damage: Vec<String> = core.snapshot().damage().map(ToString::to_string).collect();
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].contains(&segments[b]), "{damage:?}");
 }
 
 #[test]
