@@ -198,9 +198,8 @@ fn time(text: &str, now: TimestampMs) -> Result<Option<TimestampMs>, ApiError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let stamp: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| ApiError::field("time", "must be RFC 3339, such as 2026-06-10T12:00:00Z"))?;
+    let stamp = rfc3339(text)
+        .ok_or_else(|| ApiError::field("time", "must be RFC 3339, such as 2026-06-10T12:00:00Z"))?;
     let time = stamp.as_millisecond();
     if time < TIME_MIN {
         return Err(ApiError::field("time", "must not be before the year 2000"));
@@ -209,6 +208,26 @@ fn time(text: &str, now: TimestampMs) -> Result<Option<TimestampMs>, ApiError> {
         return Err(ApiError::field("time", "must not be more than 24 hours ahead"));
     }
     Ok(Some(time))
+}
+
+/// RFC 3339 and nothing looser: the parser alone would take basic ISO 8601, times without seconds and zones' names.
+fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00";
+    let (stem, rest) = text.split_at_checked(SHAPE.len())?;
+    let fits = stem.bytes().zip(SHAPE).all(|(byte, shape)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        other => byte == *other,
+    });
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|digit: char| digit.is_ascii_digit()),
+        None => rest,
+    };
+    let offset = |zone: &str| zone.len() == 6 && zone.starts_with(['+', '-']) && zone.as_bytes()[3] == b':';
+    if !fits || !(matches!(zone, "Z" | "z") || offset(zone)) {
+        return None;
+    }
+    text.parse().ok()
 }
 
 /// Metadata or tags: scalars as texts, nested objects flattened to dotted keys. Absent values leave no pair.

@@ -56,6 +56,14 @@ fn faults_name_their_field() {
         (r#","sec_ch_ua":1"#, "sec_ch_ua"),
         (r#","time":"yesterday""#, "time"),
         (r#","time":"2026-06-10""#, "time"),
+        (r#","time":"2026-06-10T12:00:00""#, "time"),
+        (r#","time":"2026-06-10T12:00Z""#, "time"),
+        (r#","time":"20260610T120000Z""#, "time"),
+        (r#","time":"2026-06-10T12:00:00Z[Europe/Berlin]""#, "time"),
+        (r#","time":"2026-06-10T12:00:00+0200""#, "time"),
+        (r#","time":"2026-06-10T12:00:00.Z""#, "time"),
+        (r#","time":"2026-02-30T12:00:00Z""#, "time"),
+        (r#","time":"2026-06-10T12:00:00\u00e9""#, "time"),
         (r#","time":"1999-12-31T23:59:59Z""#, "time"),
         (r#","time":"2100-01-01T00:00:00Z""#, "time"),
     ];
@@ -95,8 +103,12 @@ fn metadata_becomes_flat_texts() {
 
 #[test]
 fn times_are_read_in_any_zone_to_the_millisecond() {
-    let table =
-        [("2026-06-10T12:00:00Z", 1_781_092_800_000), ("2026-06-10T14:00:00.1239+02:00", 1_781_092_800_123)];
+    let table = [
+        ("2026-06-10T12:00:00Z", 1_781_092_800_000),
+        ("2026-06-10t12:00:00.123456789z", 1_781_092_800_123),
+        ("2026-06-10 11:59:60Z", 1_781_092_799_000),
+        ("2026-06-10T14:00:00.1239+02:00", 1_781_092_800_123),
+    ];
     for (text, want) in table {
         let hit = parse(Call::Hit, &with(&format!(r#","time":"{text}""#)));
         assert_eq!(hit.unwrap().time, Some(want), "{text}");
