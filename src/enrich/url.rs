@@ -35,9 +35,12 @@ impl PageUrl {
         }
         let text = text.trim();
         let url = Url::parse(text).map_err(|_| BadUrl::Malformed)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadUrl::Malformed);
+        }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(BadUrl::Malformed)?;
         let query = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-        Ok(Self { host: host.to_owned(), path: decoded_path(text), query })
+        Ok(Self { host: host.strip_suffix('.').unwrap_or(host).to_owned(), path: decoded_path(text), query })
     }
 
     /// The first value of a query parameter, trimmed; empty when there is none.
@@ -131,6 +134,7 @@ mod tests {
             ("https://EXAMPLE.com:8443/", "example.com"),
             ("https://user:pw@www.example.com/", "www.example.com"),
             ("https://bücher.example/", "xn--bcher-kva.example"),
+            ("https://example.com./", "example.com"),
             ("http://127.0.0.1:80/x", "127.0.0.1"),
             ("http://[::1]:80/x", "[::1]"),
         ];
@@ -143,9 +147,16 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused() {
-        for text in
-            ["", "/path", "example.com/path", "https://", "mailto:a@b.c", "http://a b/", "http://[::1"]
-        {
+        for text in [
+            "",
+            "/path",
+            "example.com/path",
+            "https://",
+            "mailto:a@b.c",
+            "ftp://example.com/",
+            "http://a b/",
+            "http://[::1",
+        ] {
             assert_eq!(PageUrl::parse(text), Err(BadUrl::Malformed), "{text}");
         }
         let long = format!("https://example.com/{}", "a".repeat(URL_BYTES_MAX));
