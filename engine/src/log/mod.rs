@@ -52,7 +52,7 @@ pub use writer::LogWriter;
 /// Bytes that are copied at once.
 const COPY_BYTES: u64 = 1 << 20;
 /// What log files' names begin with.
-const NAME_PREFIX: &str = "log-";
+pub(crate) const NAME_PREFIX: &str = "log-";
 
 /// The log file of `generation` in `dir`.
 pub fn log_path(dir: &Path, generation: u64) -> PathBuf {

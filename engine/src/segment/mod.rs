@@ -7,4 +7,4 @@ pub mod layout;
 mod reader;
 pub mod table;
 
-pub use reader::{Segment, time_range};
+pub use reader::Segment;

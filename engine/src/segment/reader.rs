@@ -382,10 +382,3 @@ fn check_structure(table: &SiteTable<'_>) -> Result<(), &'static str> {
     }
     Ok(())
 }
-
-/// Least and greatest row time of a table; `None` when it is empty.
-pub fn time_range(table: &SiteTable<'_>) -> Option<(TimestampMs, TimestampMs)> {
-    let least = table.runs.iter().map(|run| run.min_time).min()?;
-    let greatest = table.runs.iter().map(|run| run.max_time).max()?;
-    Some((least, greatest))
-}

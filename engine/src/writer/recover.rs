@@ -7,14 +7,13 @@ use std::sync::Arc;
 use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
 use crate::error::StorageError;
 use crate::limits::FRAME_BYTES_MAX;
-use crate::log::{self, LogWriter, ReplayEnd, log_path};
+use crate::log::{self, LogWriter, ReplayEnd, generation_of, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
 use crate::open::ArenaCapacity;
 use crate::segment::Segment;
 use crate::vfs::{Fs, SharedFs};
 
 const FIRST_GENERATION: u64 = 1;
-const LOG_PREFIX: &str = "log-";
 const SEGMENT_PREFIX: &str = "segment-";
 const SCRATCH_PREFIX: &str = "open-";
 
@@ -111,7 +110,7 @@ fn read_or_make_manifest(fs: &dyn Fs, folder: &Path) -> Result<Manifest, Storage
     }
     let names = fs.list(folder)?;
     if let Some(name) =
-        names.iter().find(|name| name.starts_with(LOG_PREFIX) || name.starts_with(SEGMENT_PREFIX))
+        names.iter().find(|name| name.starts_with(log::NAME_PREFIX) || name.starts_with(SEGMENT_PREFIX))
     {
         let what = format!("the manifest is missing though {name} is there");
         return Err(StorageError::corrupt(&Manifest::path(folder), 0, what));
@@ -126,7 +125,7 @@ fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(),
     for name in fs.list(folder)? {
         let orphan = if let Some(number) = number_after(&name, SEGMENT_PREFIX) {
             !manifest.segments.iter().any(|entry| entry.id.0 == number)
-        } else if let Some(number) = number_after(&name, LOG_PREFIX) {
+        } else if let Some(number) = generation_of(&name) {
             number < manifest.first_generation
         } else {
             number_after(&name, SCRATCH_PREFIX).is_some()
@@ -164,8 +163,7 @@ fn open_segment(fs: &dyn Fs, folder: &Path, entry: &SegmentEntry) -> Result<Seal
 
 /// The log generations in a folder, ascending.
 pub(super) fn log_generations(fs: &dyn Fs, folder: &Path) -> Result<Vec<u64>, StorageError> {
-    let mut found: Vec<u64> =
-        fs.list(folder)?.iter().filter_map(|name| number_after(name, LOG_PREFIX)).collect();
+    let mut found: Vec<u64> = fs.list(folder)?.iter().filter_map(|name| generation_of(name)).collect();
     found.sort_unstable();
     Ok(found)
 }
