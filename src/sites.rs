@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, SecretHash};
 use crate::enrich::SiteContext;
+use crate::goals::Goal;
 
 /// Seconds that a visitor counts as active, unless the site says otherwise.
 pub const ACTIVE_VISITORS_SECONDS: u32 = 600;
@@ -24,7 +25,7 @@ pub enum WeekStart {
 }
 
 /// A site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Site {
     /// The engine's number for the site, never reused.
     pub number: u32,
@@ -52,6 +53,9 @@ pub struct Site {
     pub strict_hosts: bool,
     /// The senders' event ids are stored.
     pub keep_event_id: bool,
+    /// Conversion goals in the order of their creation.
+    #[serde(default)]
+    pub goals: Vec<Goal>,
     /// When the site was created.
     pub created: TimestampMs,
     /// When its settings were changed last.
@@ -80,6 +84,7 @@ impl Site {
             public: false,
             strict_hosts: false,
             keep_event_id: false,
+            goals: Vec::new(),
             created: now,
             modified: now,
             secret: auth::to_hex(&auth::random_bytes::<16>()?),

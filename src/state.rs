@@ -16,7 +16,8 @@ use crate::auth::SecretHash;
 use crate::envelope::{self, Kind};
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
-const KIND: Kind = Kind { magic: *b"HITSTATE", version: 1 };
+/// Version 2 added goals.
+const KIND: Kind = Kind { magic: *b"HITSTATE", version: 2 };
 
 /// What the file holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]

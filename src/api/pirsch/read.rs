@@ -7,7 +7,7 @@ use hyper::{StatusCode, Uri};
 
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
-use crate::api::pirsch::statistics::{self, SiteView, StatisticsContext};
+use crate::api::pirsch::statistics::{self, StatisticsContext};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
 use crate::sites::Site;
@@ -28,10 +28,10 @@ pub async fn statistic(
     let site = access::to_read(app, headers)?;
     let query = uri.query().unwrap_or_default().to_owned();
     check_id(&site, &query)?;
-    let (path, now_ms, view) = (path.to_owned(), app.clock.now_ms(), view_of(&site));
+    let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
     let answer = app.query(move |snapshot, cancelled| {
-        let incomplete = snapshot.incomplete(view.number);
-        let context = StatisticsContext { snapshot, site: &view, now_ms, cancelled };
+        let incomplete = snapshot.incomplete(site.site_id());
+        let context = StatisticsContext { snapshot, site: &site, now_ms, cancelled };
         (statistics::answer(&path, &query, &context), incomplete)
     });
     let (answer, incomplete) = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
@@ -53,16 +53,6 @@ fn check_id(site: &Site, query: &str) -> Result<(), ApiError> {
         None => Err(ApiError::field("id", "is required: the id of the domain, see /api/v1/domain")),
         Some(id) if id == site.id => Ok(()),
         Some(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")),
-    }
-}
-
-fn view_of(site: &Site) -> SiteView {
-    SiteView {
-        number: site.site_id(),
-        id: site.id.clone(),
-        zone: site.timezone.clone(),
-        group_by_title: site.group_by_title,
-        active_visitors_seconds: site.active_visitors_seconds,
     }
 }
 

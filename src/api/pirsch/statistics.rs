@@ -14,9 +14,9 @@ use std::sync::Arc;
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::Cancelled;
 use hitstone_engine::store::Snapshot;
-use hitstone_engine::units::SiteId;
 use serde::Serialize;
 
+use crate::sites::Site;
 use crate::statistics::active::{Active, active};
 use crate::statistics::growth::{Growth, compare};
 use crate::statistics::period::Period;
@@ -27,27 +27,12 @@ use super::filter::{self, Defaults, Filter, Invalid};
 use endpoints::{Endpoint, Statistic};
 use render::{Lines, OneLine};
 
-/// What statistics need to know of a site.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteView {
-    /// The engine's number.
-    pub number: SiteId,
-    /// The public id.
-    pub id: String,
-    /// The IANA name of the site's time zone.
-    pub zone: String,
-    /// Pages are told apart by their titles too, unless a request says otherwise.
-    pub group_by_title: bool,
-    /// The window of the active visitors, unless a request says otherwise.
-    pub active_visitors_seconds: u32,
-}
-
 /// What a request is answered from.
 pub struct StatisticsContext<'a> {
     /// What the queries see.
     pub snapshot: Arc<Snapshot>,
     /// The site that the request's `id` names.
-    pub site: &'a SiteView,
+    pub site: &'a Site,
     /// Now.
     pub now_ms: i64,
     /// Gives a reason once the queries shall stop.
@@ -74,13 +59,13 @@ pub(crate) fn answer_from<A: Ask>(
     ask: &A,
     path: &str,
     query: &str,
-    site: &SiteView,
+    site: &Site,
     now_ms: i64,
 ) -> StatisticsAnswer {
     let Some(endpoint) = endpoints::find(path) else {
         return failure(404, BTreeMap::new(), "there is no such statistic");
     };
-    let answered = filter::parse(query, Defaults { zone: &site.zone, now_ms })
+    let answered = filter::parse(query, Defaults { zone: &site.timezone, now_ms })
         .map_err(Refusal::from)
         .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
     match answered {
@@ -132,13 +117,13 @@ fn compute<A: Ask>(
     ask: &A,
     endpoint: Endpoint,
     filter: &Filter,
-    site: &SiteView,
+    site: &Site,
     now_ms: i64,
 ) -> Result<Vec<u8>, Refusal> {
     let (period, page) = scope(endpoint.statistic, filter, site, now_ms)?;
     let question = Question {
         ask,
-        site: site.number,
+        site: site.site_id(),
         selection: &filter.selection,
         period: &period,
         page,
@@ -171,12 +156,7 @@ fn compute<A: Ask>(
 }
 
 /// The span of time and the part of the list that a request means. Active visitors have a window of their own.
-fn scope(
-    statistic: Statistic,
-    filter: &Filter,
-    site: &SiteView,
-    now_ms: i64,
-) -> Result<(Period, Page), Invalid> {
+fn scope(statistic: Statistic, filter: &Filter, site: &Site, now_ms: i64) -> Result<(Period, Page), Invalid> {
     let page = match statistic {
         Statistic::Days(_) | Statistic::Hours(_) => filter.series_page(),
         _ => filter.list_page(),

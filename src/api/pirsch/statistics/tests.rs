@@ -12,14 +12,8 @@ fn now_ms() -> i64 {
     "2026-06-10T12:00:00Z".parse::<Timestamp>().unwrap().as_millisecond()
 }
 
-fn site() -> SiteView {
-    SiteView {
-        number: SiteId(1),
-        id: "A5kgYzK14m".into(),
-        zone: "UTC".into(),
-        group_by_title: false,
-        active_visitors_seconds: 600,
-    }
+fn site() -> Site {
+    Site::new(1, "example.com".into(), 0).unwrap()
 }
 
 fn ask_raw<A: Ask>(ask: &A, path: &str, query: &str) -> (u16, Value) {
