@@ -1,0 +1,151 @@
+//! The model's answer to a request.
+
+use serde_json::{Value, json};
+
+use crate::calendar::Period;
+use crate::request::{Filter, Is, Request};
+use crate::units::Scope;
+use crate::world::World;
+use crate::{goals, lists, pages, series, sessions};
+
+/// How lines, order and limits are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Can be sorted and searched.
+    List,
+    Series,
+    Object,
+    /// Sessions and their rows, and the goals: an order of their own.
+    Fixed,
+    Options,
+}
+
+/// Every statistic.
+pub const ENDPOINTS: &[(&str, Shape)] = &[
+    ("total", Shape::Object),
+    ("visitor", Shape::Series),
+    ("duration/session", Shape::Series),
+    ("duration/page", Shape::Series),
+    ("hours", Shape::Series),
+    ("minutes", Shape::Series),
+    ("weekdays", Shape::Series),
+    ("growth", Shape::Object),
+    ("platform", Shape::Object),
+    ("overview", Shape::Object),
+    ("active", Shape::List),
+    ("page", Shape::List),
+    ("page/entry", Shape::List),
+    ("page/exit", Shape::List),
+    ("event/page", Shape::List),
+    ("events", Shape::List),
+    ("event/meta", Shape::List),
+    ("event/list", Shape::List),
+    ("hostname", Shape::List),
+    ("tags", Shape::List),
+    ("tag/details", Shape::List),
+    ("referrer", Shape::List),
+    ("channel", Shape::List),
+    ("language", Shape::List),
+    ("country", Shape::List),
+    ("region", Shape::List),
+    ("city", Shape::List),
+    ("os", Shape::List),
+    ("os/version", Shape::List),
+    ("browser", Shape::List),
+    ("browser/version", Shape::List),
+    ("screen", Shape::List),
+    ("utm/source", Shape::List),
+    ("utm/medium", Shape::List),
+    ("utm/campaign", Shape::List),
+    ("utm/content", Shape::List),
+    ("utm/term", Shape::List),
+    ("keywords", Shape::Fixed),
+    ("session/list", Shape::Fixed),
+    ("session/details", Shape::Fixed),
+    ("goals", Shape::Fixed),
+    ("options/hostname", Shape::Options),
+    ("options/page", Shape::Options),
+    ("options/referrer", Shape::Options),
+    ("options/referrer/name", Shape::Options),
+    ("options/channel", Shape::Options),
+    ("options/event", Shape::Options),
+    ("options/country", Shape::Options),
+    ("options/region", Shape::Options),
+    ("options/city", Shape::Options),
+    ("options/language", Shape::Options),
+    ("options/browser", Shape::Options),
+    ("options/os", Shape::Options),
+    ("options/metadata/keys", Shape::Options),
+    ("options/metadata", Shape::Options),
+    ("options/utm/source", Shape::Options),
+    ("options/utm/medium", Shape::Options),
+    ("options/utm/campaign", Shape::Options),
+    ("options/utm/content", Shape::Options),
+    ("options/utm/term", Shape::Options),
+    ("options/tag", Shape::Options),
+    ("options/tag/value", Shape::Options),
+];
+
+pub fn shape(endpoint: &str) -> Shape {
+    ENDPOINTS.iter().find(|entry| entry.0 == endpoint).unwrap().1
+}
+
+/// The JSON that is expected; `None` when the request must be refused with 400.
+pub fn expected(world: &World, request: &Request) -> Option<Value> {
+    if is_refused(request) {
+        return None;
+    }
+    let period = Period::of(request, world);
+    let scope = &Scope::new(world, period.span.clone(), &request.filter);
+    if let Some(list) = lists::by_attributes(scope, request) {
+        return Some(list);
+    }
+    Some(match request.endpoint {
+        "total" => series::total(scope, request),
+        "visitor" | "duration/session" | "duration/page" => series::by_date(scope, &period, request),
+        "hours" | "minutes" | "weekdays" => series::by_clock(scope, &period, request),
+        "growth" => series::growth(scope, &period, request),
+        "platform" => series::platforms(scope),
+        "overview" => series::overview(scope, request),
+        "active" => pages::active(scope, request),
+        "page" => pages::pages(scope, request),
+        "page/entry" | "page/exit" => pages::ends(scope, request),
+        "event/page" => pages::event_pages(scope, request),
+        "events" => pages::events(scope, request),
+        "event/meta" => pages::event_meta(scope, request),
+        "event/list" => pages::event_list(scope, request),
+        "hostname" => lists::hostnames(scope, request),
+        "tags" => lists::tags(scope, request, None),
+        "tag/details" => match only_tag(&request.filter) {
+            Some(key) => lists::tags(scope, request, Some(key)),
+            None => json!([]),
+        },
+        "referrer" => lists::referrers(scope, request),
+        "keywords" => json!([]),
+        "session/list" => sessions::list(scope, request),
+        "session/details" => sessions::details(scope, request),
+        "goals" => goals::goals(scope, request),
+        _ => sessions::options(scope, request),
+    })
+}
+
+/// The one key that page views must have: the only positive value, whatever the negative ones.
+fn only_tag(filter: &Filter) -> Option<&str> {
+    let positive: Vec<Is> = filter.tag.iter().filter(|is| is.is_positive()).cloned().collect();
+    let key = Filter::only_text(&positive)?;
+    filter.tag.iter().find_map(|is| match is {
+        Is::Text(text) if text == key => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// Sorting by nonsense is an error only where there is something to sort.
+fn is_refused(request: &Request) -> bool {
+    let faulty = request.fault.is_some_and(|(name, _)| match name {
+        "sort" | "direction" => shape(request.endpoint) == Shape::List,
+        _ => true,
+    });
+    faulty
+        || (request.endpoint == "options/tag/value" && Filter::only_text(&request.filter.tag).is_none())
+        || (request.endpoint == "session/details" && request.filter.session.is_none())
+}

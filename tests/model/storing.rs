@@ -1,0 +1,161 @@
+//! Puts a world into a store and asks the server about it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+
+use hitstone::api::pirsch::statistics::{StatisticsAnswer, StatisticsContext, answer};
+use hitstone::sites::{Site, WeekStart};
+use hitstone_engine::event::{Event, Kind as EventKind, Texts, encode_pairs};
+use hitstone_engine::schema::Column;
+use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
+use hitstone_engine::units::{SiteId, VisitorId};
+use hitstone_engine::vfs::OsFs;
+
+use crate::draw_world::visitor_id;
+use crate::request::Request;
+use crate::world::{Kind, Person, Row, SITE_NUMBER, Visit, Week, World};
+
+const DAY: i64 = 86_400_000;
+
+/// A world in a store of its own, and its site.
+pub struct Stored {
+    pub site: Site,
+    snapshot: Arc<Snapshot>,
+    now: i64,
+    // The snapshot needs neither, but they go last.
+    _store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Stored {
+    pub fn new(world: &World) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { seal_rows: world.seal_rows, ..StoreOptions::default() };
+        let store = Store::open(Arc::new(OsFs), folder.path(), options).unwrap();
+        append(&store, world);
+        let snapshot = store.snapshot();
+        Self { site: site(world), snapshot, now: world.now, _store: store, _folder: folder }
+    }
+
+    /// The server's answer.
+    pub fn ask(&self, request: &Request) -> StatisticsAnswer {
+        self.ask_raw(request.endpoint, &request.query())
+    }
+
+    pub fn ask_raw(&self, endpoint: &str, query: &str) -> StatisticsAnswer {
+        let context = StatisticsContext {
+            snapshot: Arc::clone(&self.snapshot),
+            site: &self.site,
+            now_ms: self.now,
+            cancelled: &|| None,
+        };
+        answer(endpoint, query, &context)
+    }
+}
+
+fn site(world: &World) -> Site {
+    let mut site = Site::new(SITE_NUMBER, "example.com".into(), 0).unwrap();
+    site.timezone = world.zone.into();
+    site.group_by_title = world.group_by_title;
+    site.active_visitors_seconds = world.active_seconds;
+    site.week_start = match world.week {
+        Week::FromMonday => WeekStart::Monday,
+        Week::FromSunday => WeekStart::Sunday,
+    };
+    site.goals = world.goals.clone();
+    site
+}
+
+/// Appends everything in batches and checks that the store made as many rows of it as the world has.
+fn append(store: &Store, world: &World) {
+    let (report, reports) = mpsc::channel();
+    let events = events(world);
+    let batches: Vec<_> = events.chunks(world.batch_rows).collect();
+    for batch in &batches {
+        let report = report.clone();
+        store.append(batch.to_vec(), Box::new(move |result| report.send(result).unwrap())).unwrap();
+    }
+    let receipts: Vec<Receipt> = batches.iter().map(|_| reports.recv().unwrap().unwrap()).collect();
+    let stored: usize = receipts.iter().map(|receipt| receipt.rows).sum();
+    assert_eq!(stored, world.rows().count(), "the store did not keep the rows as they were constructed");
+}
+
+/// The events in order of arrival.
+fn events(world: &World) -> Vec<Event> {
+    let mut sent: HashMap<usize, usize> = HashMap::new();
+    let event = |at: &usize| {
+        let visit = &world.visits[*at];
+        let index = sent.entry(*at).or_insert(usize::from(visit.opened_by_event));
+        *index += 1;
+        event(visit, *index - 1)
+    };
+    world.arrival.iter().map(event).collect()
+}
+
+fn event(visit: &Visit, index: usize) -> Event {
+    let row = &visit.rows[index];
+    let given = matches!(visit.person, Person::Given(_));
+    let is_first = index == usize::from(visit.opened_by_event);
+    Event {
+        site: SiteId(SITE_NUMBER),
+        time: row.time,
+        received: None,
+        kind: match row.kind {
+            Kind::View => EventKind::PageView,
+            Kind::Event => EventKind::Event,
+            Kind::Ping => EventKind::Ping,
+        },
+        visitor: VisitorId(visitor_id(visit.person, row.time)),
+        previous_visitor: (!given).then(|| VisitorId(visitor_id(visit.person, row.time - DAY))),
+        user_key: given.then_some(visit.visitor),
+        event_duration: row.duration,
+        non_interactive: row.non_interactive,
+        status: None,
+        texts: texts(visit, row, is_first),
+    }
+}
+
+/// Later rows carry attributes that must not count; no referrer or campaign though, which would end the session.
+fn texts(visit: &Visit, row: &Row, is_first: bool) -> Texts {
+    let mut texts = Texts::new();
+    for (name, column) in COLUMNS {
+        if is_first {
+            texts.set(*column, visit.attribute(name));
+        }
+    }
+    if !is_first {
+        texts.set(Column::Country, "xx");
+        texts.set(Column::Browser, "Other");
+        texts.set(Column::Platform, "desktop");
+    }
+    texts.set(Column::Path, &row.path);
+    texts.set(Column::Title, &row.title);
+    texts.set(Column::Hostname, &row.hostname);
+    texts.set(Column::EventName, &row.name);
+    let pairs: Vec<_> = row.meta.iter().collect();
+    texts.set(Column::EventMeta, &encode_pairs(&pairs));
+    let pairs: Vec<_> = row.tags.iter().collect();
+    texts.set(Column::Tags, &encode_pairs(&pairs));
+    texts
+}
+
+const COLUMNS: &[(&str, Column)] = &[
+    ("referrer", Column::Referrer),
+    ("referrer_name", Column::ReferrerName),
+    ("channel", Column::Channel),
+    ("language", Column::Language),
+    ("country", Column::Country),
+    ("region", Column::Region),
+    ("city", Column::City),
+    ("os", Column::Os),
+    ("os_version", Column::OsVersion),
+    ("browser", Column::Browser),
+    ("browser_version", Column::BrowserVersion),
+    ("platform", Column::Platform),
+    ("screen_class", Column::ScreenClass),
+    ("utm_source", Column::UtmSource),
+    ("utm_medium", Column::UtmMedium),
+    ("utm_campaign", Column::UtmCampaign),
+    ("utm_content", Column::UtmContent),
+    ("utm_term", Column::UtmTerm),
+];

@@ -1,0 +1,103 @@
+//! One comparison of the server with the model, and what is printed when they differ.
+
+use serde_json::Value;
+
+use crate::answer::expected;
+use crate::compare::difference;
+use crate::request::Request;
+use crate::storing::Stored;
+use crate::world::{Row, World};
+
+/// How the server's answer differs from the model's.
+pub fn mismatch(world: &World, stored: &Stored, request: &Request) -> Option<String> {
+    differs(expected(world, request).as_ref(), stored, request)
+}
+
+/// How the server's answer differs from `expected`; `None` there stands for a refusal.
+pub fn differs(expected: Option<&Value>, stored: &Stored, request: &Request) -> Option<String> {
+    let got = stored.ask(request);
+    match expected {
+        None => (got.status != 400).then(|| format!("expected status 400, got {}", got.status)),
+        Some(_) if got.status != 200 => Some(format!("expected status 200, got {}", got.status)),
+        Some(expected) => {
+            let body: Value = serde_json::from_slice(&got.body).unwrap();
+            difference(expected, &body)
+        }
+    }
+}
+
+/// The same world with as few visits as still show a difference.
+pub fn shrunk(world: &World, request: &Request) -> World {
+    let mut small = world.clone();
+    let mut at = 0;
+    while at < small.visits.len() {
+        let smaller = small.without(at);
+        if mismatch(&smaller, &Stored::new(&smaller), request).is_some() {
+            small = smaller;
+        } else {
+            at += 1;
+        }
+    }
+    small
+}
+
+/// Everything that is needed to understand a difference.
+pub fn report(seed: u64, world: &World, request: &Request) -> String {
+    let small = shrunk(world, request);
+    let stored = Stored::new(&small);
+    let got = stored.ask(request);
+    let expected = expected(&small, request).map_or("400".into(), |value| value.to_string());
+    let parameters: Vec<String> =
+        request.parameters().iter().map(|(name, value)| format!("    {name} = {value}")).collect();
+    format!(
+        "the server and the model differ: {}\n  HITSTONE_SEED={seed} finds it again\n  GET {}?{}\n{}\n{}\n  model:  {expected}\n  server: {} {}\n",
+        mismatch(&small, &stored, request).unwrap_or_default(),
+        request.endpoint,
+        request.query(),
+        parameters.join("\n"),
+        described(&small),
+        got.status,
+        String::from_utf8_lossy(&got.body),
+    )
+}
+
+fn described(world: &World) -> String {
+    let at = |time: i64| jiff::Timestamp::from_millisecond(time).unwrap();
+    let mut lines = vec![format!(
+        "  site: zone {}, {:?}, by title {}, active {} s, now {}, {} rows a segment, order of arrival {:?}, goals {:?}",
+        world.zone,
+        world.week,
+        world.group_by_title,
+        world.active_seconds,
+        at(world.now),
+        world.seal_rows,
+        world.arrival,
+        world.goals,
+    )];
+    for visit in &world.visits {
+        let attributes: Vec<String> = visit
+            .attributes
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| format!("{name}={text:?}"))
+            .collect();
+        let own = if visit.opened_by_event { ", opened by its event" } else { "" };
+        lines.push(format!("  visit {} {}{own}: {}", visit.visitor, visit.id, attributes.join(" ")));
+        lines.extend(visit.rows.iter().map(|row: &Row| {
+            format!(
+                "    {} {:?} {:?} {:?} host {:?} event {:?} {:?} tags {:?} duration {:?} quiet {}",
+                at(row.time),
+                row.kind,
+                row.path,
+                row.title,
+                row.hostname,
+                row.name,
+                row.meta,
+                row.tags,
+                row.duration,
+                row.non_interactive
+            )
+        }));
+    }
+    lines.join("\n")
+}
