@@ -69,7 +69,7 @@ use world::World;
 
 /// Draws of the short form.
 const DRAWS: usize = 4_000;
-const DRAWS_A_WORLD: usize = 60;
+const DRAWS_A_WORLD: usize = 80;
 const SEED: u64 = 20_261_121;
 /// Failures that are collected before the test gives up, one an endpoint.
 const FAILURES_MAX: usize = 12;

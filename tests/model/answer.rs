@@ -141,10 +141,8 @@ fn only_tag(filter: &Filter) -> Option<&str> {
 
 /// Sorting by nonsense is an error only where there is something to sort.
 fn is_refused(request: &Request) -> bool {
-    let faulty = request.fault.is_some_and(|(name, _)| match name {
-        "sort" | "direction" => shape(request.endpoint) == Shape::List,
-        _ => true,
-    });
+    let is_list = shape(request.endpoint) == Shape::List || request.endpoint == "goals";
+    let faulty = request.fault.is_some_and(|(name, _)| name != "sort" || is_list);
     faulty
         || (request.endpoint == "options/tag/value" && Filter::only_text(&request.filter.tag).is_none())
         || (request.endpoint == "session/details" && request.filter.session.is_none())

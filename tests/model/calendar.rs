@@ -82,8 +82,10 @@ pub struct Period {
 enum PeriodKind {
     /// Whole days.
     Days,
-    /// A part of a day, or seconds up to now.
-    Part,
+    /// A part of a day, between two times of the clock.
+    Clock(Time, Time),
+    /// Seconds up to now.
+    Window,
 }
 
 /// A line of a series: the first date of its calendar unit, and which times belong to it.
@@ -115,12 +117,12 @@ impl Period {
 
     /// Seconds up to now, now included.
     pub fn last_seconds(zone: &str, seconds: u32, now: i64) -> Self {
-        Self::part(zone, now - i64::from(seconds) * 1000..now + 1)
+        Self::window(zone, now - i64::from(seconds) * 1000..now + 1)
     }
 
-    fn part(zone: &str, span: Range<i64>) -> Self {
+    fn window(zone: &str, span: Range<i64>) -> Self {
         let (first, last) = (clock(zone, span.start).date(), clock(zone, span.end - 1).date());
-        Self { zone: zone.to_owned(), first, last, span, kind: PeriodKind::Part }
+        Self { zone: zone.to_owned(), first, last, span, kind: PeriodKind::Window }
     }
 
     /// From the first minute of the day whose clock shows `from` or later to the last that shows `to` or earlier.
@@ -135,7 +137,7 @@ impl Period {
             (Some(first), Some(last)) if first <= last => first..last + MINUTE,
             _ => self.span.start..self.span.start,
         };
-        self.kind = PeriodKind::Part;
+        self.kind = PeriodKind::Clock(from, to);
         self
     }
 
@@ -155,8 +157,15 @@ impl Period {
 
     /// The period that growth compares with.
     pub fn previous(&self, now: i64) -> Self {
-        if self.kind == PeriodKind::Part {
-            return Self::part(&self.zone, self.span.start - DAY..self.span.end - DAY);
+        match self.kind {
+            PeriodKind::Window => {
+                return Self::window(&self.zone, self.span.start - DAY..self.span.end - DAY);
+            }
+            PeriodKind::Clock(from, to) => {
+                let day = plus_days(self.first, -1);
+                return Self::days(&self.zone, day, day).between(Some(from), Some(to));
+            }
+            PeriodKind::Days => {}
         }
         if self.first < self.last {
             let days = i64::from((self.last - self.first).get_days()) + 1;

@@ -97,14 +97,18 @@ fn parameters(request: &Request) -> Vec<String> {
     names
 }
 
-/// Whether there is any number but zero.
+/// What series and single objects show whatever there is.
+const EVER_PRESENT: &[&str] = &["hour", "minute", "weekday", "member", "day", "week", "month", "year"];
+
+/// Whether there is any number but zero, or a text.
 fn says_anything(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::Array(items) => items.iter().any(says_anything),
         Value::Object(members) => members
             .iter()
-            .any(|(name, value)| !["hour", "minute", "weekday", "member"].contains(&name.as_str()) && says_anything(value)),
-        Value::String(_) | Value::Bool(_) | Value::Null => false,
+            .any(|(name, value)| !EVER_PRESENT.contains(&name.as_str()) && says_anything(value)),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Null => false,
     }
 }

@@ -94,7 +94,7 @@ fn zone(random: &mut Random) -> &'static str {
 fn days(random: &mut Random, world: &World) -> Days {
     let today = clock(world.zone, world.now).date();
     let near = if chance(random, 15) { today } else { world.base };
-    let from = plus_days(near, between(random, -3, 3));
+    let from = plus_days(near, if chance(random, 60) { 0 } else { between(random, -3, 3) });
     let length = match random.below(20) {
         0..8 => 0,
         8..15 => between(random, 1, 5),
@@ -190,6 +190,9 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
         if !names.is_empty() && chance(random, 80) {
             request.sort = Some((*pick(random, &names)).clone());
         }
+        request.descending = *pick(random, &[None, Some(true), Some(false)]);
+    } else if sorted && request.endpoint == "goals" && exists("sort") {
+        request.sort = Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
     } else if sorted && exists("sort") {
         // Without effect where there is an order of its own.

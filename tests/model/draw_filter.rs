@@ -33,7 +33,7 @@ const STRANGER: &str = "Nothing like it";
 
 pub fn filter(random: &mut Random, world: &World) -> Filter {
     let mut filter = Filter::default();
-    let count = [0, 0, 0, 1, 1, 1, 1, 2, 2, 3][random.below(10)];
+    let count = [0, 0, 0, 0, 1, 1, 1, 1, 2, 3][random.below(10)];
     for _ in 0..count {
         let name = if chance(random, 40) { *pick(random, ATTRIBUTES) } else { *pick(random, OTHERS) };
         add(random, world, &mut filter, name);

@@ -79,7 +79,8 @@ pub fn world(random: &mut Random) -> World {
     let edges = edges(zone, base);
     let mut visits: Vec<Visit> = Vec::new();
     let people = 1 + random.below(12) as u64;
-    for _ in 0..random.below(50) {
+    let count = if chance(random, 10) { random.below(5) } else { 10 + random.below(60) };
+    for _ in 0..count {
         let visit = visit(random, &pools, people, middle, &edges);
         if visits.iter().all(|other| apart(other, &visit)) {
             visits.push(visit);
@@ -95,7 +96,7 @@ pub fn world(random: &mut Random) -> World {
         base,
         arrival: arrival(random, &visits),
         visits,
-        seal_rows: *pick(random, &[10, 25, 60, 1 << 18]),
+        seal_rows: *pick(random, &[10, 30, 30, 60, 60, 60, 1 << 18, 1 << 18]),
         batch_rows: 1 + random.below(20),
     };
     world.number_visits();
@@ -127,7 +128,8 @@ fn visit(random: &mut Random, pools: &Pools, people: u64, middle: i64, edges: &[
     let number = random.next() % people;
     let person = if chance(random, 40) { Person::Given(number) } else { Person::Daily(number) };
     let start = match random.below(10) {
-        0..7 => middle + between(random, -2 * DAY, 3 * DAY),
+        0..5 => middle + between(random, -DAY / 4, DAY),
+        5..7 => middle + between(random, -2 * DAY, 3 * DAY),
         7 => middle + between(random, -10 * DAY, 10 * DAY),
         8 => middle + between(random, -70 * DAY, 5 * DAY),
         _ => middle + between(random, -500 * DAY, 100 * DAY),

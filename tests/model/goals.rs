@@ -3,8 +3,11 @@
 use hitstone::goals::{Goal, MetricKind};
 use serde_json::{Map, Value, json};
 
+use crate::lists::{Line, finish};
 use crate::request::{Filter, Is, Metric, Request};
+use crate::sessions::time;
 use crate::units::{Scope, metric_of, share, tally};
+use crate::world::SITE_ID;
 
 /// What a goal asks for, as a filter.
 fn filter_of(goal: &Goal) -> Filter {
@@ -52,8 +55,49 @@ pub fn stats(scope: &Scope<'_>, request: &Request) -> Vec<(Goal, Map<String, Val
     scope.world.goals.iter().map(one).collect()
 }
 
-/// The goals with their statistics.
+/// The goals with their statistics, in order of creation unless another is asked for.
 pub fn goals(scope: &Scope<'_>, request: &Request) -> Value {
-    let line = |(goal, stats): (Goal, Map<String, Value>)| json!({ "page_goal": { "id": goal.id }, "stats": stats });
-    Value::Array(stats(scope, request).into_iter().map(line).collect())
+    let lines = stats(scope, request).into_iter().map(|(goal, stats)| {
+        let mut members = Map::new();
+        members.insert("page_goal".into(), json_of(&goal));
+        members.insert("stats".into(), Value::Object(stats.clone()));
+        // What a list can be ordered by.
+        members.extend(stats);
+        members.insert("name".into(), json!(goal.name));
+        members.insert("".into(), json!(""));
+        let keys = if request.sort.is_some() { vec![goal.name.clone(), goal.id] } else { vec![goal.id] };
+        Line { keys, searched: vec![goal.name], members }
+    });
+    let mut list = finish(lines.collect(), "", request);
+    for line in list.as_array_mut().unwrap() {
+        line.as_object_mut().unwrap().retain(|name, _| name == "page_goal" || name == "stats");
+    }
+    list
+}
+
+fn json_of(goal: &Goal) -> Value {
+    json!({
+        "id": goal.id,
+        "def_time": time(goal.created),
+        "mod_time": time(goal.modified),
+        "domain_id": SITE_ID,
+        "name": goal.name,
+        "path_pattern": goal.path_pattern,
+        "pattern": goal.pattern,
+        "tags": goal.tags,
+        "event_name": goal.event_name,
+        "event_meta_key": goal.event_meta_key,
+        "event_meta_value": goal.event_meta_value,
+        "custom_metric_key": goal.custom_metric_key,
+        "custom_metric_type": goal.custom_metric_kind.map(|kind| match kind {
+            MetricKind::Integer => "integer",
+            MetricKind::Float => "float",
+        }),
+        "visitor_goal": goal.visitor_goal,
+        "cr_goal": goal.cr_goal,
+        "custom_metric_total_goal": goal.custom_metric_total_goal,
+        "custom_metric_avg_goal": goal.custom_metric_avg_goal,
+        "delete_reached": goal.delete_reached,
+        "email_reached": goal.email_reached,
+    })
 }

@@ -75,7 +75,7 @@ fn compare(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-pub fn is_code(list: &str, code: &str) -> bool {
+fn is_code(list: &str, code: &str) -> bool {
     list.split(',').any(|wanted| wanted.trim().to_lowercase() == code)
 }
 

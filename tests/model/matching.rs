@@ -111,11 +111,13 @@ fn events_pass(filter: &Filter, visit: &Visit) -> bool {
     let events: Vec<&Row> = visit.rows.iter().filter(|row| row.kind == Kind::Event).collect();
     let happened = |name: &dyn Fn(&str) -> bool| events.iter().any(|row| name(&row.name));
     let asked = filter.of("event");
-    let none_will_do = asked.contains(&Is::Null) && events.is_empty();
-    let some_wanted = !wanted_names(filter).is_empty() || filter.tests_meta();
-    let wanted = match (some_wanted, asked.contains(&Is::Null)) {
-        (true, _) => none_will_do || events.iter().any(|row| event_passes(filter, row)),
-        (false, true) => none_will_do,
+    let named = !wanted_names(filter).is_empty();
+    let null = asked.contains(&Is::Null);
+    let wanted_happened = events.iter().any(|row| event_passes(filter, row));
+    let wanted = match (filter.tests_meta(), named || null) {
+        // Parameters are ANDed: metadata needs an event, null needs none.
+        (true, _) => wanted_happened && (named || !null),
+        (false, true) => (null && events.is_empty()) || (named && wanted_happened),
         (false, false) => true,
     };
     let rest = asked.iter().all(|is| match is {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Time};
 
+use crate::world::SITE_ID;
+
 /// One value of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Is {
@@ -105,10 +107,6 @@ impl Filter {
 
     pub fn tests_events(&self) -> bool {
         !self.of("event").is_empty() || self.tests_meta()
-    }
-
-    pub fn is_given(&self) -> bool {
-        !self.spelled().is_empty()
     }
 
     /// The one text that is asked for, when nothing else is.
@@ -213,7 +211,7 @@ const EMPTIES: &[&str] = &["scale", "tz", "platform", "custom_metric_key", "sort
 impl Request {
     /// Names and values, as they are sent.
     pub fn parameters(&self) -> Vec<(String, String)> {
-        let mut pairs = vec![("id".to_owned(), "some-site".to_owned())];
+        let mut pairs = vec![("id".to_owned(), SITE_ID.to_owned())];
         let mut add = |name: &str, value: Option<String>| {
             pairs.extend(value.map(|value| (name.to_owned(), value)));
         };

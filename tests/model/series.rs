@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::calendar::{Period, clock, plus_days};
 use crate::lists::number_members;
 use crate::not_yet::exists;
-use crate::request::{Filter, Request, Scale};
+use crate::request::{Filter, Is, Request, Scale};
 use crate::units::{Hit, Scope, distinct, mean_duration, mean_time_on_page, share, tally, visitors};
 use crate::world::Visit;
 
@@ -13,7 +13,8 @@ const COUNTS: &[&str] = &["visitors", "views", "sessions", "bounces", "bounce_ra
 
 /// Whether the request's filter wants events, so that a custom metric has rows to be read from.
 fn wants_events(filter: &Filter) -> bool {
-    filter.of("event").iter().any(crate::request::Is::is_positive) || filter.tests_meta()
+    let wants = |is: &Is| matches!(is, Is::Text(_) | Is::Has(_) | Is::NotNull);
+    filter.of("event").iter().any(wants) || filter.tests_meta()
 }
 
 pub fn metric(scope: &Scope<'_>, request: &Request) -> (f64, f64) {

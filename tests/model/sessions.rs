@@ -14,8 +14,9 @@ const SESSIONS_MAX: usize = 100;
 const ROWS_MAX: usize = 1000;
 const OPTIONS_MAX: usize = 200;
 
-fn time(at: i64) -> Value {
-    json!(Timestamp::from_millisecond(at).unwrap().to_string())
+/// RFC 3339 in UTC with milliseconds.
+pub fn time(at: i64) -> Value {
+    json!(Timestamp::from_millisecond(at).unwrap().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
 fn cut(lines: Vec<Value>, request: &Request, most: usize) -> Value {
@@ -138,12 +139,9 @@ pub fn options(scope: &Scope<'_>, request: &Request) -> Value {
             scope.sessions().iter().map(|hit| hit.visit.attribute(&attribute).to_owned()).collect()
         }
     };
-    let codes = matches!(kind, "language" | "country");
     let shown = found.into_iter().filter(|text| {
         let passes = request.search.as_ref().is_none_or(|search| {
-            let found =
-                if codes { crate::lists::is_code(&search.text, text) } else { like(&search.text, text) };
-            found != search.not
+            like(&search.text, text) != search.not
         });
         passes && !text.is_empty()
     });

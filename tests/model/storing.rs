@@ -13,7 +13,7 @@ use hitstone_engine::vfs::OsFs;
 
 use crate::draw_world::visitor_id;
 use crate::request::Request;
-use crate::world::{Kind, Person, Row, SITE_NUMBER, Visit, Week, World};
+use crate::world::{Kind, Person, Row, SITE_ID, SITE_NUMBER, Visit, Week, World};
 
 const DAY: i64 = 86_400_000;
 
@@ -29,7 +29,7 @@ pub struct Stored {
 
 impl Stored {
     pub fn new(world: &World) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let options = StoreOptions { seal_rows: world.seal_rows, ..StoreOptions::default() };
         let store = Store::open(Arc::new(OsFs), folder.path(), options).unwrap();
         append(&store, world);
@@ -53,8 +53,14 @@ impl Stored {
     }
 }
 
+/// In memory where the system offers it: the disk has tests of its own, and waiting for it is most of the time.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn site(world: &World) -> Site {
     let mut site = Site::new(SITE_NUMBER, "example.com".into(), 0).unwrap();
+    site.id = SITE_ID.into();
     site.timezone = world.zone.into();
     site.group_by_title = world.group_by_title;
     site.active_visitors_seconds = world.active_seconds;
