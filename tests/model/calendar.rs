@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::not_yet::exists;
 use crate::request::{Days, Request, Scale};
 use crate::world::{Week, World};
 
@@ -111,7 +112,7 @@ impl Period {
     }
 
     pub fn days(zone: &str, first: Date, last: Date) -> Self {
-        let span = day_start(zone, first)..day_start(zone, plus_days(last, 1));
+        let span = not_empty(day_start(zone, first)..day_start(zone, plus_days(last, 1)));
         Self { zone: zone.to_owned(), first, last, span, kind: PeriodKind::Days }
     }
 
@@ -137,6 +138,7 @@ impl Period {
             (Some(first), Some(last)) if first <= last => first..last + MINUTE,
             _ => self.span.start..self.span.start,
         };
+        self.span = not_empty(self.span);
         self.kind = PeriodKind::Clock(from, to);
         self
     }
@@ -177,10 +179,17 @@ impl Period {
         if shown.date() == self.first {
             let same = zone_named(&self.zone).to_ambiguous_timestamp(day.to_datetime(shown.time()));
             let end = same.compatible().unwrap().as_millisecond();
-            before.span.end = end.clamp(before.span.start, before.span.end);
+            let end = end.clamp(before.span.start, before.span.end);
+            before.span = not_empty(before.span.start..end);
         }
         before
     }
+}
+
+/// A span without any time in it lasts a millisecond, as long as the server cannot do without.
+fn not_empty(span: Range<i64>) -> Range<i64> {
+    let least = if exists("empty spans") { span.start } else { span.start + 1 };
+    span.start..span.end.max(least)
 }
 
 fn unit_start(date: Date, scale: Scale, week: Week) -> Date {

@@ -185,7 +185,10 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
     let lines = answer.get("stats").unwrap_or(&answer);
     let first = lines.as_array().and_then(|lines| lines.first()).and_then(Value::as_object);
     if sorted && shape == Shape::List && exists("sort") {
-        let members = first.into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_string());
+        let of_one_key = matches!(request.endpoint, "tag/details" | "event/meta");
+        let texts = !of_one_key || exists("sort by text of one key's values");
+        let sortable = |value: &Value| value.is_number() || (texts && value.is_string());
+        let members = first.into_iter().flatten().filter(|(_, value)| sortable(value));
         let names: Vec<&String> = members.map(|(name, _)| name).collect();
         if !names.is_empty() && chance(random, 80) {
             request.sort = Some((*pick(random, &names)).clone());

@@ -115,13 +115,14 @@ fn edges(zone: &str, base: Date) -> Vec<i64> {
     edges
 }
 
-/// Mostly soon after the last things that happened, so that there is something to see.
+/// Mostly soon after something that happened, so that there is something to see; the days asked for end with it.
 fn now(random: &mut Random, world: &World, middle: i64) -> i64 {
-    let times: Vec<i64> = world.rows().map(|row| row.time).collect();
-    if !times.is_empty() && chance(random, 70) {
+    let recent = (middle - DAY)..(middle + 5 * DAY);
+    let times: Vec<i64> = world.rows().map(|row| row.time).filter(|time| recent.contains(time)).collect();
+    if !times.is_empty() && chance(random, 60) {
         return pick(random, &times) + between(random, 0, 10 * MINUTE);
     }
-    middle + between(random, -DAY, 40 * DAY) + 1
+    middle + between(random, 0, 40 * DAY) + 1
 }
 
 fn visit(random: &mut Random, pools: &Pools, people: u64, middle: i64, edges: &[i64]) -> Visit {

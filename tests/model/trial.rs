@@ -26,17 +26,21 @@ pub fn differs(expected: Option<&Value>, stored: &Stored, request: &Request) -> 
     }
 }
 
-/// The same world with as few visits as still show a difference.
+/// The same world with as few visits as still show a difference: half of them is left out, then less and less.
 pub fn shrunk(world: &World, request: &Request) -> World {
     let mut small = world.clone();
-    let mut at = 0;
-    while at < small.visits.len() {
-        let smaller = small.without(at);
-        if mismatch(&smaller, &Stored::new(&smaller), request).is_some() {
-            small = smaller;
-        } else {
-            at += 1;
+    let mut size = world.visits.len().div_ceil(2);
+    while size > 0 {
+        let mut at = 0;
+        while at < small.visits.len() {
+            let smaller = small.without(at..(at + size).min(small.visits.len()));
+            if mismatch(&smaller, &Stored::new(&smaller), request).is_some() {
+                small = smaller;
+            } else {
+                at += size;
+            }
         }
+        size /= 2;
     }
     small
 }

@@ -1,6 +1,7 @@
 //! A world: a site with its settings and visits that are known exactly, and what one visit means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hitstone::goals::Goal;
 
@@ -143,12 +144,12 @@ impl World {
         self.visits.iter().flat_map(|visit| &visit.rows)
     }
 
-    /// The world without one visit. Ids are given anew, as fewer visits arrive.
-    pub fn without(&self, visit: usize) -> Self {
+    /// The world without some of its visits. Ids are given anew, as fewer visits arrive.
+    pub fn without(&self, visits: Range<usize>) -> Self {
         let mut world = self.clone();
-        world.visits.remove(visit);
-        world.arrival.retain(|at| *at != visit);
-        world.arrival.iter_mut().filter(|at| **at > visit).for_each(|at| *at -= 1);
+        world.visits.drain(visits.clone());
+        world.arrival.retain(|at| !visits.contains(at));
+        world.arrival.iter_mut().filter(|at| **at >= visits.end).for_each(|at| *at -= visits.len());
         world.number_visits();
         world
     }
