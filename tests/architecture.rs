@@ -31,8 +31,9 @@ engine log: checksum codec error limits vfs
 engine manifest: checksum codec error units vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
 engine query: segment::table
+engine query::check: error query segment::table
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event query query::filter query::groups query::guard query::keys query::metadata query::report query::walk scan schema segment::table
+engine query::execute: error event query query::check query::filter query::groups query::guard query::keys query::metadata query::report query::walk scan schema segment::table
 engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
@@ -42,6 +43,7 @@ engine query::model: schema units
 engine query::postings: scan schema segment::table
 engine query::recurring: query scan segment::table units
 engine query::report: query query::groups query::metadata scan segment::table
+engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::walk: error query::filter query::guard query::keys query::metadata scan
 engine record: codec schema units
 engine root:
@@ -89,6 +91,7 @@ server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
+server goals: engine::units
 server hit: engine::units
 server http:
 server main: cli
@@ -97,7 +100,7 @@ server root:
 server router: api::health api::pirsch app http
 server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
-server sites: auth engine::units enrich
+server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
 server statistics: engine::error engine::query engine::schema engine::store engine::units
 server tokens: auth engine::error engine::units engine::vfs envelope
