@@ -64,7 +64,7 @@ engine writer: codec error event limits log manifest open query record schema se
 server admin: auth clock engine::error engine::units sites state
 server api:
 server api::health: api::pirsch app http
-server api::pirsch: app auth clock engine::error engine::query engine::schema engine::store engine::units enrich::client_ip hit http sites statistics
+server api::pirsch: app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip hit http sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::vfs enrich enrich::client_ip hit rate salts sites state tokens
 server auth:
 server cli: admin app clock config control demo engine::error engine::vfs server sites state

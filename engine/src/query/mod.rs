@@ -3,7 +3,8 @@
 //! [`execute`] works on [`Source`]s, the parts that a snapshot has of one site. For each source the filter becomes
 //! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
 //! (`keys`); then the runs are counted one after the other, each in visitor order (`walk`), and the counts become a
-//! report (`report`). [`list_sessions`] and [`session_rows`] give sessions themselves instead. Visitors that occur in more than one run are marked beforehand ([`Recurring`]).
+//! report (`report`). Visitors that occur in more than one run are marked beforehand ([`Recurring`]).
+//! [`list_sessions`] and [`session_rows`] give sessions themselves instead of counts.
 //!
 //! Invariants: a session is live in at most one source; within a run sessions are in visitor order; site codes are
 //! equal across the sources. An answer is exact, or there is none.

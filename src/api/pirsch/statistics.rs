@@ -5,6 +5,7 @@
 
 mod endpoints;
 mod render;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -139,6 +140,8 @@ fn compute<A: Ask>(
             let Active { pages, visitors } = active(&question)?;
             return json(&ActiveBody { stats: Lines { lines: &pages, fields }, visitors });
         }
+        Statistic::Sessions => return json(&sessions::list(&question)?),
+        Statistic::SessionDetails => return json(&sessions::details(&question, filter)?),
         Statistic::List(list) => list::lines(&question, list)?,
         Statistic::Referrers => referrers::referrers(&question)?,
         Statistic::Pages => pages::pages(&question)?,

@@ -25,6 +25,8 @@ pub(super) enum Statistic {
     Growth,
     Platforms,
     Active,
+    Sessions,
+    SessionDetails,
     /// Known and always empty: it lives off another service.
     Nothing,
 }
@@ -181,6 +183,8 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "page/exit" => of(Statistic::Ends(End::Exit), EXITS),
         "events" => of(Statistic::Events, EVENTS),
         "event/meta" => of(Statistic::EventMeta, EVENT_META),
+        "session/list" => of(Statistic::Sessions, &[]),
+        "session/details" => of(Statistic::SessionDetails, &[]),
         "keywords" => of(Statistic::Nothing, &[]),
         "referrer" => of(Statistic::Referrers, REFERRERS),
         "channel" => list(&[Channel], CHANNELS),
