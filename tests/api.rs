@@ -16,5 +16,6 @@ mod api {
     mod commands;
     mod connections;
     mod sdk;
+    mod sessions;
     mod statistics_input;
 }
