@@ -12,6 +12,10 @@ use crate::goals::Goal;
 pub const ACTIVE_VISITORS_SECONDS: u32 = 600;
 /// Alternative names that a site may have.
 pub const ALTERNATIVE_HOSTS_MAX: usize = 100;
+/// Clients that a site may have.
+pub const CLIENTS_MAX: usize = 1_000;
+/// Characters of a client's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 200;
 
 /// On which day weeks start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,6 +95,16 @@ impl Site {
         })
     }
 
+    /// The goal with this id.
+    pub fn goal(&self, id: &str) -> Option<&Goal> {
+        self.goals.iter().find(|goal| goal.id == id)
+    }
+
+    /// The id of an alternative name: always the same for the same name of the same site.
+    pub fn alternative_id(&self, hostname: &str) -> String {
+        auth::derived_text(&[&self.id, hostname], auth::SITE_ID_CHARS)
+    }
+
     /// The engine's number for the site.
     pub fn site_id(&self) -> SiteId {
         SiteId(self.number)
@@ -168,8 +182,21 @@ pub struct Client {
     /// What it may do.
     #[serde(flatten)]
     pub kind: ClientKind,
+    /// What it is for, in its owner's words.
+    #[serde(default)]
+    pub description: String,
     /// When it was created.
     pub created: TimestampMs,
+    /// When its description was changed last; 0: never.
+    #[serde(default)]
+    pub modified: TimestampMs,
+}
+
+impl Client {
+    /// Whether it may only write.
+    pub fn is_write_only(&self) -> bool {
+        matches!(self.kind, ClientKind::WriteOnly { .. })
+    }
 }
 
 /// Host names are at most this long.

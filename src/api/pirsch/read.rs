@@ -1,5 +1,6 @@
 //! `GET /api/v1/statistics/...`: who asks, for which site; the rest is `statistics`' business.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::header::{HeaderMap, HeaderName};
@@ -10,7 +11,7 @@ use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::statistics::{self, StatisticsContext};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
-use crate::sites::Site;
+use crate::sites::{LiveSite, Site};
 
 /// On answers from which damaged data is missing, with the reason.
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-hitstone-incomplete");
@@ -25,8 +26,11 @@ pub async fn statistic(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
-    let site = access::to_read(app, headers)?;
     let query = uri.query().unwrap_or_default().to_owned();
+    let site = match in_public(app, path, &query, headers) {
+        Some(site) => site,
+        None => access::to_read(app, headers)?,
+    };
     check_id(&site, &query)?;
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
     let answer = app.query(move |snapshot, cancelled| {
@@ -43,13 +47,20 @@ pub async fn statistic(
     })
 }
 
+/// The site whose statistics everyone may read, when the request has no token. Single visits are nobody's business.
+fn in_public(app: &App, path: &str, query: &str, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
+    let id = id(query).filter(|_| !path.starts_with("session/"))?;
+    access::to_read_in_public(app, headers, &id)
+}
+
+fn id(query: &str) -> Option<Cow<'_, str>> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.filter(|(name, value)| name == "id" && !value.is_empty()).map(|(_, value)| value).last()
+}
+
 /// `id` must name the site that the token belongs to.
 fn check_id(site: &Site, query: &str) -> Result<(), ApiError> {
-    let id = url::form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, value)| name == "id" && !value.is_empty())
-        .map(|(_, value)| value)
-        .last();
-    match id {
+    match id(query) {
         None => Err(ApiError::field("id", "is required: the id of the domain, see /api/v1/domain")),
         Some(id) if id == site.id => Ok(()),
         Some(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")),
