@@ -87,7 +87,9 @@ fn run(script: &str, server: &Server, site: &Site) -> String {
     });
     let output = node(&["--test-reporter=spec", script], &about.to_string());
     let printed = printed(&output);
-    assert!(output.status.success(), "{script}: {}\n{printed}", output.status);
+    // A failure is told where it happens and again at the end.
+    let failures = printed.split_once("failing tests:").map_or(printed.as_str(), |(_, failures)| failures);
+    assert!(output.status.success(), "{script}: {}\n{failures}", output.status);
     printed
 }
 

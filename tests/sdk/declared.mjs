@@ -5,10 +5,13 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import ts from "typescript";
 
-// Where the declaration is wrong: each goal comes with its numbers, as the package's own PirschConversionGoalStats has
-// it and the other official clients read it; the method declares the goal alone.
-/** @type {Record<string, string>} */
-const CORRECTIONS = { conversionGoals: "PirschConversionGoalStats" };
+// Where the declarations are wrong, as the service's documents and the client in Go show. Each goal comes with its
+// numbers, declared as PirschConversionGoalStats; the method declares the goals alone. The platforms are one object.
+/** @type {Record<string, { type: string, isList: boolean }>} */
+const CORRECTIONS = {
+    conversionGoals: { type: "PirschConversionGoalStats", isList: true },
+    platform: { type: "PirschPlatformStats", isList: false },
+};
 
 const folder = dirname(createRequire(import.meta.url).resolve("pirsch-sdk"));
 const program = ts.createProgram([join(folder, "client.d.ts")], { strict: true, types: [], lib: ["lib.es2022.d.ts"] });
@@ -35,7 +38,10 @@ export const filterMembers = membersOf(declaredType("PirschFilter")).map((member
  * @param {unknown} answer
  */
 export function differences(method, answer) {
-    return compare(answerType(method), answer, method);
+    const correction = CORRECTIONS[method];
+    if (correction === undefined) return compare(answerType(method), answer, method);
+    const type = declaredType(correction.type);
+    return correction.isList ? compareList(type, answer, method) : compare(type, answer, method);
 }
 
 /**
@@ -66,10 +72,8 @@ function compare(type, value, at) {
     if (type.flags & ts.TypeFlags.Boolean) return typeof value === "boolean" ? [] : differs;
     if (type.symbol?.name === "Date") return isTime(value) ? [] : differs;
     if (checker.isArrayType(type)) {
-        if (!Array.isArray(value)) return differs;
         const [element] = checker.getTypeArguments(/** @type {ts.TypeReference} */ (type));
-        const correct = CORRECTIONS[at] ? declaredType(CORRECTIONS[at]) : element;
-        return value.flatMap((item, i) => compare(correct, item, `${at}[${i}]`));
+        return compareList(element, value, at);
     }
     if (!(type.flags & ts.TypeFlags.Object)) throw new Error(`${at}: ${checker.typeToString(type)} is unknown here`);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return differs;
@@ -85,6 +89,16 @@ function compare(type, value, at) {
         const memberType = checker.getNonNullableType(checker.getTypeOfSymbol(member));
         return compare(memberType, item, `${at}.${member.name}`);
     });
+}
+
+/**
+ * @param {ts.Type} element
+ * @param {unknown} value
+ * @param {string} at
+ */
+function compareList(element, value, at) {
+    if (!Array.isArray(value)) return [`${at} is ${show(value)}, declared as a list`];
+    return value.flatMap((item, i) => compare(element, item, `${at}[${i}]`));
 }
 
 /**

@@ -33,7 +33,7 @@ const empty = ["keywords", "conversionGoals"];
 async function checked(name, filter) {
     const answer = await ask(client, name, { ...period, ...needs[name], ...filter });
     const problems = differences(name, answer);
-    assert.equal(problems.length, 0, `${name} ${JSON.stringify(filter)}: ${problems.join("; ")}`);
+    if (problems.length > 0) assert.fail(`${name} ${JSON.stringify(filter)}: ${problems.join("; ")}`);
     return answer;
 }
 
@@ -56,8 +56,6 @@ test("the domain", async () => {
     );
 });
 
-setClock("2026-07-01T12:02:00Z");
-
 for (const name of names) {
     test(`${name} has the declared shape`, async () => {
         const answer = await checked(name, {});
@@ -67,6 +65,7 @@ for (const name of names) {
     test(`${name} has the declared shape with every filter`, async () => {
         const everything = Object.fromEntries(Object.entries(filters).map(([member, { value }]) => [member, value]));
         const single = Object.entries(everything).map(([member, value]) => ({ [member]: value }));
+        /** @type {string[]} */
         const problems = [];
         for (const filter of [...single, everything, ...combinations.map(([filter]) => filter)]) {
             await checked(name, filter).catch((error) => problems.push(`${JSON.stringify(filter)}: ${error.message}`));
@@ -147,7 +146,7 @@ test("who the visitors are", async () => {
         ["osVersions", "os_version", { "": 1, 11: 1, "17.5": 1 }],
         ["browser", "browser", { Firefox: 1, Chrome: 1, Safari: 1 }],
         ["browserVersions", "browser_version", { "128.0": 1, 126: 1, "17.5": 1 }],
-        ["screen", "screen_class", { "Full HD": 1, XL: 1, "": 1 }],
+        ["screen", "screen_class", { "Full HD": 1, HD: 1, "": 1 }],
         ["referrer", "referrer_name", { "news.example.com": 1, Flyer: 1, "": 1 }],
         ["utmSource", "utm_source", { letter: 1, "": 2 }],
         ["utmMedium", "utm_medium", { mail: 1, "": 2 }],
