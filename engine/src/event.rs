@@ -122,9 +122,20 @@ pub fn decode_pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The value of `key` in a text that [`encode_pairs`] wrote.
-pub fn pair_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    decode_pairs(text).find(|pair| pair.0 == key).map(|pair| pair.1)
+/// Pairs (metadata, tags) as [`encode_pairs`] wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pairs<'a>(pub &'a str);
+
+impl<'a> Pairs<'a> {
+    /// The pairs in the order of their keys.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        decode_pairs(self.0)
+    }
+
+    /// The value of `key`; `None` when there is no such key.
+    pub fn get(self, key: &str) -> Option<&'a str> {
+        self.iter().find(|pair| pair.0 == key).map(|pair| pair.1)
+    }
 }
 
 fn decode_part(text: &str) -> Option<(&str, &str)> {
@@ -143,8 +154,8 @@ mod tests {
         let text = encode_pairs(&pairs);
         let read: Vec<_> = decode_pairs(&text).collect();
         assert_eq!(read, [("", ""), ("b:", "last wins"), ("ключ", "значение")]);
-        assert_eq!(pair_value(&text, "ключ"), Some("значение"));
-        assert_eq!(pair_value(&text, "none"), None);
+        assert_eq!(Pairs(&text).get("ключ"), Some("значение"));
+        assert_eq!(Pairs(&text).get("none"), None);
         assert_eq!(encode_pairs::<&str, &str>(&[]), "");
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hitstone_engine::event::{Kind, pair_value};
+use hitstone_engine::event::{Kind, Pairs};
 use hitstone_engine::schema::Column;
 use hitstone_engine::vfs::OsFs;
 use jiff::Timestamp;
@@ -162,7 +162,7 @@ fn custom_events_and_pings() {
     let event = bench.event(&Hit { kind, url: String::new(), ..hit() });
     assert_eq!((event.kind, event.event_duration, event.non_interactive), (Kind::Event, Some(4), true));
     assert_eq!(event.texts.get(Column::EventName), "Sale");
-    assert_eq!(pair_value(event.texts.get(Column::EventMeta), "price"), Some("34.56"));
+    assert_eq!(Pairs(event.texts.get(Column::EventMeta)).get("price"), Some("34.56"));
     assert_eq!(event.texts.get(Column::EventMeta), "5:price5:34.56");
     assert_eq!((event.texts.get(Column::Path), event.texts.get(Column::Hostname)), ("", ""));
     let ping = bench.event(&Hit { kind: HitKind::KeepAlive, url: String::new(), ..hit() });
@@ -275,7 +275,7 @@ fn long_values_are_cut_on_characters() {
     });
     let chars = |column| event.texts.get(column).chars().count();
     assert_eq!((chars(Column::Path), chars(Column::Title), chars(Column::Referrer)), (2000, 512, 200));
-    let value = |column| pair_value(event.texts.get(column), "key").map(|value| value.chars().count());
+    let value = |column| Pairs(event.texts.get(column)).get("key").map(|value| value.chars().count());
     assert_eq!((value(Column::Tags), value(Column::EventMeta)), (Some(50), Some(2000)));
 }
 

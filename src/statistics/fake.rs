@@ -37,11 +37,11 @@ pub(crate) fn describe(query: &Query) -> String {
     let group = match &query.group {
         Group::All => "all".to_owned(),
         Group::Buckets(edges) => format!("{} buckets", edges.len() - 1),
-        Group::Cycle { edges, slot_count, .. } => format!("{} in {slot_count}", edges.len() - 1),
+        Group::Clock(clock) => format!("{} slots", clock.slot_count),
         Group::Columns(columns) => format!("{columns:?}"),
         Group::Entry(title) => format!("entry {title}"),
         Group::Exit(title) => format!("exit {title}"),
-        Group::MetaValue(key) => format!("meta {key}"),
+        Group::Pairs(column, part) => format!("{column:?} {part:?}"),
     };
     let filter = &query.filter;
     let mut parts = Vec::new();
@@ -50,7 +50,7 @@ pub(crate) fn describe(query: &Query) -> String {
     parts.extend(filter.exit_path.iter().map(|_| "exit".to_owned()));
     parts.extend(filter.events.iter().map(|test| format!("event {}", !test.negated)));
     parts.extend(filter.rows.iter().map(|(column, _)| format!("{column:?}")));
-    parts.extend(filter.tags.iter().map(|test| format!("tag {}", test.key)));
+    parts.extend(filter.tags.iter().map(|_| "tag".to_owned()));
     format!("{:?} by {group} where {}", query.unit, parts.join("+"))
 }
 

@@ -3,8 +3,9 @@
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::{Group, Measures, Metrics, Query, Unit};
 
+use super::custom::Custom;
 use super::numbers::{growth, share};
-use super::{Ask, Question};
+use super::{Ask, Line, Question};
 
 /// By which fraction each number exceeds that of the period before.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -18,12 +19,17 @@ pub struct Growth {
     pub time_spent: f64,
     /// Of the share of all visitors.
     pub conversion: f64,
+    /// Of the average of the custom metric.
+    pub custom_average: f64,
+    /// Of the total of the custom metric.
+    pub custom_total: f64,
 }
 
 /// The numbers of one of the two periods.
 struct Side {
     metrics: Metrics,
     whole: Metrics,
+    custom: Custom,
     seconds: u64,
 }
 
@@ -43,12 +49,14 @@ pub fn compare<A: Ask>(question: &Question<'_, A>, now_ms: i64) -> Result<Growth
         bounces: of(|side| share(side.metrics.bounces, side.metrics.sessions)),
         time_spent: of(|side| side.seconds as f64),
         conversion: of(|side| share(side.metrics.visitors, side.whole.visitors)),
+        custom_average: of(|side| side.custom.average()),
+        custom_total: of(|side| side.custom.total()),
     })
 }
 
 fn side<A: Ask>(question: &Question<'_, A>) -> Result<Side, QueryError> {
-    let line = question.total()?;
-    Ok(Side { metrics: line.metrics, whole: line.whole, seconds: time_spent(question)? })
+    let Line { metrics, whole, custom, .. } = question.total()?;
+    Ok(Side { metrics, whole, custom, seconds: time_spent(question)? })
 }
 
 /// The durations of events when the filter names events, the time on the page when it names a path, else the

@@ -8,27 +8,39 @@
 //! (in a series: of that bucket); lists keep the order of the engine, or restore it where two reports are merged.
 
 pub mod active;
+pub mod custom;
 pub mod events;
+pub mod goals;
 pub mod growth;
 pub mod list;
 pub mod numbers;
+pub mod options;
+pub mod overview;
 pub mod pages;
 pub mod period;
 pub mod platforms;
 pub mod referrers;
 pub mod selection;
 pub mod series;
+pub mod sort;
+pub mod tags;
 
 #[cfg(test)]
 pub(crate) mod fake;
 
+use std::sync::Arc;
+
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Cancelled, Filter, Group, Measures, Metrics, Order, Query, Report, Unit};
+use hitstone_engine::query::{
+    Cancelled, Filter, Group, GroupTest, Measures, Metrics, Order, Query, Report, Unit,
+};
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::SiteId;
 
-use period::Period;
+use custom::{Custom, CustomMetric};
+use period::{Period, Scale};
 use selection::Selection;
+use sort::{Search, Sort, SortBy};
 
 /// Whoever answers queries: the engine over a snapshot, or a test.
 pub trait Ask {
@@ -79,7 +91,7 @@ impl Page {
 pub struct Line {
     /// The texts of the group.
     pub keys: Vec<String>,
-    /// The slot of a cycle: the hour of the day or the hour of the week.
+    /// The slot of a cycle: the hour of the day, of the week, or the minute of the hour.
     pub slot: u16,
     /// The numbers of the group.
     pub metrics: Metrics,
@@ -89,11 +101,14 @@ pub struct Line {
     pub entries: u64,
     /// An average in whole seconds.
     pub seconds: u64,
+    /// The custom metric.
+    pub custom: Custom,
     /// Metadata keys of the group.
     pub meta_keys: Vec<String>,
 }
 
 /// A question about one site: who answers, and everything that holds for each of its queries.
+#[derive(Clone, Copy)]
 pub struct Question<'a, A: Ask> {
     /// Who answers.
     pub ask: &'a A,
@@ -109,6 +124,16 @@ pub struct Question<'a, A: Ask> {
     pub with_title: bool,
     /// The average time on page is wanted.
     pub with_time: bool,
+    /// What series have a line for.
+    pub scale: Scale,
+    /// What lists are ordered by; `None`: each by its own.
+    pub sort_by: Option<SortBy>,
+    /// The least comes first; `None`: as it is usual for what lists are ordered by.
+    pub ascending: Option<bool>,
+    /// Which lines of a list are wanted.
+    pub search: Option<&'a Arc<Search>>,
+    /// The custom metric.
+    pub custom: Option<&'a CustomMetric>,
 }
 
 impl<A: Ask> Question<'_, A> {
@@ -121,9 +146,22 @@ impl<A: Ask> Question<'_, A> {
             unit,
             group,
             measures: Measures::default(),
-            order: Order::Visitors,
+            number: None,
+            keep: None,
+            order: Order::VISITORS,
             limit: None,
         }
+    }
+
+    /// The order of a list that is ordered by `default` unless the reader wants another.
+    fn sort(&self, default: SortBy) -> Sort {
+        let by = self.sort_by.unwrap_or(default);
+        Sort { by, ascending: self.ascending.unwrap_or(by.is_ascending()) }
+    }
+
+    /// Which groups of a list are wanted, by their first texts.
+    fn keep(&self, text_count: usize) -> Option<GroupTest> {
+        self.search.map(|search| search.test(text_count))
     }
 
     /// The numbers of a query that has one group.
@@ -146,6 +184,7 @@ impl<A: Ask> Question<'_, A> {
     pub fn total(&self) -> Result<Line, QueryError> {
         let metrics = self.one(&self.query(Unit::Sessions, Group::All))?;
         let whole = if self.selection.is_empty() { metrics } else { self.whole()? };
-        Ok(Line { metrics, whole, ..Line::default() })
+        let custom = custom::of_all(self)?;
+        Ok(Line { metrics, whole, custom, ..Line::default() })
     }
 }

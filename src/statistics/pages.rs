@@ -7,12 +7,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Measures, Metrics, Order, Query, Unit};
+use hitstone_engine::query::{Group, Measures, Metrics, Query, Unit};
 use hitstone_engine::schema::Column;
 
 use super::list::to_lines;
 use super::numbers::mean_rounded;
 use super::selection::Selection;
+use super::sort::SortBy;
 use super::{Ask, Line, Question};
 
 const TIME_ON_PAGE: Measures = Measures { durations: false, time_on_page: true, meta_keys: false };
@@ -32,24 +33,62 @@ pub enum End {
 /// As [`Ask::ask`].
 pub fn pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
     let whole = question.whole()?;
-    let columns = if question.with_title { vec![Column::Path, Column::Title] } else { vec![Column::Path] };
-    let measures = if question.with_time { TIME_ON_PAGE } else { Measures::default() };
-    let query = Query {
-        measures,
-        limit: question.page.group_limit(),
-        ..question.query(Unit::PageViews, Group::Columns(columns))
-    };
-    let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
-    if !question.with_time {
-        return Ok(lines);
-    }
-    if question.with_title {
+    let query = question.query(Unit::PageViews, Group::Columns(columns(question)));
+    // With titles, the time is that of the path, which comes from another report.
+    let joins_time = question.with_time && question.with_title;
+    let sort = question.sort(SortBy::Visitors);
+    if joins_time && sort.by == SortBy::Seconds {
+        let mut lines = to_lines(question.ask.ask(&Query { keep: question.keep(2), ..query })?.rows, whole);
         let times = by_path(question, question.selection, &lines)?;
         fill_time(&mut lines, &times);
-    } else {
+        sort.lines(&mut lines);
+        return Ok(question.page.cut(lines));
+    }
+    let query = Query {
+        measures: if question.with_time { TIME_ON_PAGE } else { Measures::default() },
+        keep: question.keep(2),
+        order: sort.order(|metrics| time_of(metrics) as f64),
+        limit: question.page.group_limit(),
+        ..query
+    };
+    let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
+    if joins_time {
+        let times = by_path(question, question.selection, &lines)?;
+        fill_time(&mut lines, &times);
+    } else if question.with_time {
         lines.iter_mut().for_each(|line| line.seconds = time_of(&line.metrics));
     }
     Ok(lines)
+}
+
+/// One line a page on which events happened; views are events. Time is that of the page's views.
+///
+/// # Errors
+/// As [`Ask::ask`].
+pub fn event_pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
+    let whole = question.whole()?;
+    let mut query = question.query(Unit::Events, Group::Columns(columns(question)));
+    query.filter.rows.push((Column::Path, Box::new(|path| !path.is_empty())));
+    let sort = question.sort(SortBy::Visitors);
+    let query = Query { keep: question.keep(2), order: sort.order(|_| 0.0), ..query };
+    if question.with_time && sort.by == SortBy::Seconds {
+        let mut lines = to_lines(question.ask.ask(&query)?.rows, whole);
+        let times = by_path(question, question.selection, &lines)?;
+        fill_time(&mut lines, &times);
+        sort.lines(&mut lines);
+        return Ok(question.page.cut(lines));
+    }
+    let query = Query { limit: question.page.group_limit(), ..query };
+    let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
+    if question.with_time {
+        let times = by_path(question, question.selection, &lines)?;
+        fill_time(&mut lines, &times);
+    }
+    Ok(lines)
+}
+
+fn columns<A: Ask>(question: &Question<'_, A>) -> Vec<Column> {
+    if question.with_title { vec![Column::Path, Column::Title] } else { vec![Column::Path] }
 }
 
 /// One line a page that sessions began or ended with.
@@ -62,25 +101,41 @@ pub fn ends<A: Ask>(question: &Question<'_, A>, end: End) -> Result<Vec<Line>, Q
         End::Entry => Group::Entry(question.with_title),
         End::Exit => Group::Exit(question.with_title),
     };
+    let sort = question.sort(SortBy::Entries);
+    // Only what the report itself has can be cut before the rest is joined.
+    let joined = !matches!(sort.by, SortBy::Entries | SortBy::Key(_) | SortBy::Nothing);
     let query = Query {
-        order: Order::Sessions,
-        limit: question.page.group_limit(),
+        keep: question.keep(2),
+        order: sort.order(|_| 0.0),
+        limit: if joined { None } else { question.page.group_limit() },
         ..question.query(Unit::PageViews, group)
     };
-    let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
+    let mut lines = to_lines(question.ask.ask(&query)?.rows, whole);
+    if !joined {
+        lines = question.page.cut(lines);
+    }
+    fill_ends(question, end, &mut lines)?;
+    if joined {
+        sort.lines(&mut lines);
+        lines = question.page.cut(lines);
+    }
+    Ok(lines)
+}
+
+/// Adds to each line the numbers of those who saw the page at all, and its time.
+fn fill_ends<A: Ask>(question: &Question<'_, A>, end: End, lines: &mut [Line]) -> Result<(), QueryError> {
     let with_ends = question.selection.of_any_page();
-    let without_ends = with_ends.of_any_ends();
-    let seen = by_path(question, &without_ends, &lines)?;
-    for line in &mut lines {
+    let seen = by_path(question, &with_ends.of_any_ends(), lines)?;
+    for line in lines.iter_mut() {
         line.entries = line.metrics.sessions;
         line.metrics = path_of(line).and_then(|path| seen.get(path)).copied().unwrap_or_default();
     }
     if question.with_time && end == End::Entry {
         let has_ends = !(with_ends.entry_path.is_empty() && with_ends.exit_path.is_empty());
-        let times = if has_ends { by_path(question, &with_ends, &lines)? } else { seen };
-        fill_time(&mut lines, &times);
+        let times = if has_ends { by_path(question, &with_ends, lines)? } else { seen };
+        fill_time(lines, &times);
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// The numbers of each path that the lines name, under another selection.

@@ -5,12 +5,14 @@
 
 use std::ops::Range;
 
+use hitstone_engine::query::Clock;
 use hitstone_engine::units::TimestampMs;
-use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Span, Timestamp};
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const DAYS_A_WEEK: i64 = 7;
 
@@ -21,26 +23,63 @@ pub struct Period {
     first: Date,
     last: Date,
     span: Range<TimestampMs>,
-    /// A span that ends now and not at a day's edge.
-    window: bool,
+    shape: Shape,
 }
 
-/// The days of a period.
+/// What a period is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Whole days.
+    Days,
+    /// The last seconds.
+    Window,
+    /// Some minutes of a day: the first and the last.
+    Minutes(Time, Time),
+}
+
+/// What a series has a line for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// Days.
+    #[default]
+    Day,
+    /// Weeks that begin on this day.
+    Week(Weekday),
+    /// Months.
+    Month,
+    /// Years.
+    Year,
+}
+
+impl Scale {
+    /// The first date of the unit that holds `date`.
+    fn start(self, date: Date) -> Date {
+        match self {
+            Self::Day => date,
+            Self::Week(first) => plus_days(date, -i64::from(first.until(date.weekday()))),
+            Self::Month => date.first_of_month(),
+            Self::Year => date.first_of_year(),
+        }
+    }
+
+    /// The first date of the unit after the one that begins on `start`; stays within the calendar.
+    fn next(self, start: Date) -> Date {
+        match self {
+            Self::Day => plus_days(start, 1),
+            Self::Week(_) => plus_days(start, DAYS_A_WEEK),
+            Self::Month => start.saturating_add(Span::new().months(1)),
+            Self::Year => start.saturating_add(Span::new().years(1)),
+        }
+    }
+}
+
+/// The days (weeks, months, years) of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Days {
-    /// Every date, with its bucket; `None` for a date that the zone skipped.
+    /// The first date of each, with its bucket; `None` for a date that the zone skipped.
     pub dates: Vec<(Date, Option<usize>)>,
     /// The edges of the buckets.
     pub edges: Vec<TimestampMs>,
-}
-
-/// The hours of a period, each with its label.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hours {
-    /// The edges of the buckets.
-    pub edges: Vec<TimestampMs>,
-    /// The hour of the local week of each bucket: 0 is Monday from 00:00, 167 Sunday from 23:00.
-    pub hours_of_week: Vec<u16>,
 }
 
 impl Period {
@@ -49,7 +88,20 @@ impl Period {
         let (first, last) = (first.min(last), first.max(last));
         let start = day_start(&zone, first);
         let span = start..day_start(&zone, plus_days(last, 1)).max(start + 1);
-        Self { zone, first, last, span, window: false }
+        Self { zone, first, last, span, shape: Shape::Days }
+    }
+
+    /// The minutes of a day from `first` to `last`, both included, as the zone's clock shows them.
+    pub fn minutes(zone: TimeZone, date: Date, first: Time, last: Time) -> Self {
+        let (first, last) = (first.min(last), first.max(last));
+        let day = day_start(&zone, date)..day_start(&zone, plus_days(date, 1));
+        let start = earliest(&zone, date.to_datetime(first)).clamp(day.start, day.end);
+        let end = match latest(&zone, date.to_datetime(last)) {
+            (at, true) => at + MINUTE_MS,
+            (at, false) => at,
+        };
+        let span = start..end.min(day.end).max(start + 1);
+        Self { zone, first: date, last: date, span, shape: Shape::Minutes(first, last) }
     }
 
     /// The last seconds up to now, now included.
@@ -60,7 +112,7 @@ impl Period {
 
     fn window(zone: TimeZone, span: Range<TimestampMs>) -> Self {
         let (first, last) = (local_date(&zone, span.start), local_date(&zone, span.end - 1));
-        Self { zone, first, last, span, window: true }
+        Self { zone, first, last, span, shape: Shape::Window }
     }
 
     /// The span itself, end excluded.
@@ -68,12 +120,12 @@ impl Period {
         self.span.clone()
     }
 
-    /// The days, cut to the span.
-    pub fn day_buckets(&self) -> Days {
+    /// The days (weeks, months, years), cut to the span.
+    pub fn buckets(&self, scale: Scale) -> Days {
         let mut days = Days { dates: Vec::new(), edges: vec![self.span.start] };
-        let (mut date, mut edge) = (self.first, self.span.start);
+        let (mut date, mut edge) = (scale.start(self.first), self.span.start);
         loop {
-            let next = plus_days(date, 1);
+            let next = scale.next(date);
             let end = day_start(&self.zone, next).min(self.span.end);
             let bucket = (end > edge).then(|| {
                 days.edges.push(end);
@@ -81,7 +133,7 @@ impl Period {
             });
             days.dates.push((date, bucket));
             edge = edge.max(end);
-            if date >= self.last || next <= date {
+            if next > self.last || next <= date {
                 break;
             }
             date = next;
@@ -92,32 +144,33 @@ impl Period {
         days
     }
 
-    /// The hours, cut to the span: a new bucket wherever the local clock begins an hour or is set.
-    pub fn hour_buckets(&self) -> Hours {
-        let mut hours = Hours { edges: vec![self.span.start], hours_of_week: Vec::new() };
-        let mut at = self.span.start;
-        while at < self.span.end {
-            let offset_ms = offset_ms(&self.zone, at);
-            let clock_set = timestamp(at)
-                .and_then(|from| self.zone.following(from).next())
-                .map_or(self.span.end, |transition| transition.timestamp().as_millisecond())
-                .min(self.span.end);
-            while at < clock_set {
-                let local = at + offset_ms;
-                hours.hours_of_week.push(hour_of_week(local));
-                at = (at + HOUR_MS - local.rem_euclid(HOUR_MS)).min(clock_set);
-                hours.edges.push(at);
+    /// The zone's clock: slots of a cycle, of which the first begins at midnight (of a Monday, for a cycle of a week).
+    pub fn clock(&self, slot_ms: i64, slot_count: u16) -> Clock {
+        // 1970-01-01 was a Thursday, three days after a Monday; for shorter cycles whole days make no difference.
+        let shift = |at| offset_ms(&self.zone, at) + 3 * DAY_MS;
+        let mut pieces = vec![(self.span.start, shift(self.span.start))];
+        let transitions = timestamp(self.span.start).into_iter().flat_map(|from| self.zone.following(from));
+        for at in transitions.map(|transition| transition.timestamp().as_millisecond()) {
+            if at >= self.span.end {
+                break;
             }
+            pieces.push((at, shift(at)));
         }
-        hours
+        Clock { pieces, slot_ms, slot_count }
     }
 
     /// The period that this one is compared with: as many days just before; of a single day the same weekday of
-    /// the week before, and when that day is today only up to the same time of day; of a window the same the day
-    /// before.
+    /// the week before, and when that day is today only up to the same time of day; of a part of a day the same the
+    /// day before.
     pub fn previous(&self, now_ms: TimestampMs) -> Self {
-        if self.window {
-            return Self::window(self.zone.clone(), self.span.start - DAY_MS..self.span.end - DAY_MS);
+        match self.shape {
+            Shape::Window => {
+                return Self::window(self.zone.clone(), self.span.start - DAY_MS..self.span.end - DAY_MS);
+            }
+            Shape::Minutes(first, last) => {
+                return Self::minutes(self.zone.clone(), plus_days(self.first, -1), first, last);
+            }
+            Shape::Days => {}
         }
         if self.first < self.last {
             let count = day_number(self.last) - day_number(self.first) + 1;
@@ -150,18 +203,7 @@ pub fn day_number(date: Date) -> i64 {
 
 /// The first moment of a date in the zone; of a date that the zone skipped, the moment at which it was skipped.
 fn day_start(zone: &TimeZone, date: Date) -> TimestampMs {
-    let midnight = day_number(date) * DAY_MS;
-    match zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).offset() {
-        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
-            midnight - i64::from(offset.seconds()) * 1000
-        }
-        AmbiguousOffset::Gap { before, .. } => {
-            let after_gap = midnight - i64::from(before.seconds()) * 1000;
-            timestamp(after_gap + 1)
-                .and_then(|at| zone.preceding(at).next())
-                .map_or(after_gap, |transition| transition.timestamp().as_millisecond())
-        }
-    }
+    earliest(zone, date.at(0, 0, 0, 0))
 }
 
 /// The moment of `date` at which the zone's clock shows the same as at `now_ms`.
@@ -173,10 +215,38 @@ fn same_time_of_day(zone: &TimeZone, now_ms: TimestampMs, date: Date) -> Timesta
         .map_or(day_start(zone, date) + time_of_day, |at| at.as_millisecond())
 }
 
-fn hour_of_week(local_ms: i64) -> u16 {
-    // 1970-01-01 was a Thursday, the fourth day of a week that starts on Monday.
-    let day = (local_ms.div_euclid(DAY_MS) + 3).rem_euclid(DAYS_A_WEEK);
-    (day * 24 + local_ms.rem_euclid(DAY_MS) / HOUR_MS) as u16
+/// The first moment at which the zone's clock shows `time`, or passes over it.
+fn earliest(zone: &TimeZone, time: DateTime) -> TimestampMs {
+    let local = local_ms(time);
+    match zone.to_ambiguous_timestamp(time).offset() {
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
+            local - i64::from(offset.seconds()) * 1000
+        }
+        AmbiguousOffset::Gap { before, .. } => gap(zone, local - i64::from(before.seconds()) * 1000),
+    }
+}
+
+/// The last moment at which the zone's clock shows `time`, and `true`; or when it passed over it, and `false`.
+fn latest(zone: &TimeZone, time: DateTime) -> (TimestampMs, bool) {
+    let local = local_ms(time);
+    match zone.to_ambiguous_timestamp(time).offset() {
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { after: offset, .. } => {
+            (local - i64::from(offset.seconds()) * 1000, true)
+        }
+        AmbiguousOffset::Gap { before, .. } => (gap(zone, local - i64::from(before.seconds()) * 1000), false),
+    }
+}
+
+/// When the clock was put forward, given a moment at or after that, before the next change.
+fn gap(zone: &TimeZone, after: TimestampMs) -> TimestampMs {
+    timestamp(after + 1)
+        .and_then(|at| zone.preceding(at).next())
+        .map_or(after, |transition| transition.timestamp().as_millisecond())
+}
+
+fn local_ms(time: DateTime) -> i64 {
+    let midnight = day_number(time.date()) * DAY_MS;
+    midnight + i64::from(time.hour()) * HOUR_MS + i64::from(time.minute()) * MINUTE_MS
 }
 
 fn offset_ms(zone: &TimeZone, at: TimestampMs) -> i64 {

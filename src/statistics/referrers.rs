@@ -7,7 +7,8 @@ use hitstone_engine::query::{Group, Order, Query, Unit};
 use hitstone_engine::schema::Column;
 
 use super::list::{List, lines};
-use super::{Ask, Line, Question};
+use super::sort::SortBy;
+use super::{Ask, Line, Page, Question};
 
 /// One line a referrer. Keys of a line are its name and a URL; of a group of URLs it is the least.
 ///
@@ -15,11 +16,26 @@ use super::{Ask, Line, Question};
 /// As [`Ask::ask`].
 pub fn referrers<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
     let about_referrers = |column: &Column| matches!(column, Column::Referrer | Column::ReferrerName);
+    let list = |columns: &'static [Column]| List {
+        columns,
+        unit: Unit::Sessions,
+        searched: columns.len(),
+        blank_together: false,
+    };
     if question.selection.attributes.iter().any(|(column, _)| about_referrers(column)) {
-        let columns = &[Column::ReferrerName, Column::Referrer];
-        return lines(question, List { columns, blank_together: false });
+        return lines(question, list(&[Column::ReferrerName, Column::Referrer]));
     }
-    let mut lines = lines(question, List { columns: &[Column::ReferrerName], blank_together: false })?;
+    let names = list(&[Column::ReferrerName]);
+    if question.sort_by != Some(SortBy::Key(1)) {
+        return with_urls(question, lines(question, names)?);
+    }
+    let whole = Page { offset: 0, limit: None };
+    let mut lines = with_urls(question, lines(&Question { page: whole, ..*question }, names)?)?;
+    question.sort(SortBy::Key(1)).lines(&mut lines);
+    Ok(question.page.cut(lines))
+}
+
+fn with_urls<A: Ask>(question: &Question<'_, A>, mut lines: Vec<Line>) -> Result<Vec<Line>, QueryError> {
     let urls = least_urls(question, &lines)?;
     for line in &mut lines {
         let url = line.keys.first().and_then(|name| urls.get(name)).cloned().unwrap_or_default();
@@ -39,7 +55,7 @@ fn least_urls<A: Ask>(
         return Ok(urls);
     }
     let group = Group::Columns(vec![Column::ReferrerName, Column::Referrer]);
-    let mut query = Query { order: Order::Keys, ..question.query(Unit::Sessions, group) };
+    let mut query = Query { order: Order::KEYS, ..question.query(Unit::Sessions, group) };
     query.filter.attributes.push((Column::ReferrerName, Box::new(move |name| wanted.contains(name))));
     query.filter.attributes.push((Column::Referrer, Box::new(|url| !url.is_empty())));
     for row in question.ask.ask(&query)?.rows {

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use hitstone_engine::query::{EventTest, Filter, MapTest, TextTest, ValueTest};
+use hitstone_engine::event::Pairs;
+use hitstone_engine::query::{EventTest, Filter, PairsTest, TextTest};
 use hitstone_engine::schema::Column;
 use hitstone_engine::units::{SessionId, VisitorId};
 use regex::Regex;
@@ -71,32 +72,38 @@ impl Texts {
         let texts = self.clone();
         Box::new(move |text| texts.holds(text))
     }
-
-    /// A missing key compares as the empty text.
-    fn value_test(&self) -> ValueTest {
-        let texts = self.clone();
-        Box::new(move |value| texts.holds(value.unwrap_or_default()))
-    }
 }
 
 /// Conditions on the tags or the metadata of a row; all must hold.
 #[derive(Debug, Clone)]
 pub enum PairIs {
-    /// The key is there (`true`) or is not.
-    Key(String, bool),
+    /// One of the keys is wanted (if there are any wanted ones), and none is unwanted. The absent key stands for
+    /// "no key at all".
+    Keys(Texts),
     /// The value of the key passes; a missing key compares as the empty text.
     Value(String, Texts),
 }
 
 impl PairIs {
-    fn test(&self) -> MapTest {
+    fn holds(&self, pairs: Pairs<'_>) -> bool {
         match self {
-            Self::Key(key, wanted) => {
-                let wanted = *wanted;
-                MapTest { key: key.clone(), test: Box::new(move |value| value.is_some() == wanted) }
+            Self::Value(key, texts) => texts.holds(pairs.get(key).unwrap_or_default()),
+            Self::Keys(texts) => {
+                let occurs = |is: &TextIs| {
+                    if is.is_absent() {
+                        pairs.0.is_empty()
+                    } else {
+                        pairs.iter().any(|pair| is.holds(pair.0))
+                    }
+                };
+                (texts.any.is_empty() || texts.any.iter().any(occurs)) && !texts.none.iter().any(occurs)
             }
-            Self::Value(key, texts) => MapTest { key: key.clone(), test: texts.value_test() },
         }
+    }
+
+    fn test(&self) -> PairsTest {
+        let is = self.clone();
+        Box::new(move |pairs| is.holds(pairs))
     }
 }
 
@@ -123,6 +130,8 @@ pub struct Selection {
     pub tags: Vec<PairIs>,
     /// One session.
     pub session: Option<(VisitorId, SessionId)>,
+    /// What these want is wanted as well.
+    pub and: Vec<Selection>,
 }
 
 impl Selection {
@@ -135,68 +144,106 @@ impl Selection {
             && self.meta.is_empty()
             && self.tags.is_empty()
             && self.session.is_none()
+            && self.and.iter().all(Self::is_empty)
     }
 
     /// Whether sessions are selected by their events.
     pub fn has_event(&self) -> bool {
-        !self.event.is_empty() || !self.meta.is_empty()
+        !self.event.is_empty() || !self.meta.is_empty() || self.and.iter().any(Self::has_event)
+    }
+
+    /// Whether sessions are selected by an event that happened in them.
+    pub fn has_wanted_event(&self) -> bool {
+        self.event.any.iter().any(|is| !is.is_absent())
+            || self.event.none.iter().any(TextIs::is_absent)
+            || !self.meta.is_empty()
+            || self.and.iter().any(Self::has_wanted_event)
     }
 
     /// Whether rows are selected, not sessions.
     pub fn selects_rows(&self) -> bool {
         !(self.path.is_empty() && self.pattern.is_empty() && self.hostname.is_empty() && self.tags.is_empty())
+            || self.and.iter().any(Self::selects_rows)
     }
 
     /// The same without what selects pages: path, pattern and tags.
     pub fn of_any_page(&self) -> Self {
         let (path, pattern) = Default::default();
-        Self { path, pattern, tags: Vec::new(), ..self.clone() }
+        let and = self.and.iter().map(Self::of_any_page).collect();
+        Self { path, pattern, tags: Vec::new(), and, ..self.clone() }
     }
 
     /// The same without entry and exit path.
     pub fn of_any_ends(&self) -> Self {
         let (entry_path, exit_path) = Default::default();
-        Self { entry_path, exit_path, ..self.clone() }
+        let and = self.and.iter().map(Self::of_any_ends).collect();
+        Self { entry_path, exit_path, and, ..self.clone() }
+    }
+
+    /// The one tag that is asked for, when the conditions name just one.
+    pub fn one_tag(&self) -> Option<&str> {
+        let mut keys = self.tags.iter().filter_map(|is| match is {
+            PairIs::Keys(texts) => Some(texts),
+            PairIs::Value(..) => None,
+        });
+        let key = keys.next()?.exact();
+        if keys.next().is_some() { None } else { key }
     }
 
     /// The engine's filter.
     pub fn filter(&self) -> Filter {
-        let rows =
-            [(Column::Path, &self.path), (Column::Path, &self.pattern), (Column::Hostname, &self.hostname)];
-        let optional = |texts: &Texts| (!texts.is_empty()).then(|| texts.test());
-        Filter {
-            attributes: self.attributes.iter().map(|(column, texts)| (*column, texts.test())).collect(),
-            entry_path: optional(&self.entry_path),
-            exit_path: optional(&self.exit_path),
-            events: self.event_tests(),
-            rows: rows
-                .iter()
-                .filter(|(_, texts)| !texts.is_empty())
-                .map(|(column, texts)| (*column, texts.test()))
-                .collect(),
-            tags: self.tags.iter().map(PairIs::test).collect(),
-            session: self.session,
-        }
+        let mut filter = Filter::default();
+        self.add_to(&mut filter);
+        filter
     }
 
-    /// One test for an event that must have happened, one for events that must not, one for "no event at all".
+    fn add_to(&self, filter: &mut Filter) {
+        let given = |texts: &&Texts| !texts.is_empty();
+        filter.attributes.extend(self.attributes.iter().map(|(column, texts)| (*column, texts.test())));
+        let rows =
+            [(Column::Path, &self.path), (Column::Path, &self.pattern), (Column::Hostname, &self.hostname)];
+        let rows = rows.into_iter().filter(|(_, texts)| given(texts));
+        filter.rows.extend(rows.map(|(column, texts)| (column, texts.test())));
+        filter.tags.extend(self.tags.iter().map(PairIs::test));
+        filter.events.extend(self.event_tests());
+        for (place, texts) in
+            [(&mut filter.entry_path, &self.entry_path), (&mut filter.exit_path, &self.exit_path)]
+        {
+            if !texts.is_empty() {
+                *place = Some(both(place.take(), texts.test()));
+            }
+        }
+        filter.session = filter.session.or(self.session);
+        self.and.iter().for_each(|selection| selection.add_to(filter));
+    }
+
+    /// At most one test for an event that must have happened, one for events that must not, one for "no event".
     fn event_tests(&self) -> Vec<EventTest> {
         let named = |list: &[TextIs]| list.iter().filter(|is| !is.is_absent()).cloned().collect::<Vec<_>>();
         let (wanted, unwanted) = (named(&self.event.any), named(&self.event.none));
-        let any_wanted = self.event.none.iter().any(TextIs::is_absent);
+        let any_wanted = self.event.none.iter().any(TextIs::is_absent) || !self.meta.is_empty();
         let none_wanted = self.event.any.iter().any(TextIs::is_absent);
         let mut tests = Vec::new();
-        if !wanted.is_empty() || any_wanted || !self.meta.is_empty() {
-            let meta = self.meta.iter().map(PairIs::test).collect();
-            tests.push(EventTest { name: one_of(wanted), meta, negated: false });
+        let mut push = |names, meta, negated, or_no_event| {
+            tests.push(EventTest { name: one_of(names), meta, negated, or_no_event });
+        };
+        if none_wanted && wanted.is_empty() {
+            push(Vec::new(), Vec::new(), true, false);
+        }
+        if !wanted.is_empty() || any_wanted {
+            push(wanted, self.meta.iter().map(PairIs::test).collect(), false, none_wanted && !any_wanted);
         }
         if !unwanted.is_empty() {
-            tests.push(EventTest { name: one_of(unwanted), meta: Vec::new(), negated: true });
-        }
-        if none_wanted {
-            tests.push(EventTest { name: None, meta: Vec::new(), negated: true });
+            push(unwanted, Vec::new(), true, false);
         }
         tests
+    }
+}
+
+fn both(first: Option<TextTest>, second: TextTest) -> TextTest {
+    match first {
+        Some(first) => Box::new(move |text| first(text) && second(text)),
+        None => second,
     }
 }
 
@@ -227,10 +274,26 @@ mod tests {
 
     #[test]
     fn a_missing_key_compares_as_empty() {
-        let test = PairIs::Value("k".into(), Texts { any: vec![], none: vec![exactly("x")] }).test();
-        assert!((test.test)(None) && (test.test)(Some("y")) && !(test.test)(Some("x")));
-        let key = PairIs::Key("k".into(), false).test();
-        assert!((key.test)(None) && !(key.test)(Some("")));
+        let is = PairIs::Value("k".into(), Texts { any: vec![], none: vec![exactly("x")] });
+        assert!(is.holds(Pairs("")) && is.holds(Pairs("1:k1:y")) && !is.holds(Pairs("1:k1:x")));
+    }
+
+    #[test]
+    fn keys_are_looked_for() {
+        let keys = |any: &[&str], none: &[&str]| {
+            let texts = |list: &[&str]| list.iter().map(|key| exactly(key)).collect();
+            PairIs::Keys(Texts { any: texts(any), none: texts(none) })
+        };
+        let (nothing, a, both) = (Pairs(""), Pairs("1:a0:"), Pairs("1:a0:1:b0:"));
+        for (is, want) in [
+            (keys(&["a"], &[]), [false, true, true]),
+            (keys(&["b", "c"], &[]), [false, false, true]),
+            (keys(&[], &["b"]), [true, true, false]),
+            (keys(&["", "b"], &[]), [true, false, true]),
+            (keys(&[], &[""]), [false, true, true]),
+        ] {
+            assert_eq!([nothing, a, both].map(|pairs| is.holds(pairs)), want, "{is:?}");
+        }
     }
 
     #[test]
@@ -239,20 +302,26 @@ mod tests {
             let texts = |list: &[&str]| list.iter().map(|name| exactly(name)).collect();
             let selection = Selection {
                 event: Texts { any: texts(any), none: texts(none) },
-                meta: (0..meta).map(|_| PairIs::Key("k".into(), true)).collect(),
+                meta: (0..meta)
+                    .map(|_| PairIs::Keys(Texts { any: vec![exactly("k")], none: vec![] }))
+                    .collect(),
                 ..Selection::default()
             };
             let of = |test: EventTest| {
                 let names = test.name.map(|name| ["a", "b", "c"].map(&name));
-                (names, test.meta.len(), test.negated)
+                (names, test.meta.len(), test.negated, test.or_no_event)
             };
             selection.event_tests().into_iter().map(of).collect::<Vec<_>>()
         };
+        let (no_event, a, ab) = ((None, 0, true, false), [true, false, false], [true, true, false]);
         assert!(tests(&[], &[], 0).is_empty());
-        assert_eq!(tests(&["a", "b"], &[], 1), [(Some([true, true, false]), 1, false)]);
-        assert_eq!(tests(&[], &["a"], 0), [(Some([true, false, false]), 0, true)]);
-        assert_eq!(tests(&[], &["a"], 1), [(None, 1, false), (Some([true, false, false]), 0, true)]);
-        assert_eq!(tests(&[""], &[], 0), [(None, 0, true)]);
-        assert_eq!(tests(&[], &[""], 0), [(None, 0, false)]);
+        assert_eq!(tests(&["a", "b"], &[], 1), [(Some(ab), 1, false, false)]);
+        assert_eq!(tests(&[], &["a"], 0), [(Some(a), 0, true, false)]);
+        assert_eq!(tests(&[], &["a"], 1), [(None, 1, false, false), (Some(a), 0, true, false)]);
+        assert_eq!(tests(&[""], &[], 0), [no_event]);
+        assert_eq!(tests(&[], &[""], 0), [(None, 0, false, false)]);
+        assert_eq!(tests(&["a", ""], &[], 0), [(Some(a), 0, false, true)]);
+        assert_eq!(tests(&["a", ""], &[], 1), [(Some(a), 1, false, false)]);
+        assert_eq!(tests(&[""], &[], 1), [no_event, (None, 1, false, false)]);
     }
 }

@@ -1,13 +1,13 @@
-//! Statistics by time: one line a day, an hour of the day, an hour of the week.
+//! Statistics by time: one line a day (week, month, year), or what the clock shows.
 //!
 //! A series is complete: days without anything have a line of zeros. The whole of a day is that day's; the whole
 //! of an hour of the day is the period's.
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Filter, Group, Measures, Metrics, Query, Unit};
+use hitstone_engine::query::{Filter, Group, GroupRow, Measures, Metrics, Query, Unit};
 
 use super::numbers::mean_rounded;
-use super::{Ask, Line, Question};
+use super::{Ask, Line, Question, custom};
 
 /// What a line of a day shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,44 +20,59 @@ pub enum Daily {
     TimeOnPage,
 }
 
-/// Which cycle hours are counted in.
+/// Which cycle of a clock is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cycle {
-    /// 24 hours.
+    /// The 60 minutes of an hour.
+    Hour,
+    /// The 24 hours of a day.
     Day,
-    /// 168 hours, Monday from 00:00 first.
+    /// The 168 hours of a week, Monday from 00:00 first.
     Week,
 }
 
-/// One line a day; its key is the local date.
+impl Cycle {
+    fn slot(self) -> (i64, u16) {
+        match self {
+            Self::Hour => (60_000, 60),
+            Self::Day => (3_600_000, 24),
+            Self::Week => (3_600_000, 168),
+        }
+    }
+}
+
+/// One line a day (week, month, year); its key is the first date.
 ///
 /// # Errors
 /// As [`Ask::ask`].
-pub fn by_day<A: Ask>(question: &Question<'_, A>, daily: Daily) -> Result<Vec<Line>, QueryError> {
-    let days = question.period.day_buckets();
+pub fn by_unit<A: Ask>(question: &Question<'_, A>, daily: Daily) -> Result<Vec<Line>, QueryError> {
+    let units = question.period.buckets(question.scale);
     let (unit, measures) = match daily {
         Daily::Counts => (Unit::Sessions, Measures::default()),
         Daily::SessionDuration => (Unit::Sessions, Measures { durations: true, ..Measures::default() }),
         Daily::TimeOnPage => (Unit::PageViews, Measures { time_on_page: true, ..Measures::default() }),
     };
-    let query = Query { measures, ..question.query(unit, Group::Buckets(days.edges.clone())) };
-    let rows = question.ask.ask(&query)?.rows;
-    let whole = if daily == Daily::Counts && !question.selection.is_empty() {
-        let group = Group::Buckets(days.edges);
-        question.ask.ask(&Query { filter: Filter::default(), ..question.query(unit, group) })?.rows
-    } else {
-        rows.clone()
-    };
-    let numbers = |rows: &[hitstone_engine::query::GroupRow], bucket: Option<usize>| -> Metrics {
+    let group = || Group::Buckets(units.edges.clone());
+    let rows = question.ask.ask(&Query { measures, ..question.query(unit, group()) })?.rows;
+    let (mut whole, mut customs) = (rows.clone(), Vec::new());
+    if daily == Daily::Counts {
+        if !question.selection.is_empty() {
+            let unfiltered = Query { filter: Filter::default(), ..question.query(unit, group()) };
+            whole = question.ask.ask(&unfiltered)?.rows;
+        }
+        customs = custom::by_group(question, group())?;
+    }
+    let numbers = |rows: &[GroupRow], bucket: Option<usize>| -> Metrics {
         bucket.and_then(|bucket| rows.get(bucket)).map(|row| row.metrics).unwrap_or_default()
     };
-    let lines = days.dates.into_iter().map(|(date, bucket)| {
-        let metrics = numbers(&rows, bucket);
+    let lines = units.dates.iter().map(|(date, bucket)| {
+        let metrics = numbers(&rows, *bucket);
         Line {
             keys: vec![date.to_string()],
             metrics,
-            whole: numbers(&whole, bucket),
+            whole: numbers(&whole, *bucket),
             seconds: seconds(daily, &metrics),
+            custom: bucket.and_then(|bucket| customs.get(bucket)).copied().unwrap_or_default(),
             ..Line::default()
         }
     });
@@ -72,23 +87,21 @@ fn seconds(daily: Daily, metrics: &Metrics) -> u64 {
     }
 }
 
-/// One line an hour of the cycle, over page views at their own time.
+/// One line a slot of the cycle, over page views at their own time.
 ///
 /// # Errors
 /// As [`Ask::ask`].
-pub fn by_hour<A: Ask>(question: &Question<'_, A>, cycle: Cycle) -> Result<Vec<Line>, QueryError> {
+pub fn by_clock<A: Ask>(question: &Question<'_, A>, cycle: Cycle) -> Result<Vec<Line>, QueryError> {
     let whole = question.whole()?;
-    let hours = question.period.hour_buckets();
-    let slot_count = match cycle {
-        Cycle::Day => 24,
-        Cycle::Week => 168,
-    };
-    let slots = hours.hours_of_week.iter().map(|hour| hour % slot_count).collect();
-    let group = Group::Cycle { edges: hours.edges, slots, slot_count };
-    let rows = question.ask.ask(&question.query(Unit::PageViews, group))?.rows;
+    let (slot_ms, slot_count) = cycle.slot();
+    let group = || Group::Clock(question.period.clock(slot_ms, slot_count));
+    let rows = question.ask.ask(&question.query(Unit::PageViews, group()))?.rows;
+    let customs = custom::by_group(question, group())?;
     let lines = (0..slot_count).map(|slot| {
-        let metrics = rows.get(usize::from(slot)).map(|row| row.metrics).unwrap_or_default();
-        Line { slot, metrics, whole, ..Line::default() }
+        let at = usize::from(slot);
+        let metrics = rows.get(at).map(|row| row.metrics).unwrap_or_default();
+        let custom = customs.get(at).copied().unwrap_or_default();
+        Line { slot, metrics, whole, custom, ..Line::default() }
     });
     Ok(question.page.cut(lines.collect()))
 }

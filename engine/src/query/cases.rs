@@ -70,7 +70,9 @@ fn query(filter: Filter, unit: Unit, group: Group) -> Query {
         unit,
         group,
         measures,
-        order: Order::Visitors,
+        number: None,
+        keep: None,
+        order: Order::VISITORS,
         limit: Some(25),
     }
 }
@@ -80,7 +82,7 @@ fn is(wanted: &'static str) -> TextTest {
 }
 
 fn event(name: &'static str, negated: bool) -> EventTest {
-    EventTest { name: Some(is(name)), meta: Vec::new(), negated }
+    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false }
 }
 
 fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {
@@ -151,18 +153,20 @@ fn lists_are_read_where_they_are_short() {
 fn questions_without_meaning_are_refused() {
     let attribute_as_row = || Filter { rows: vec![(Column::Country, is("de"))], ..Filter::default() };
     let row_as_attribute = || Filter { attributes: vec![(Column::Path, is("/"))], ..Filter::default() };
-    let cycle = |slots: Vec<u16>| Group::Cycle { edges: vec![0, 1, 2], slots, slot_count: 2 };
+    let clock = |pieces: Vec<(i64, i64)>, slot_ms| Group::Clock(Clock { pieces, slot_ms, slot_count: 2 });
     let cases = [
         query(attribute_as_row(), Unit::Rows, Group::All),
         query(row_as_attribute(), Unit::Rows, Group::All),
         query(Filter::default(), Unit::Sessions, Group::Columns(vec![Column::Path])),
         query(Filter::default(), Unit::Sessions, Group::Columns(Vec::new())),
         query(Filter::default(), Unit::Sessions, Group::Columns(vec![Column::Country; 4])),
-        query(Filter::default(), Unit::PageViews, Group::MetaValue("key".into())),
+        query(Filter::default(), Unit::PageViews, Group::Pairs(PairsColumn::EventMeta, PairsPart::Keys)),
         query(Filter::default(), Unit::Sessions, Group::Buckets(vec![5])),
         query(Filter::default(), Unit::Sessions, Group::Buckets(vec![5, 4])),
-        query(Filter::default(), Unit::Sessions, cycle(vec![0])),
-        query(Filter::default(), Unit::Sessions, cycle(vec![0, 2])),
+        query(Filter::default(), Unit::Sessions, Group::Pairs(PairsColumn::Tags, PairsPart::Keys)),
+        query(Filter::default(), Unit::Sessions, clock(vec![], 1)),
+        query(Filter::default(), Unit::Sessions, clock(vec![(1, 0), (0, 0)], 1)),
+        query(Filter::default(), Unit::Sessions, clock(vec![(0, 0)], 0)),
     ];
     for query in &cases {
         assert!(matches!(ask(&[], query), Err(QueryError::Invalid(_))));

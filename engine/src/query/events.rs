@@ -32,7 +32,7 @@ impl<'a> EventFilter<'a> {
         let metas = if test.meta.is_empty() || names == Mask::Never {
             Mask::Always
         } else {
-            sessions.map_mask(Column::EventMeta, &test.meta, guard)?
+            sessions.pairs_mask(Column::EventMeta, &test.meta, guard)?
         };
         let table = &sessions.table;
         Ok(Self {
@@ -52,19 +52,27 @@ impl<'a> EventFilter<'a> {
         if self.listed.as_ref().is_some_and(|listed| !listed.contains(session)) {
             return false;
         }
-        let row = |session: usize| table.first_row.get(session).map_or(0, |&row| row as usize);
-        let rows = row(session)..row(session + 1);
-        let first = rows.start;
-        let kinds = table.kind.get(rows).unwrap_or_default();
-        kinds.iter().enumerate().any(|(at, kind)| {
-            kind & ROW_KIND_MASK == Kind::Event as u8
-                && self.names.1.passes(self.names.0.get(first + at))
-                && self.metas.1.passes(self.metas.0.get(first + at))
+        event_rows(table, session).any(|row| {
+            self.names.1.passes(self.names.0.get(row)) && self.metas.1.passes(self.metas.0.get(row))
         })
+    }
+
+    /// Whether any custom event happened in the session.
+    pub fn any_event(table: &SiteTable<'_>, session: usize) -> bool {
+        event_rows(table, session).next().is_some()
     }
 
     /// The masks, for statistics in which the test selects rows as well.
     pub fn into_row_masks(self) -> impl Iterator<Item = (Codes<'a>, Mask)> {
         [self.names, self.metas].into_iter().filter(|(_, mask)| *mask != Mask::Always)
     }
+}
+
+/// The session's rows that are custom events.
+fn event_rows(table: &SiteTable<'_>, session: usize) -> impl Iterator<Item = usize> {
+    let row = |session: usize| table.first_row.get(session).map_or(0, |&row| row as usize);
+    let (first, end) = (row(session), row(session + 1));
+    let kinds = table.kind.get(first..end).unwrap_or_default();
+    let is_event = |kind: &u8| kind & ROW_KIND_MASK == Kind::Event as u8;
+    kinds.iter().enumerate().filter(move |(_, kind)| is_event(kind)).map(move |(at, _)| first + at)
 }

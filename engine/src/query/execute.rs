@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
-use super::keys::{KeyColumn, Place, SourceKey, TimeKey};
+use super::keys::{ClockKey, KeyColumn, Place, SourceKey, TimeKey};
 use super::metadata::{KeySets, MetaKeys};
+use super::numbers::{NumberColumn, SharedSums};
 use super::report::{self, Grouping};
 use super::walk::{Counted, Part, Walk, What};
-use super::{Cancelled, Group, Query, Recurring, Report, Source, Unit};
+use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::scan::batch::RowColumns;
@@ -44,19 +45,25 @@ pub fn execute(
         prepared.extend(prepare(source, number, query, unit, &mut guard)?);
     }
     let buckets = match &query.group {
-        Group::Buckets(edges) | Group::Cycle { edges, .. } => Some(Buckets::new(edges)),
+        Group::Buckets(edges) => Some(Buckets::new(edges)),
         _ => None,
     };
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
-    let shared = Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets };
+    let sums = SharedSums::default();
+    let shared =
+        Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets, sums: &sums };
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let group_count = fixed_group_count(&query.group);
     let counter = Counter::new(group_count.unwrap_or(0));
     let counts = Walk::new(parts(&prepared, sources, recurring, &shared), query.span.clone(), counter)
         .finish(&mut guard)?;
-    let grouping =
-        Grouping { groups: &groups.borrow(), dictionaries: &dictionaries, key_sets: &key_sets.borrow() };
+    let grouping = Grouping {
+        groups: &groups.borrow(),
+        dictionaries: &dictionaries,
+        key_sets: &key_sets.borrow(),
+        sums: &sums.borrow(),
+    };
     Ok(report::make(query, &counts, group_count, &grouping))
 }
 
@@ -65,7 +72,7 @@ fn fixed_group_count(group: &Group) -> Option<usize> {
     match group {
         Group::All => Some(1),
         Group::Buckets(edges) => Some(edges.len() - 1),
-        Group::Cycle { slot_count, .. } => Some(usize::from(*slot_count)),
+        Group::Clock(clock) => Some(usize::from(clock.slot_count)),
         _ => None,
     }
 }
@@ -78,14 +85,20 @@ fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     if query.filter.rows.iter().any(|(column, _)| column.is_attribute()) {
         return invalid("attributes of sessions cannot be tested as texts of rows");
     }
+    if query.number.is_some() && unit != Unit::Events {
+        return invalid("numbers are read from custom events only");
+    }
     match &query.group {
-        Group::Buckets(edges) | Group::Cycle { edges, .. } if edges.len() < 2 || !edges.is_sorted() => {
+        Group::Buckets(edges) if edges.len() < 2 || !edges.is_sorted() => {
             invalid("bucket edges must be sorted and at least two")
         }
-        Group::Cycle { edges, slots, slot_count }
-            if slots.len() + 1 != edges.len() || slots.iter().any(|slot| slot >= slot_count) =>
+        Group::Clock(Clock { pieces, slot_ms, slot_count })
+            if pieces.is_empty()
+                || !pieces.is_sorted_by_key(|piece| piece.0)
+                || *slot_ms < 1
+                || *slot_count < 1 =>
         {
-            invalid("each bucket needs a slot below the number of slots")
+            invalid("a clock needs sorted pieces and slots")
         }
         Group::Columns(columns) if columns.is_empty() || columns.len() > KEY_COLUMNS_MAX => {
             invalid("groups are made by one to three columns")
@@ -93,7 +106,12 @@ fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
         Group::Columns(columns) if unit == Unit::Sessions && columns.iter().any(|c| !c.is_attribute()) => {
             invalid("texts of rows can group rows only, not sessions")
         }
-        Group::MetaValue(_) if unit != Unit::Events => invalid("metadata can group custom events only"),
+        Group::Pairs(PairsColumn::EventMeta, _) if unit != Unit::Events => {
+            invalid("metadata can group custom events only")
+        }
+        Group::Pairs(PairsColumn::Tags, _) if unit == Unit::Sessions => {
+            invalid("tags can group rows only, not sessions")
+        }
         _ => Ok(()),
     }
 }
@@ -140,6 +158,7 @@ struct Shared<'q, 'a> {
     buckets: Option<&'q Buckets>,
     groups: &'q RefCell<Groups<'a>>,
     key_sets: &'q RefCell<KeySets<'a>>,
+    sums: &'q SharedSums,
 }
 
 fn parts<'q, 'a>(
@@ -158,6 +177,10 @@ fn parts<'q, 'a>(
             let codes = table.codes(Column::EventMeta);
             MetaKeys::new(table.kind, codes, table.dictionary(Column::EventMeta), shared.key_sets)
         });
+        let number = shared.query.number.as_ref().map(|number| {
+            let codes = table.codes(Column::EventMeta);
+            NumberColumn::new(number, codes, table.dictionary(Column::EventMeta), shared.sums)
+        });
         Part {
             prepared,
             sessions: session_columns(table, recurring.of_source(prepared.source), stamps[prepared.source]),
@@ -165,6 +188,7 @@ fn parts<'q, 'a>(
             counted: counted(table, shared),
             key: source_key(prepared, shared),
             meta_keys,
+            number,
         }
     };
     prepared.iter().map(part).collect()
@@ -224,7 +248,7 @@ fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'
         }
         Group::Entry(with_title) => edge(*with_title, table.entry_row),
         Group::Exit(with_title) => edge(*with_title, table.exit_row),
-        Group::All | Group::Buckets(_) | Group::Cycle { .. } | Group::MetaValue(_) => Vec::new(),
+        Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Vec::new(),
     }
 }
 
@@ -235,13 +259,14 @@ fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<
 fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> SourceKey<'q, 'a> {
     let table = &prepared.table;
     match (&shared.query.group, shared.buckets) {
-        (Group::Buckets(_), Some(buckets)) => SourceKey::Time(TimeKey { buckets, slots: None }),
-        (Group::Cycle { slots, .. }, Some(buckets)) => {
-            SourceKey::Time(TimeKey { buckets, slots: Some(slots) })
-        }
-        (Group::MetaValue(key), _) => {
-            let codes = table.codes(Column::EventMeta);
-            SourceKey::of_value(key, codes, table.dictionary(Column::EventMeta), shared.groups)
+        (Group::Buckets(_), Some(buckets)) => SourceKey::Time(TimeKey::Buckets(buckets)),
+        (Group::Clock(clock), _) => SourceKey::Time(TimeKey::Clock(ClockKey::new(clock))),
+        (Group::Pairs(column, part), _) => {
+            let column = match column {
+                PairsColumn::EventMeta => Column::EventMeta,
+                PairsColumn::Tags => Column::Tags,
+            };
+            SourceKey::of_pairs(part, table.codes(column), table.dictionary(column), shared.groups)
         }
         (Group::Columns(_) | Group::Entry(_) | Group::Exit(_), _) => {
             let column = |(column, place)| KeyColumn {
@@ -253,6 +278,6 @@ fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> Sourc
             let columns = key_columns(table, &shared.query.group).into_iter().map(column).collect();
             SourceKey::of_columns(columns, prepared.source as u32, shared.groups)
         }
-        (Group::All | Group::Buckets(_) | Group::Cycle { .. }, _) => SourceKey::One,
+        (Group::All | Group::Buckets(_), _) => SourceKey::One,
     }
 }

@@ -9,9 +9,9 @@ use std::ops::Range;
 use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
 use super::postings;
-use super::{Filter, MapTest, Query, Source, Unit};
+use super::{Filter, PairsTest, Query, Source, Unit};
 use crate::error::QueryError;
-use crate::event::pair_value;
+use crate::event::Pairs;
 use crate::scan::bits::Bits;
 use crate::scan::mask::Mask;
 use crate::schema::Column;
@@ -157,7 +157,7 @@ impl<'a> Narrowing<'a> {
             row_masks.push((self.table.codes(*column), mask));
         }
         if !filter.tags.is_empty() {
-            let mask = self.map_mask(Column::Tags, &filter.tags, guard)?;
+            let mask = self.pairs_mask(Column::Tags, &filter.tags, guard)?;
             row_masks.push((self.table.codes(Column::Tags), mask));
         }
         let possible = row_masks.iter().all(|(_, mask)| *mask != Mask::Never);
@@ -192,20 +192,22 @@ impl<'a> Narrowing<'a> {
     ) -> Result<bool, QueryError> {
         for test in &filter.events {
             let events = EventFilter::new(self, test, guard)?;
-            if events.matches_nothing() {
-                if test.negated {
-                    continue;
+            if !test.negated && !test.or_no_event {
+                if events.matches_nothing() {
+                    return Ok(false);
                 }
-                return Ok(false);
-            }
-            if !test.negated
-                && let Some(listed) = &events.listed
-            {
-                self.bits().intersect(listed);
+                if let Some(listed) = &events.listed {
+                    self.bits().intersect(listed);
+                }
             }
             let table = self.table;
-            let negated = test.negated;
-            self.retain_all(guard, |session| events.happened(&table, session) != negated)?;
+            let (negated, or_no_event) = (test.negated, test.or_no_event);
+            if !negated || !events.matches_nothing() {
+                self.retain_all(guard, |session| {
+                    events.happened(&table, session) != negated
+                        || or_no_event && !EventFilter::any_event(&table, session)
+                })?;
+            }
             if unit == Unit::Events && !negated {
                 row_masks.extend(events.into_row_masks());
             }
@@ -261,14 +263,14 @@ impl<'a> Narrowing<'a> {
         self.mask(column, dictionary, test, guard)
     }
 
-    /// The mask of tests of the values of a map column, all of which must hold.
-    pub fn map_mask(
+    /// The mask of tests of a column of pairs, all of which must hold.
+    pub fn pairs_mask(
         &self,
         column: Column,
-        tests: &[MapTest],
+        tests: &[PairsTest],
         guard: &mut Guard<'_>,
     ) -> Result<Mask, QueryError> {
-        let holds = |text: &str| tests.iter().all(|test| (test.test)(pair_value(text, &test.key)));
+        let holds = |text: &str| tests.iter().all(|test| test(Pairs(text)));
         self.mask(column, self.table.dictionary(column), &holds, guard)
     }
 

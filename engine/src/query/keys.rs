@@ -4,19 +4,19 @@
 //! dictionary's end counts as 0, the absent value.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyCodes, UNSET};
-use crate::event::pair_value;
+use super::{Clock, PairsPart};
+use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
 use crate::segment::table::{Codes, Dictionary, NO_ROW};
 
 /// Combinations of local codes up to which groups are looked up in an array.
 const COMBINATIONS_MAX: usize = 1 << 20;
-/// A code that belongs to no group.
-const LEFT_OUT: u32 = u32::MAX - 1;
 
 /// Which row or session a key column is read from.
 #[derive(Clone, Copy)]
@@ -62,20 +62,33 @@ impl KeyColumn<'_> {
 /// The groups of all sources of one query.
 pub(super) type SharedGroups<'q, 'a> = &'q RefCell<Groups<'a>>;
 
-/// Groups of time: the bucket, or the slot of the bucket.
-pub(super) struct TimeKey<'q> {
-    pub buckets: &'q Buckets,
-    pub slots: Option<&'q [u16]>,
+/// Groups of time.
+pub(super) enum TimeKey<'q> {
+    Buckets(&'q Buckets),
+    Clock(ClockKey<'q>),
 }
 
-impl TimeKey<'_> {
+/// Slots of a clock. Remembers the piece it found last: times come almost in order.
+pub(super) struct ClockKey<'q> {
+    clock: &'q Clock,
+    piece: usize,
+}
+
+impl<'q> ClockKey<'q> {
+    pub fn new(clock: &'q Clock) -> Self {
+        Self { clock, piece: 0 }
+    }
+
     #[inline]
-    fn group(&self, time: i64) -> u32 {
-        match (self.buckets.find(time), self.slots) {
-            (Some(bucket), None) => bucket,
-            (Some(bucket), Some(slots)) => slots.get(bucket as usize).map_or(NO_GROUP, |&slot| slot.into()),
-            (None, _) => NO_GROUP,
+    fn slot(&mut self, time: i64) -> u32 {
+        let start = |piece: usize| self.clock.pieces.get(piece).map(|piece| piece.0);
+        let begun = start(self.piece).is_none_or(|start| start <= time);
+        if !begun || start(self.piece + 1).is_some_and(|next| next <= time) {
+            self.piece = self.clock.pieces.partition_point(|piece| piece.0 <= time).saturating_sub(1);
         }
+        let shift = self.clock.pieces.get(self.piece).map_or(0, |piece| piece.1);
+        let cycle_ms = self.clock.slot_ms * i64::from(self.clock.slot_count);
+        (time.wrapping_add(shift).rem_euclid(cycle_ms) / self.clock.slot_ms) as u32
     }
 }
 
@@ -170,26 +183,61 @@ impl TupleKey<'_, '_> {
     }
 }
 
-/// The value of one metadata key; rows without the key are left out.
-pub(super) struct ValueKey<'q, 'a> {
-    key: &'q str,
+/// Parts of pairs: each row is in as many groups as its pairs give.
+pub(super) struct PairsKey<'q, 'a> {
+    part: &'q PairsPart,
     codes: Codes<'a>,
     dictionary: Dictionary<'a>,
     groups: SharedGroups<'q, 'a>,
-    local: Vec<u32>,
+    /// For each local code where its groups lie in `lists`.
+    local: Vec<Option<(u32, u32)>>,
+    lists: Vec<u32>,
+    picked: Batch,
 }
 
-impl ValueKey<'_, '_> {
-    fn group(&mut self, code: u32) -> u32 {
+impl PairsKey<'_, '_> {
+    fn list(&mut self, row: u32) -> Range<usize> {
+        let code = self.codes.get(row as usize);
         let code = if (code as usize) < self.local.len() { code } else { 0 };
-        let Some(place) = self.local.get_mut(code as usize) else { return NO_GROUP };
-        if *place == UNSET {
-            *place = match pair_value(self.dictionary.get(code), self.key) {
-                Some(value) => self.groups.borrow_mut().of_text(value),
-                None => LEFT_OUT,
-            };
+        let (start, end) = match self.local.get(code as usize) {
+            Some(Some(known)) => *known,
+            _ => self.meet(code),
+        };
+        start as usize..end as usize
+    }
+
+    #[cold]
+    fn meet(&mut self, code: u32) -> (u32, u32) {
+        let start = self.lists.len();
+        let pairs = Pairs(self.dictionary.get(code));
+        let mut groups = self.groups.borrow_mut();
+        match self.part {
+            PairsPart::Keys => self.lists.extend(pairs.iter().map(|pair| groups.of_text(pair.0))),
+            PairsPart::Values => self.lists.extend(pairs.iter().map(|pair| groups.of_text(pair.1))),
+            PairsPart::ValueOf(key) => self.lists.extend(pairs.get(key).map(|value| groups.of_text(value))),
         }
-        if *place == LEFT_OUT { NO_GROUP } else { *place }
+        let mut own = self.lists.split_off(start);
+        own.sort_unstable();
+        own.dedup();
+        self.lists.append(&mut own);
+        let list = (start as u32, self.lists.len() as u32);
+        self.local.get_mut(code as usize).into_iter().for_each(|place| *place = Some(list));
+        list
+    }
+
+    /// Repeats each pick for each of its groups.
+    fn spread(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.picked, batch);
+        batch.clear();
+        for at in 0..self.picked.rows.len() {
+            let (session, row) = (self.picked.sessions[at], self.picked.rows[at]);
+            for place in self.list(row) {
+                batch.sessions.push(session);
+                batch.rows.push(row);
+                batch.page_seconds.extend(self.picked.page_seconds.get(at));
+                batch.groups.push(self.lists[place]);
+            }
+        }
     }
 }
 
@@ -203,7 +251,7 @@ pub(super) enum SourceKey<'q, 'a> {
     /// One text of the row.
     Row(LocalTable<'q, 'a>),
     Tuple(TupleKey<'q, 'a>),
-    Value(ValueKey<'q, 'a>),
+    Pairs(PairsKey<'q, 'a>),
 }
 
 impl<'q, 'a> SourceKey<'q, 'a> {
@@ -221,15 +269,16 @@ impl<'q, 'a> SourceKey<'q, 'a> {
         }
     }
 
-    /// The value of a metadata key.
-    pub fn of_value(
-        key: &'q str,
+    /// Parts of a column of pairs.
+    pub fn of_pairs(
+        part: &'q PairsPart,
         codes: Codes<'a>,
         dictionary: Dictionary<'a>,
         groups: SharedGroups<'q, 'a>,
     ) -> Self {
-        let local = vec![UNSET; dictionary.len().max(1)];
-        Self::Value(ValueKey { key, codes, dictionary, groups, local })
+        let local = vec![None; dictionary.len().max(1)];
+        let (lists, picked) = Default::default();
+        Self::Pairs(PairsKey { part, codes, dictionary, groups, local, lists, picked })
     }
 
     /// Whether groups are found by time.
@@ -241,7 +290,7 @@ impl<'q, 'a> SourceKey<'q, 'a> {
     pub fn repeats(&self) -> bool {
         match self {
             Self::One | Self::Time(_) | Self::Session(_) => true,
-            Self::Row(_) | Self::Value(_) => false,
+            Self::Row(_) | Self::Pairs(_) => false,
             Self::Tuple(key) => key.columns.iter().all(|column| !matches!(column.place, Place::Row)),
         }
     }
@@ -252,24 +301,28 @@ impl<'q, 'a> SourceKey<'q, 'a> {
             Self::One | Self::Time(_) => 0,
             Self::Session(key) | Self::Row(key) => key.groups.borrow().len(),
             Self::Tuple(key) => key.groups.borrow().len(),
-            Self::Value(key) => key.groups.borrow().len(),
+            Self::Pairs(key) => key.groups.borrow().len(),
         }
     }
 
-    /// Finds the group of each pick of a batch.
+    /// Finds the group of each pick of a batch; picks may be repeated or dropped.
     pub fn set_groups(&mut self, batch: &mut Batch) {
+        if let Self::Pairs(key) = self {
+            return key.spread(batch);
+        }
         let Batch { sessions, rows, times, groups, .. } = batch;
         groups.resize(sessions.len(), 0);
+        let places = groups.iter_mut().zip(times.iter());
         match self {
-            Self::One => {}
-            Self::Time(key) => {
-                for (group, &time) in groups.iter_mut().zip(times.iter()) {
-                    *group = key.group(time);
-                }
+            Self::One | Self::Pairs(_) => {}
+            Self::Time(TimeKey::Buckets(buckets)) => {
+                places.for_each(|(group, &time)| *group = buckets.find(time).unwrap_or(NO_GROUP));
+            }
+            Self::Time(TimeKey::Clock(clock)) => {
+                places.for_each(|(group, &time)| *group = clock.slot(time));
             }
             Self::Session(key) => map_codes(key.column.codes, sessions, groups, |code| key.group(code)),
             Self::Row(key) => map_codes(key.column.codes, rows, groups, |code| key.group(code)),
-            Self::Value(key) => map_codes(key.codes, rows, groups, |code| key.group(code)),
             Self::Tuple(key) => {
                 for (at, (group, &session)) in groups.iter_mut().zip(sessions.iter()).enumerate() {
                     let row = rows.get(at).copied().unwrap_or(u32::MAX);

@@ -16,6 +16,7 @@ mod guard;
 mod keys;
 mod metadata;
 mod model;
+mod numbers;
 mod postings;
 mod recurring;
 mod report;

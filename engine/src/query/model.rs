@@ -5,30 +5,27 @@
 
 use std::ops::Range;
 
+use crate::event::Pairs;
 use crate::schema::Column;
 use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
 
 /// A test of one text. The empty text stands for "absent".
 pub type TextTest = Box<dyn Fn(&str) -> bool + Send + Sync>;
-/// A test of one value of a map; `None` when the map has no such key.
-pub type ValueTest = Box<dyn Fn(Option<&str>) -> bool + Send + Sync>;
-
-/// A test of one key of the metadata or tags of a row.
-pub struct MapTest {
-    /// The key.
-    pub key: String,
-    /// The test of its value.
-    pub test: ValueTest,
-}
+/// A test of the metadata or the tags of a row.
+pub type PairsTest = Box<dyn Fn(Pairs<'_>) -> bool + Send + Sync>;
+/// A test of the texts of a group.
+pub type GroupTest = Box<dyn Fn(&[&str]) -> bool + Send + Sync>;
 
 /// Selects sessions by the custom events that happened in them, anywhere in the session.
 pub struct EventTest {
     /// Which names count; `None`: every custom event.
     pub name: Option<TextTest>,
     /// What the metadata of the same event must satisfy, all of it.
-    pub meta: Vec<MapTest>,
+    pub meta: Vec<PairsTest>,
     /// `false`: sessions in which such an event happened; `true`: sessions in which none did.
     pub negated: bool,
+    /// Sessions without any custom event pass as well.
+    pub or_no_event: bool,
 }
 
 /// Which sessions and rows count. Everything given must hold; the default lets everything pass.
@@ -45,7 +42,7 @@ pub struct Filter {
     /// Row texts, `Path`, `Title`, `Hostname`: select rows.
     pub rows: Vec<(Column, TextTest)>,
     /// Tags of page views: select rows.
-    pub tags: Vec<MapTest>,
+    pub tags: Vec<PairsTest>,
     /// One session.
     pub session: Option<(VisitorId, SessionId)>,
 }
@@ -78,24 +75,50 @@ pub enum Group {
     /// By time: bucket `i` is `edges[i] <= time < edges[i + 1]`. Edges are sorted and at least two.
     /// Every bucket is in the report, also an empty one.
     Buckets(Vec<TimestampMs>),
-    /// By a label of the time: like `Buckets`, but bucket `i` counts for slot `slots[i]` of `slot_count`.
-    /// Every slot is in the report.
-    Cycle {
-        /// Sorted edges.
-        edges: Vec<TimestampMs>,
-        /// The slot of each bucket, one fewer than edges.
-        slots: Vec<u16>,
-        /// How many slots there are.
-        slot_count: u16,
-    },
+    /// By what a clock shows: the hour of the day, the minute of the hour. Every slot is in the report.
+    Clock(Clock),
     /// By one to three columns. Row texts need a unit of rows.
     Columns(Vec<Column>),
     /// By the path of the session's first page view (and its title, when `true`). Sessions without one are left out.
     Entry(bool),
     /// By the path of the session's last row that has one (and its title). Sessions without one are left out.
     Exit(bool),
-    /// By the value of this metadata key; custom events without the key are left out. Needs [`Unit::Events`].
-    MetaValue(String),
+    /// By a part of the metadata of custom events (needs [`Unit::Events`]) or of tags (needs a unit of rows). A row
+    /// is in each group that its pairs give, so possibly in several or in none.
+    Pairs(PairsColumn, PairsPart),
+}
+
+/// Maps local time to a cycle of slots.
+///
+/// The slot of a time is `(time + shift) / slot_ms` modulo `slot_count`, where `shift` is that of the last piece
+/// that begins at or before the time; before the first piece it is the first one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// From when on which shift holds, in milliseconds; sorted and at least one.
+    pub pieces: Vec<(TimestampMs, i64)>,
+    /// Milliseconds of a slot, at least 1.
+    pub slot_ms: i64,
+    /// How many slots the cycle has, at least 1.
+    pub slot_count: u16,
+}
+
+/// A column of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after the columns")]
+pub enum PairsColumn {
+    EventMeta,
+    Tags,
+}
+
+/// Which part of pairs makes groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PairsPart {
+    /// Each key.
+    Keys,
+    /// Each distinct value.
+    Values,
+    /// The value of this key.
+    ValueOf(String),
 }
 
 /// What is measured beyond the counts that every report has. What is not asked for stays zero.
@@ -109,17 +132,47 @@ pub struct Measures {
     pub meta_keys: bool,
 }
 
-/// The order of a report's groups, always with ties broken by the keys in byte order, first key first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+/// The order of a report's groups, ties broken by the keys in byte order, first key first. Groups of time are always
+/// ordered by time.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// By what.
+    pub rank: Rank,
+    /// The least first.
+    pub ascending: bool,
+}
+
+/// What groups are ordered by.
+#[derive(Debug, Clone, Copy)]
+pub enum Rank {
+    /// A number of the group, never NaN.
+    Number(fn(&Metrics) -> f64),
+    /// The text with this index among the group's keys, in byte order.
+    Key(usize),
+}
+
+impl Order {
     /// Most visitors first.
-    Visitors,
+    pub const VISITORS: Self = Self::most(|metrics| metrics.visitors as f64);
     /// Most sessions first.
-    Sessions,
+    pub const SESSIONS: Self = Self::most(|metrics| metrics.sessions as f64);
     /// Most views first.
-    Views,
-    /// By the keys alone. Groups of time are always ordered by time.
-    Keys,
+    pub const VIEWS: Self = Self::most(|metrics| metrics.views as f64);
+    /// By the keys.
+    pub const KEYS: Self = Self { rank: Rank::Key(0), ascending: true };
+
+    /// The greatest number first.
+    pub const fn most(number: fn(&Metrics) -> f64) -> Self {
+        Self { rank: Rank::Number(number), ascending: false }
+    }
+}
+
+/// A number read from the metadata of custom events.
+pub struct MetaNumber {
+    /// The key that is read; events without it are left out.
+    pub key: String,
+    /// The number of a value, in billionths: sums are then exact in whatever order they are made.
+    pub read: Box<dyn Fn(&str) -> i128 + Send + Sync>,
 }
 
 /// A question about one site.
@@ -136,6 +189,10 @@ pub struct Query {
     pub group: Group,
     /// What is measured.
     pub measures: Measures,
+    /// A number of custom events that is summed ([`Unit::Events`]).
+    pub number: Option<MetaNumber>,
+    /// Which groups are in the report, of those that occur; changes no number. `None`: all.
+    pub keep: Option<GroupTest>,
     /// In which order the groups come.
     pub order: Order,
     /// How many groups at most; `None`: all.
@@ -166,6 +223,10 @@ pub struct Metrics {
     pub page_count: u64,
     /// Sum of the durations that custom events carry, in seconds ([`Unit::Events`]).
     pub event_seconds: u64,
+    /// Sum of [`Query::number`] in billionths.
+    pub number_sum: i128,
+    /// Events that have that number.
+    pub number_count: u64,
 }
 
 /// One line of a report.
@@ -179,7 +240,7 @@ pub struct GroupRow {
     pub meta_keys: Vec<String>,
 }
 
-/// The answer: groups in the order asked for. `All`, `Buckets` and `Cycle` have every group, the others only
+/// The answer: groups in the order asked for. `All`, `Buckets` and `Clock` have every group, the others only
 /// those that occur.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::testdata::{PlainRow, PlainSession};
-use super::{EventTest, Filter, Group, GroupRow, MapTest, Metrics, Order, Query, Report, Unit};
-use crate::event::Kind;
+use super::{
+    EventTest, Filter, Group, GroupRow, Metrics, PairsColumn, PairsPart, PairsTest, Query, Rank, Report, Unit,
+};
+use crate::event::{Kind, Pairs, encode_pairs};
 use crate::schema::Column;
 
 #[derive(Default)]
@@ -47,7 +49,7 @@ fn fixed_count(group: &Group) -> usize {
     match group {
         Group::All => 1,
         Group::Buckets(edges) => edges.len() - 1,
-        Group::Cycle { slot_count, .. } => usize::from(*slot_count),
+        Group::Clock(clock) => usize::from(clock.slot_count),
         _ => 0,
     }
 }
@@ -60,20 +62,19 @@ fn session_passes(session: &PlainSession, filter: &Filter) -> bool {
         && filter.session.is_none_or(|(visitor, id)| visitor.0 == session.visitor && id.0 == session.id)
         && filter.events.iter().all(|test| {
             let happened = session.rows.iter().any(|row| row.kind == Kind::Event && event_matches(row, test));
-            happened != test.negated
+            let no_event = session.rows.iter().all(|row| row.kind != Kind::Event);
+            happened != test.negated || (test.or_no_event && no_event)
         })
 }
 
 fn event_matches(row: &PlainRow, test: &EventTest) -> bool {
     test.name.as_ref().is_none_or(|name| name(&row.text(Column::EventName)))
-        && map_passes(&row.meta, &test.meta)
+        && pairs_pass(&row.meta, &test.meta)
 }
 
-fn map_passes(pairs: &[(String, String)], tests: &[MapTest]) -> bool {
-    tests.iter().all(|test| {
-        let value = pairs.iter().find(|pair| pair.0 == test.key).map(|pair| pair.1.as_str());
-        (test.test)(value)
-    })
+fn pairs_pass(pairs: &[(String, String)], tests: &[PairsTest]) -> bool {
+    let text = encode_pairs(pairs);
+    tests.iter().all(|test| test(Pairs(&text)))
 }
 
 fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
@@ -86,7 +87,7 @@ fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
     kind_counts
         && query.span.contains(&row.time)
         && filter.rows.iter().all(|(column, test)| test(&row.text(*column)))
-        && map_passes(&row.tags, &filter.tags)
+        && pairs_pass(&row.tags, &filter.tags)
         && (unit != Unit::Events || filter.events.iter().all(|test| test.negated || event_matches(row, test)))
 }
 
@@ -99,10 +100,11 @@ fn count_session(session: &PlainSession, query: &Query, tallies: &mut BTreeMap<G
     if !query.span.contains(&last) {
         return;
     }
-    let Some(key) = group_of(session, None, last, &query.group) else { return };
-    let tally = tallies.entry(key).or_default();
-    meet(tally, session, query);
-    tally.metrics.views += session.views() as u64;
+    for key in groups_of(session, None, last, &query.group) {
+        let tally = tallies.entry(key).or_default();
+        meet(tally, session, query);
+        tally.metrics.views += session.views() as u64;
+    }
 }
 
 fn count_row(
@@ -113,9 +115,15 @@ fn count_row(
     tallies: &mut BTreeMap<GroupKey, Tally>,
 ) {
     let row = &session.rows[at];
-    let Some(key) = group_of(session, Some(row), row.time, &query.group) else { return };
-    let tally = tallies.entry(key).or_default();
-    meet(tally, session, query);
+    for key in groups_of(session, Some(row), row.time, &query.group) {
+        let tally = tallies.entry(key).or_default();
+        meet(tally, session, query);
+        measure_row(tally, session, at, unit, query);
+    }
+}
+
+fn measure_row(tally: &mut Tally, session: &PlainSession, at: usize, unit: Unit, query: &Query) {
+    let row = &session.rows[at];
     tally.metrics.views += 1;
     if query.measures.time_on_page && row.kind == Kind::PageView {
         let next = session.rows[at + 1..].iter().find(|row| row.kind == Kind::PageView);
@@ -130,6 +138,12 @@ fn count_row(
     }
     if query.measures.meta_keys && row.kind == Kind::Event {
         tally.meta_keys.extend(row.meta.iter().map(|pair| pair.0.clone()));
+    }
+    if let Some(number) = &query.number
+        && let Some(pair) = row.meta.iter().find(|pair| pair.0 == number.key)
+    {
+        tally.metrics.number_sum += (number.read)(&pair.1);
+        tally.metrics.number_count += 1;
     }
 }
 
@@ -146,6 +160,22 @@ fn meet(tally: &mut Tally, session: &PlainSession, query: &Query) {
     }
 }
 
+fn groups_of(session: &PlainSession, row: Option<&PlainRow>, time: i64, group: &Group) -> BTreeSet<GroupKey> {
+    if let Group::Pairs(column, part) = group {
+        let pairs = row.map_or(&[][..], |row| match column {
+            PairsColumn::EventMeta => &row.meta,
+            PairsColumn::Tags => &row.tags,
+        });
+        let texts = pairs.iter().filter_map(|(key, value)| match part {
+            PairsPart::Keys => Some(key),
+            PairsPart::Values => Some(value),
+            PairsPart::ValueOf(wanted) => (key == wanted).then_some(value),
+        });
+        return texts.map(|text| (0, vec![text.clone()])).collect();
+    }
+    group_of(session, row, time, group).into_iter().collect()
+}
+
 fn group_of(session: &PlainSession, row: Option<&PlainRow>, time: i64, group: &Group) -> Option<GroupKey> {
     let bucket = |edges: &[i64]| edges.windows(2).position(|pair| pair[0] <= time && time < pair[1]);
     let edge = |row: Option<usize>, with_title: bool| {
@@ -155,9 +185,13 @@ fn group_of(session: &PlainSession, row: Option<&PlainRow>, time: i64, group: &G
         Some((0, texts))
     };
     match group {
-        Group::All => Some((0, Vec::new())),
+        Group::All | Group::Pairs(..) => Some((0, Vec::new())),
         Group::Buckets(edges) => Some((bucket(edges)?, Vec::new())),
-        Group::Cycle { edges, slots, .. } => Some((usize::from(slots[bucket(edges)?]), Vec::new())),
+        Group::Clock(clock) => {
+            let piece = clock.pieces.iter().rfind(|piece| piece.0 <= time).unwrap_or(&clock.pieces[0]);
+            let slot = (time + piece.1).div_euclid(clock.slot_ms).rem_euclid(i64::from(clock.slot_count));
+            Some((slot as usize, Vec::new()))
+        }
         Group::Columns(columns) => {
             let text = |column: &Column| match (column.is_attribute(), row) {
                 (true, _) => Some(session.text(*column)),
@@ -168,10 +202,6 @@ fn group_of(session: &PlainSession, row: Option<&PlainRow>, time: i64, group: &G
         }
         Group::Entry(with_title) => edge(session.entry(), *with_title),
         Group::Exit(with_title) => edge(session.exit(), *with_title),
-        Group::MetaValue(key) => {
-            let pair = row?.meta.iter().find(|pair| pair.0 == *key)?;
-            Some((0, vec![pair.1.clone()]))
-        }
     }
 }
 
@@ -186,14 +216,19 @@ fn report(query: &Query, tallies: BTreeMap<GroupKey, Tally>) -> Report {
         rows.push((place, GroupRow { keys, metrics, meta_keys: tally.meta_keys.into_iter().collect() }));
     }
     if fixed_count(&query.group) == 0 {
-        rows.sort_by_key(|(_, row)| {
-            let number = match query.order {
-                Order::Visitors => row.metrics.visitors,
-                Order::Sessions => row.metrics.sessions,
-                Order::Views => row.metrics.views,
-                Order::Keys => 0,
+        let kept = |row: &GroupRow| {
+            let texts: Vec<&str> = row.keys.iter().map(String::as_str).collect();
+            query.keep.as_ref().is_none_or(|keep| keep(&texts))
+        };
+        rows.retain(|(_, row)| kept(row));
+        // From the last tie-breaker to the first criterion: the sort is stable.
+        rows.sort_by(|(_, a), (_, b)| a.keys.cmp(&b.keys));
+        rows.sort_by(|(_, a), (_, b)| {
+            let order = match query.order.rank {
+                Rank::Number(number) => number(&a.metrics).total_cmp(&number(&b.metrics)),
+                Rank::Key(key) => a.keys.get(key).cmp(&b.keys.get(key)),
             };
-            (std::cmp::Reverse(number), row.keys.clone())
+            if query.order.ascending { order } else { order.reverse() }
         });
     }
     rows.truncate(query.limit.unwrap_or(usize::MAX));

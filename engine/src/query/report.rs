@@ -5,7 +5,8 @@
 
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyTexts};
 use super::metadata::KeySets;
-use super::{Group, GroupRow, Metrics, Order, Query, Report};
+use super::numbers::Sum;
+use super::{Group, GroupRow, Metrics, Order, Query, Rank, Report};
 use crate::scan::count::{Extra, Slot};
 use crate::segment::table::Dictionary;
 
@@ -15,6 +16,8 @@ pub(super) struct Grouping<'g, 'a> {
     /// For each source, the dictionaries of the key's columns.
     pub dictionaries: &'g [Vec<Dictionary<'a>>],
     pub key_sets: &'g KeySets<'a>,
+    /// The sums of the groups that have any.
+    pub sums: &'g [Sum],
 }
 
 /// The counts of one group, as a counter gives them.
@@ -28,15 +31,28 @@ pub(super) fn make(
     grouping: &Grouping<'_, '_>,
 ) -> Report {
     let limit = query.limit.unwrap_or(usize::MAX);
-    let (chosen, texts) = match fixed {
-        Some(count) => ((0..count as u32).take(limit).collect(), Vec::new()),
-        None => choose(query.order, limit, counts, grouping),
-    };
     let key_count = match &query.group {
-        Group::All | Group::Buckets(_) | Group::Cycle { .. } => 0,
+        Group::All | Group::Buckets(_) | Group::Clock(_) => 0,
         Group::Columns(columns) => columns.len().min(KEY_COLUMNS_MAX),
         Group::Entry(with_title) | Group::Exit(with_title) => 1 + usize::from(*with_title),
-        Group::MetaValue(_) => 1,
+        Group::Pairs(..) => 1,
+    };
+    let metrics = |group: u32| {
+        let counts = counts.get(group as usize).map(metrics).unwrap_or_default();
+        let (number_sum, number_count) = grouping.sums.get(group as usize).copied().unwrap_or_default();
+        Metrics { number_sum, number_count, ..counts }
+    };
+    let (chosen, texts) = match fixed {
+        Some(count) => ((0..count as u32).take(limit).collect(), Vec::new()),
+        None => {
+            let keep = |group| {
+                let texts = grouping.texts(group);
+                query.keep.as_ref().is_none_or(|keep| keep(texts.get(..key_count).unwrap_or_default()))
+            };
+            let occurring = counts.iter().zip(0u32..).filter(|((slot, _), _)| slot.sessions > 0);
+            let kept: Vec<u32> = occurring.map(|(_, group)| group).filter(|&group| keep(group)).collect();
+            choose(kept, query.order, limit, &metrics, grouping)
+        }
     };
     let mut meta_keys =
         if query.measures.meta_keys { grouping.key_sets.of_groups(&chosen) } else { Vec::new() }.into_iter();
@@ -44,7 +60,7 @@ pub(super) fn make(
         keys: texts.get(at).map_or(Vec::new(), |texts: &KeyTexts<'_>| {
             texts.iter().take(key_count).map(|&text| text.to_owned()).collect()
         }),
-        metrics: counts.get(group as usize).map(metrics).unwrap_or_default(),
+        metrics: metrics(group),
         meta_keys: meta_keys.next().unwrap_or_default(),
     };
     Report { rows: chosen.iter().enumerate().map(row).collect() }
@@ -52,28 +68,36 @@ pub(super) fn make(
 
 /// The groups in the answer, in order, with their texts.
 fn choose<'a>(
+    groups: Vec<u32>,
     order: Order,
     limit: usize,
-    counts: &[Counts],
+    metrics: &dyn Fn(u32) -> Metrics,
     grouping: &Grouping<'_, 'a>,
 ) -> (Vec<u32>, Vec<KeyTexts<'a>>) {
-    let occurring = counts.iter().zip(0u32..).filter(|((slot, _), _)| slot.sessions > 0);
-    let mut groups: Vec<(u64, u32)> =
-        occurring.map(|((slot, _), group)| (rank(order, slot), group)).collect();
     if limit == 0 {
         return (Vec::new(), Vec::new());
     }
-    if order != Order::Keys && groups.len() > limit {
-        let (_, (lowest, _), _) = groups.select_nth_unstable_by(limit - 1, |a, b| b.0.cmp(&a.0));
-        let lowest = *lowest;
-        groups.retain(|(rank, _)| *rank >= lowest);
+    let rank = |group: u32| match order.rank {
+        Rank::Number(number) if order.ascending => sortable(number(&metrics(group))),
+        Rank::Number(number) => !sortable(number(&metrics(group))),
+        Rank::Key(_) => 0,
+    };
+    let mut ranked: Vec<(i64, u32)> = groups.into_iter().map(|group| (rank(group), group)).collect();
+    if matches!(order.rank, Rank::Number(_)) && ranked.len() > limit {
+        let (_, (last, _), _) = ranked.select_nth_unstable_by_key(limit - 1, |ranked| ranked.0);
+        let last = *last;
+        ranked.retain(|(rank, _)| *rank <= last);
     }
-    let mut named: Vec<(u64, KeyTexts<'a>, u32)> = groups
-        .into_iter()
-        .map(|(rank, group)| (rank, grouping.groups.texts(group, grouping.dictionaries), group))
-        .collect();
-    let compare =
-        |a: &(u64, KeyTexts<'a>, u32), b: &(u64, KeyTexts<'a>, u32)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+    let mut named: Vec<(i64, KeyTexts<'a>, u32)> =
+        ranked.into_iter().map(|(rank, group)| (rank, grouping.texts(group), group)).collect();
+    let compare = |a: &(i64, KeyTexts<'a>, u32), b: &(i64, KeyTexts<'a>, u32)| {
+        let by_key = match order.rank {
+            Rank::Key(key) => a.1.get(key).cmp(&b.1.get(key)),
+            Rank::Number(_) => a.0.cmp(&b.0),
+        };
+        let reversed = matches!(order.rank, Rank::Key(_)) && !order.ascending;
+        (if reversed { by_key.reverse() } else { by_key }).then(a.1.cmp(&b.1))
+    };
     if named.len() > limit {
         named.select_nth_unstable_by(limit - 1, compare);
         named.truncate(limit);
@@ -82,12 +106,16 @@ fn choose<'a>(
     named.into_iter().map(|(_, texts, group)| (group, texts)).unzip()
 }
 
-fn rank(order: Order, slot: &Slot) -> u64 {
-    match order {
-        Order::Visitors => u64::from(slot.visitors),
-        Order::Sessions => u64::from(slot.sessions),
-        Order::Views => slot.views,
-        Order::Keys => 0,
+/// A whole number that is ordered like the number itself.
+fn sortable(number: f64) -> i64 {
+    // As `f64::total_cmp` does it, with both zeros alike.
+    let bits = (number + 0.0).to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+impl<'a> Grouping<'_, 'a> {
+    fn texts(&self, group: u32) -> KeyTexts<'a> {
+        self.groups.texts(group, self.dictionaries)
     }
 }
 
@@ -102,5 +130,6 @@ fn metrics((slot, extra): &Counts) -> Metrics {
         page_seconds: extra.page_seconds,
         page_count: extra.page_count,
         event_seconds: extra.event_seconds,
+        ..Metrics::default()
     }
 }

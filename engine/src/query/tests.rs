@@ -127,19 +127,18 @@ fn text_test(spec: TextSpec, prefix: &'static str) -> TextTest {
     }
 }
 
-fn map_test(key: String, (mode, number): TextSpec) -> MapTest {
+fn pairs_test(key: String, (mode, number): TextSpec) -> PairsTest {
     let wanted = word("value", number);
-    let test: ValueTest = match mode {
-        0 => Box::new(move |value| value == Some(&wanted)),
-        1 => Box::new(move |value| value != Some(&wanted)),
-        2 => Box::new(|value| value.is_none()),
-        _ => Box::new(|value| value.is_some()),
-    };
-    MapTest { key, test }
+    match mode {
+        0 => Box::new(move |pairs| pairs.get(&key) == Some(&wanted)),
+        1 => Box::new(move |pairs| pairs.get(&key) != Some(&wanted)),
+        2 => Box::new(move |pairs| pairs.get(&key).is_none()),
+        _ => Box::new(move |pairs| pairs.iter().any(|pair| pair.0 == key)),
+    }
 }
 
-/// The test of the name, those of metadata, whether it is negated.
-type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool);
+/// The test of the name, those of metadata, whether it is negated, whether sessions without events pass too.
+type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool, bool);
 
 #[derive(Debug, Clone)]
 struct QuerySpec {
@@ -154,7 +153,9 @@ struct QuerySpec {
     unit: u8,
     group: (u8, Vec<u8>, Vec<i64>),
     measures: (bool, bool, bool),
-    order: u8,
+    number: Option<u8>,
+    keep: Option<TextSpec>,
+    order: (u8, bool),
     limit: Option<usize>,
 }
 
@@ -162,7 +163,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let text = || (0..4u8, 0..4u8);
     let few = |count| prop::collection::vec((0..3u8, (0..4u8, 0..4u8)), 0..count);
     let rare = || prop::option::weighted(0.15, text());
-    let event = (prop::option::of(text()), few(2), any::<bool>());
+    let event = (prop::option::of(text()), few(2), any::<bool>(), prop::bool::weighted(0.2));
     let filter = (
         few(2),
         (rare(), rare()),
@@ -175,13 +176,15 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let group = (0..8u8, prop::collection::vec(0..6u8, 1..4), times());
     let span = prop_oneof![2 => Just((-3 * DAY_MS, 20 * DAY_MS)), 3 => (0..9 * DAY_MS, 0..4 * DAY_MS).prop_map(|(s, l)| (s, s + l))];
     let measures = (any::<bool>(), any::<bool>(), any::<bool>());
-    (span, filter, 0..4u8, group, measures, 0..4u8, prop::option::of(0..9usize)).prop_map(
+    let more = (prop::option::weighted(0.3, 0..3u8), prop::option::weighted(0.3, text()));
+    let order = (0..6u8, any::<bool>());
+    (span, filter, 0..4u8, group, (measures, more), order, prop::option::of(0..9usize)).prop_map(
         |(
             span,
             (attributes, (entry, exit), events, rows, tags, session),
             unit,
             group,
-            measures,
+            (measures, (number, keep)),
             order,
             limit,
         )| {
@@ -197,6 +200,8 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
                 unit,
                 group,
                 measures,
+                number,
+                keep,
                 order,
                 limit,
             }
@@ -209,7 +214,7 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
     let attributes = [Column::Country, Column::Referrer, Column::City];
     let row_columns = [(Column::Path, "/"), (Column::Title, "title"), (Column::Hostname, "host")];
     let maps = |tests: &[(u8, TextSpec)], key: &str| {
-        tests.iter().map(|(n, test)| map_test(format!("{key}{n}"), *test)).collect()
+        tests.iter().map(|(n, test)| pairs_test(format!("{key}{n}"), *test)).collect()
     };
     let filter = Filter {
         attributes: spec
@@ -222,10 +227,11 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
         events: spec
             .events
             .iter()
-            .map(|(name, meta, negated)| EventTest {
+            .map(|(name, meta, negated, or_no_event)| EventTest {
                 name: name.map(|test| text_test(test, "event")),
                 meta: maps(meta, "m"),
                 negated: *negated,
+                or_no_event: *or_no_event,
             })
             .collect(),
         rows: spec
@@ -253,9 +259,23 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
             time_on_page: spec.measures.1,
             meta_keys: spec.measures.2,
         },
-        order: [Order::Visitors, Order::Sessions, Order::Views, Order::Keys][usize::from(spec.order)],
+        number: spec
+            .number
+            .map(|key| MetaNumber { key: format!("m{key}"), read: Box::new(|text| text.len() as i128 - 6) }),
+        keep: spec.keep.map(|(_, number)| -> GroupTest {
+            let end = char::from(b'0' + number);
+            Box::new(move |texts| texts.iter().any(|text| text.ends_with(end)))
+        }),
+        order: order(spec.order),
         limit: spec.limit,
     }
+}
+
+fn order((kind, ascending): (u8, bool)) -> Order {
+    let ranks = [Order::VISITORS.rank, Order::SESSIONS.rank, Order::VIEWS.rank, Rank::Key(0), Rank::Key(1)];
+    let mean = |metrics: &Metrics| metrics.page_seconds as f64 / metrics.page_count.max(1) as f64;
+    let rank = ranks.get(usize::from(kind)).copied().unwrap_or(Rank::Number(mean));
+    Order { rank, ascending }
 }
 
 fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group {
@@ -267,12 +287,18 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
         0 => Group::All,
         1 => Group::Buckets(edges),
         2 => {
-            let slots = (1..edges.len()).map(|at| (at * 7 % 3) as u16).collect();
-            Group::Cycle { edges, slots, slot_count: 4 }
+            let shifts = [0, 5_400_000, -3_600_000, 37_000, 86_399_999].into_iter().cycle();
+            let slot_ms = [60_000, 3_600_000, 7_000][columns.len() - 1];
+            Group::Clock(Clock { pieces: edges.into_iter().zip(shifts).collect(), slot_ms, slot_count: 5 })
         }
         3 => Group::Entry(columns.len() > 1),
         4 => Group::Exit(columns.len() > 1),
-        5 => Group::MetaValue(format!("m{}", columns[0] % 4)),
+        5 => {
+            let column = [PairsColumn::EventMeta, PairsColumn::Tags][columns.len() % 2];
+            let key = format!("{}{}", ["m", "t"][columns.len() % 2], columns[0] % 4);
+            let parts = [PairsPart::Keys, PairsPart::Values, PairsPart::ValueOf(key)];
+            Group::Pairs(column, parts[usize::from(columns[0] % 3)].clone())
+        }
         6 => Group::Columns(columns.iter().map(|&at| keys[usize::from(at)]).collect()),
         _ => Group::Columns(vec![keys[usize::from(columns[0])]]),
     }
@@ -288,9 +314,13 @@ fn ask(tables: &[OwnedTable], query: &Query) -> Result<Report, QueryError> {
 /// Whether the group has a meaning for the unit.
 fn is_valid(query: &Query) -> bool {
     let rows = query.unit != Unit::Sessions || query.filter.selects_rows();
+    if query.number.is_some() && query.unit != Unit::Events {
+        return false;
+    }
     match &query.group {
         Group::Columns(columns) => rows || columns.iter().all(|column| column.is_attribute()),
-        Group::MetaValue(_) => query.unit == Unit::Events,
+        Group::Pairs(PairsColumn::EventMeta, _) => query.unit == Unit::Events,
+        Group::Pairs(PairsColumn::Tags, _) => rows,
         _ => true,
     }
 }

@@ -9,6 +9,7 @@ use super::filter::Prepared;
 use super::guard::Guard;
 use super::keys::SourceKey;
 use super::metadata::MetaKeys;
+use super::numbers::NumberColumn;
 use crate::error::QueryError;
 use crate::scan::batch::{Batch, RowColumns};
 use crate::scan::count::{Counter, Extra, Extras, SessionColumns, Slot};
@@ -39,6 +40,7 @@ pub(super) struct Part<'q, 'a> {
     pub counted: Counted<'a>,
     pub key: SourceKey<'q, 'a>,
     pub meta_keys: Option<MetaKeys<'q, 'a>>,
+    pub number: Option<NumberColumn<'q, 'a>>,
 }
 
 /// The walk over the runs.
@@ -122,6 +124,9 @@ impl Part<'_, '_> {
         counter.add_row_extras(batch, extras);
         if let Some(meta_keys) = &mut self.meta_keys {
             meta_keys.note(batch);
+        }
+        if let Some(number) = &mut self.number {
+            number.note(batch);
         }
         if self.key.repeats() {
             batch.fold_repeats();

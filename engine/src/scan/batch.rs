@@ -86,7 +86,8 @@ pub fn whole_seconds(from: i64, to: i64) -> i64 {
 }
 
 impl Batch {
-    fn clear(&mut self) {
+    /// Drops all picks.
+    pub fn clear(&mut self) {
         self.sessions.clear();
         self.rows.clear();
         self.times.clear();

@@ -37,8 +37,12 @@ impl Choice {
             filter.attributes.push((Column::UtmCampaign, Box::new(|text: &str| !text.is_empty())));
         }
         if let Some((name, negated)) = self.event {
-            let test =
-                EventTest { name: Some(Box::new(move |text: &str| text == name)), meta: Vec::new(), negated };
+            let test = EventTest {
+                name: Some(Box::new(move |text: &str| text == name)),
+                meta: Vec::new(),
+                negated,
+                or_no_event: false,
+            };
             filter.events.push(test);
         }
         filter
@@ -131,7 +135,9 @@ fn ask(
         unit,
         group,
         measures: Measures::default(),
-        order: Order::Visitors,
+        number: None,
+        keep: None,
+        order: Order::VISITORS,
         limit: None,
     };
     snapshot.answer(&query, &|| None).unwrap()

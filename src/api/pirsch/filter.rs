@@ -1,7 +1,7 @@
 //! The filter of Pirsch's statistics: the query string, checked and typed.
 //!
-//! Every name is either understood, named as not supported yet, or refused by name: a filter that is not
-//! understood never widens an answer in silence. Empty values count as not given.
+//! Every name is either understood or refused by name: a filter that is not understood never widens an answer in
+//! silence. Empty values count as not given.
 
 mod params;
 #[cfg(test)]
@@ -12,16 +12,20 @@ use std::collections::BTreeMap;
 
 use hitstone_engine::schema::Column;
 use hitstone_engine::units::{SessionId, VisitorId};
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::goals::MetricKind;
 use crate::statistics::Page;
+use crate::statistics::custom::CustomMetric;
 use crate::statistics::period::{self, Period};
-use crate::statistics::selection::{PairIs, Selection, TextIs, Texts};
+use crate::statistics::selection::{PairIs, Selection, Texts};
 use values::Words;
 
 /// Lines of a list at most.
 const LIMIT_MAX: usize = 100;
+/// Options of a filter at most.
+const OPTIONS_MAX: usize = 200;
 /// Days from first to last: twenty years.
 const DAYS_MAX: i64 = 20 * 366;
 /// Seconds of `start` at most.
@@ -31,19 +35,8 @@ const VALUES_MAX: usize = 100;
 /// Bytes of a key of metadata or tags.
 const KEY_BYTES_MAX: usize = 400;
 
-/// Understood by later versions; until then refused unless empty.
-const NOT_YET: &[&str] = &[
-    "from_time",
-    "to_time",
-    "sort",
-    "direction",
-    "search",
-    "custom_metric_key",
-    "custom_metric_type",
-    "funnel_id",
-    "keyword",
-    "access",
-];
+/// Known, and without meaning for statistics of this server.
+const WITHOUT_MEANING: &[&str] = &["funnel_id", "keyword", "access"];
 
 /// Why a request is refused: a message for each field.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,8 +69,20 @@ pub struct Filter {
     pub start: Option<u32>,
     /// Which sessions and rows count.
     pub selection: Selection,
-    /// The key that `event/meta` breaks down by.
+    /// The key that `event/meta` breaks down by: the one that is asked for, when it is one.
     pub event_meta_key: Option<String>,
+    /// A part of the one day asked for, in minutes.
+    pub minutes: Option<(Time, Time)>,
+    /// What series have a line for.
+    pub scale: Scale,
+    /// The member that a list is ordered by.
+    pub sort: Option<String>,
+    /// The least comes first.
+    pub ascending: Option<bool>,
+    /// Which lines of a list are wanted.
+    pub search: Option<String>,
+    /// The custom metric.
+    pub custom: Option<CustomMetric>,
     /// As sent; 0 counts as not given.
     pub limit: Option<usize>,
     /// How many lines are left out at the start.
@@ -86,6 +91,17 @@ pub struct Filter {
     pub with_time: bool,
     /// Whether pages are told apart by title; `None`: as the site has it.
     pub with_title: Option<bool>,
+}
+
+/// The values of `scale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Scale {
+    #[default]
+    Day,
+    Week,
+    Month,
+    Year,
 }
 
 /// What the request does not say.
@@ -108,6 +124,11 @@ impl Filter {
         Page { offset: if self.limit.is_some() { self.offset } else { 0 }, limit: self.limit }
     }
 
+    /// Which of a number of options are wanted.
+    pub fn options_page(&self) -> Page {
+        Page { offset: self.offset, limit: Some(self.limit.unwrap_or(OPTIONS_MAX).min(OPTIONS_MAX)) }
+    }
+
     /// The span of time asked for.
     ///
     /// # Errors
@@ -115,7 +136,10 @@ impl Filter {
     pub fn period(&self, now_ms: i64) -> Result<Period, Invalid> {
         match (self.start, self.days) {
             (Some(seconds), _) => Ok(Period::last_seconds(self.zone.clone(), seconds, now_ms)),
-            (None, Some((first, last))) => Ok(Period::days(self.zone.clone(), first, last)),
+            (None, Some((first, last))) => Ok(match self.minutes {
+                Some((from, to)) => Period::minutes(self.zone.clone(), first, from, to),
+                None => Period::days(self.zone.clone(), first, last),
+            }),
             (None, None) => {
                 let message = "is required, as YYYY-MM-DD".to_owned();
                 let fields = ["from", "to"].map(|field| (field.to_owned(), message.clone()));
@@ -132,16 +156,24 @@ impl Filter {
 pub fn parse(query: &str, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
     let mut reader = Reader { parameters: params::parse(query)?, invalid: Invalid::default() };
     let zone = reader.zone(defaults.zone);
+    let start = reader.start();
+    let days = reader.days(defaults.now_ms);
     let filter = Filter {
         id: reader.single("id").unwrap_or_default(),
-        days: reader.days(defaults.now_ms),
-        start: reader.start(),
-        event_meta_key: reader.parameters.get("event_meta_key").and_then(|keys| keys.first()).cloned(),
+        minutes: reader.minutes(days, start.is_some()),
+        days,
+        start,
+        scale: reader.scale(),
+        event_meta_key: values::one(reader.parameters.get("event_meta_key")),
         selection: reader.selection(),
         limit: reader.count("limit").filter(|limit| *limit > 0),
         offset: reader.count("offset").unwrap_or(0),
         with_time: reader.flag("include_avg_time_on_page").unwrap_or(false),
         with_title: reader.flag("include_title"),
+        sort: reader.single("sort"),
+        ascending: reader.direction(),
+        search: reader.single("search"),
+        custom: reader.custom(),
         zone,
     };
     reader.refuse_the_rest();
@@ -232,6 +264,53 @@ impl Reader {
         None
     }
 
+    /// A part of a day, when the days are one.
+    fn minutes(&mut self, days: Option<(Date, Date)>, has_start: bool) -> Option<(Time, Time)> {
+        let message = "is not a time as HH:MM";
+        let (from, to) = (self.value("from_time", message, minute), self.value("to_time", message, minute));
+        let given = if from.is_some() { "from_time" } else { "to_time" };
+        if (from.is_none() && to.is_none()) || has_start {
+            return None;
+        }
+        if days.is_some_and(|(first, last)| first != last) {
+            self.invalid.add(given, "needs from and to to be the same day");
+        }
+        let last = Time::constant(23, 59, 0, 0);
+        let (from, to) = (from.unwrap_or(Time::midnight()), to.unwrap_or(last));
+        Some((from.min(to), from.max(to)))
+    }
+
+    fn scale(&mut self) -> Scale {
+        let scale = self.value("scale", "is none of day, week, month, year", |text| {
+            Some(match text {
+                "day" => Scale::Day,
+                "week" => Scale::Week,
+                "month" => Scale::Month,
+                "year" => Scale::Year,
+                _ => return None,
+            })
+        });
+        scale.unwrap_or_default()
+    }
+
+    fn direction(&mut self) -> Option<bool> {
+        self.value("direction", "is neither asc nor desc", |text| match text.to_ascii_lowercase().as_str() {
+            "asc" => Some(true),
+            "desc" => Some(false),
+            _ => None,
+        })
+    }
+
+    fn custom(&mut self) -> Option<CustomMetric> {
+        let kind = self.value("custom_metric_type", "is neither integer nor float", |text| match text {
+            "integer" => Some(MetricKind::Integer),
+            "float" => Some(MetricKind::Float),
+            _ => None,
+        });
+        let key = self.single("custom_metric_key")?;
+        Some(CustomMetric { key, kind: kind.unwrap_or_default() })
+    }
+
     fn texts(&mut self, name: &str, words: Words) -> Texts {
         values::texts(&self.many(name), words)
     }
@@ -244,14 +323,15 @@ impl Reader {
             hostname: self.texts("hostname", Words::Plain),
             entry_path: self.texts("entry_path", Words::Plain),
             exit_path: self.texts("exit_path", Words::Plain),
-            event: self.event(),
+            event: self.texts("event", Words::Plain),
             meta: self.pairs("meta_"),
             tags: self.tags(),
             session: self.session(),
             ..Selection::default()
         };
-        if let Some(key) = self.single("event_meta_key") {
-            selection.meta.push(PairIs::Key(key, true));
+        let keys = self.texts("event_meta_key", Words::Plain);
+        if !keys.is_empty() {
+            selection.meta.push(PairIs::Keys(keys));
         }
         if selection.path.is_empty() {
             match values::patterns(&pattern) {
@@ -270,30 +350,12 @@ impl Reader {
             .collect()
     }
 
-    fn event(&mut self) -> Texts {
-        let texts = self.texts("event", Words::Plain);
-        let no_event = |is: &TextIs| matches!(is, TextIs::Exactly(name) if name.is_empty());
-        if texts.any.len() > 1 && texts.any.iter().any(no_event) {
-            self.invalid.add("event", "null cannot be combined with names of events");
-        }
-        texts
-    }
-
-    /// Whether page views carry a key at all: one key, or several that must all be missing.
+    /// Which keys page views carry, and with which values.
     fn tags(&mut self) -> Vec<PairIs> {
+        let keys = self.texts("tag", Words::Plain);
         let mut tags = self.pairs("tag_");
-        let keys = self.many("tag");
-        if keys.iter().filter(|key| !key.starts_with('!')).count() > 1 {
-            self.invalid.add("tag", "several keys are not supported yet: a later version brings it");
-        }
-        for key in keys {
-            match key.strip_prefix('!') {
-                Some(key) => tags.push(PairIs::Key(key.to_owned(), false)),
-                None if key.starts_with(['~', '^']) || key.eq_ignore_ascii_case("null") => {
-                    self.invalid.add("tag", "takes a key or ! and a key");
-                }
-                None => tags.push(PairIs::Key(key, true)),
-            }
+        if !keys.is_empty() {
+            tags.push(PairIs::Keys(keys));
         }
         tags
     }
@@ -330,16 +392,11 @@ impl Reader {
         None
     }
 
-    /// What nobody has taken is unknown, or known and not there yet.
+    /// What nobody has taken is unknown.
     fn refuse_the_rest(&mut self) {
-        self.value("scale", "is not supported yet but for day: a later version brings it", |scale| {
-            (scale == "day").then_some(())
-        });
-        for (name, values) in std::mem::take(&mut self.parameters) {
-            if !NOT_YET.contains(&name.as_str()) {
+        for name in std::mem::take(&mut self.parameters).into_keys() {
+            if !WITHOUT_MEANING.contains(&name.as_str()) {
                 self.invalid.add(shortened(&name), "is not a parameter of statistics");
-            } else if !values.is_empty() {
-                self.invalid.add(&name, "is not supported yet: a later version brings it");
             }
         }
     }
@@ -383,6 +440,16 @@ fn date(text: &str) -> Option<Date> {
     }
     let (month, day) = (i8::try_from(number(5..7)?).ok()?, i8::try_from(number(8..10)?).ok()?);
     Date::new(number(0..4)?, month, day).ok()
+}
+
+/// `HH:MM`.
+fn minute(text: &str) -> Option<Time> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |text: &str| {
+        let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { text.parse::<i8>().ok() } else { None }
+    };
+    Time::new(number(hour)?, number(minute)?, 0, 0).ok()
 }
 
 /// A name short enough for a message.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod domain;
 pub mod error;
 pub mod filter;
+pub mod goal;
 pub mod hit;
 pub mod json;
 pub mod read;

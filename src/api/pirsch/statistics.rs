@@ -3,6 +3,7 @@
 //! Knows the spelling; what the numbers mean is in [`crate::statistics`]. The caller has authenticated the request
 //! and found the site that `id` names.
 
+mod bodies;
 mod endpoints;
 mod render;
 #[cfg(test)]
@@ -12,19 +13,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::Cancelled;
+use hitstone_engine::query::{Cancelled, PairsPart};
+use hitstone_engine::schema::Column;
 use hitstone_engine::store::Snapshot;
+use jiff::civil::Weekday;
 use serde::Serialize;
 
-use crate::sites::Site;
-use crate::statistics::active::{Active, active};
-use crate::statistics::growth::{Growth, compare};
-use crate::statistics::period::Period;
-use crate::statistics::platforms::{Platforms, platforms};
-use crate::statistics::{Ask, Page, Question, SnapshotAsk, events, list, pages, referrers, series};
+use crate::sites::{Site, WeekStart};
+use crate::statistics::active::active;
+use crate::statistics::growth::compare;
+use crate::statistics::options::Options;
+use crate::statistics::overview::overview;
+use crate::statistics::period::{self, Period};
+use crate::statistics::platforms::platforms;
+use crate::statistics::sort::{Search, SortBy};
+use crate::statistics::{
+    Ask, Line, Page, Question, SnapshotAsk, events, goals, list, options, pages, referrers, series, tags,
+};
 
-use super::filter::{self, Defaults, Filter, Invalid};
-use endpoints::{Endpoint, Statistic};
+use super::filter::{self, Defaults, Filter, Invalid, Scale};
+use bodies::{ActiveBody, GrowthBody, OverviewBody, PlatformsBody, goal_bodies};
+use endpoints::{Endpoint, OptionsOf, Statistic};
 use render::{Lines, OneLine};
 
 /// What a request is answered from.
@@ -120,7 +129,9 @@ fn compute<A: Ask>(
     site: &Site,
     now_ms: i64,
 ) -> Result<Vec<u8>, Refusal> {
-    let (period, page) = scope(endpoint.statistic, filter, site, now_ms)?;
+    let Endpoint { statistic, fields } = endpoint;
+    let (period, page) = scope(statistic, filter, site, now_ms)?;
+    let search = filter.search.as_deref().map(|text| search(statistic, text));
     let question = Question {
         ask,
         site: site.site_id(),
@@ -129,15 +140,28 @@ fn compute<A: Ask>(
         page,
         with_title: filter.with_title.unwrap_or(site.group_by_title),
         with_time: filter.with_time,
+        scale: scale(filter.scale, site.week_start),
+        sort_by: sort_by(endpoint, filter)?,
+        ascending: filter.ascending,
+        search: search.as_ref(),
+        custom: filter.custom.as_ref(),
     };
-    let fields = endpoint.fields;
-    let lines = match endpoint.statistic {
-        Statistic::Total => return json(&OneLine { line: &question.total()?, fields }),
+    let line = |line: &Line| json(&OneLine { line, fields, scale: Scale::Day });
+    let lines = match statistic {
+        Statistic::Total => return line(&question.total()?),
         Statistic::Growth => return json(&GrowthBody::from(compare(&question, now_ms)?)),
         Statistic::Platforms => return json(&PlatformsBody::from(platforms(&question)?)),
-        Statistic::Active => {
-            let Active { pages, visitors } = active(&question)?;
-            return json(&ActiveBody { stats: Lines { lines: &pages, fields }, visitors });
+        Statistic::Active => return json(&ActiveBody::of(&active(&question)?, fields)),
+        Statistic::Overview => {
+            let overview = overview(&question, filter.zone.clone(), now_ms)?;
+            return json(&OverviewBody::of(&overview));
+        }
+        Statistic::Goals => {
+            let lines = goals::goals(&question, &site.goals)?;
+            return json(&goal_bodies(site, &lines, fields));
+        }
+        Statistic::Options(of) => {
+            return json(&options::options(&question, &options_of(of, filter)?)?);
         }
         Statistic::List(list) => list::lines(&question, list)?,
         Statistic::Referrers => referrers::referrers(&question)?,
@@ -148,24 +172,89 @@ fn compute<A: Ask>(
             Some((name, key)) => events::by_meta_value(&question, name, key)?,
             None => Vec::new(),
         },
+        Statistic::EventList => events::by_metadata(&question)?,
+        Statistic::EventPages if filter.selection.event.is_empty() => Vec::new(),
+        Statistic::EventPages => pages::event_pages(&question)?,
+        Statistic::Tags => tags::keys(&question)?,
+        Statistic::TagDetails => match filter.selection.one_tag() {
+            Some(key) => tags::values(&question, key)?,
+            None => Vec::new(),
+        },
         Statistic::Nothing => Vec::new(),
-        Statistic::Days(daily) => series::by_day(&question, daily)?,
-        Statistic::Hours(cycle) => series::by_hour(&question, cycle)?,
+        Statistic::Days(daily) => series::by_unit(&question, daily)?,
+        Statistic::Clock(cycle) => series::by_clock(&question, cycle)?,
     };
-    json(&Lines { lines: &lines, fields })
+    json(&Lines { lines: &lines, fields, scale: filter.scale })
 }
 
-/// The span of time and the part of the list that a request means. Active visitors have a window of their own.
+/// The span of time and the part of the list that a request means. Active visitors have a window of their own, the
+/// overview a period.
 fn scope(statistic: Statistic, filter: &Filter, site: &Site, now_ms: i64) -> Result<(Period, Page), Invalid> {
     let page = match statistic {
-        Statistic::Days(_) | Statistic::Hours(_) => filter.series_page(),
+        Statistic::Days(_) | Statistic::Clock(_) => filter.series_page(),
+        Statistic::Options(_) => filter.options_page(),
         _ => filter.list_page(),
     };
-    if matches!(statistic, Statistic::Active) {
+    if matches!(statistic, Statistic::Active | Statistic::Overview) {
         let seconds = filter.start.unwrap_or(site.active_visitors_seconds);
         return Ok((Period::last_seconds(filter.zone.clone(), seconds, now_ms), page));
     }
     Ok((filter.period(now_ms)?, page))
+}
+
+fn scale(scale: Scale, week_start: WeekStart) -> period::Scale {
+    match (scale, week_start) {
+        (Scale::Day, _) => period::Scale::Day,
+        (Scale::Week, WeekStart::Monday) => period::Scale::Week(Weekday::Monday),
+        (Scale::Week, WeekStart::Sunday) => period::Scale::Week(Weekday::Sunday),
+        (Scale::Month, _) => period::Scale::Month,
+        (Scale::Year, _) => period::Scale::Year,
+    }
+}
+
+fn search(statistic: Statistic, text: &str) -> Arc<Search> {
+    let columns = match statistic {
+        Statistic::List(list) => list.columns,
+        _ => &[],
+    };
+    let is_code = matches!(columns, [Column::Language | Column::Country]);
+    Arc::new(if is_code { Search::codes(text) } else { Search::text(text) })
+}
+
+/// What a list is ordered by; series and single objects have no order to choose.
+fn sort_by(endpoint: Endpoint, filter: &Filter) -> Result<Option<SortBy>, Invalid> {
+    let Some(name) = filter.sort.as_deref() else { return Ok(None) };
+    let fields = match endpoint.statistic {
+        Statistic::Goals if name == "name" => return Ok(Some(SortBy::Key(0))),
+        Statistic::Total | Statistic::Growth | Statistic::Platforms | Statistic::Overview => return Ok(None),
+        Statistic::Days(_) | Statistic::Clock(_) | Statistic::Options(_) | Statistic::Nothing => {
+            return Ok(None);
+        }
+        _ => endpoint.fields,
+    };
+    let field = fields.iter().find(|field| field.0 == name);
+    match field.and_then(|field| field.1.sort_by()) {
+        Some(by) => Ok(Some(by)),
+        None => Err(Invalid::new("sort", "is no member that this list can be ordered by")),
+    }
+}
+
+fn options_of(of: OptionsOf, filter: &Filter) -> Result<Options, Invalid> {
+    Ok(match of {
+        OptionsOf::Attribute(column) => Options::Attribute(column),
+        OptionsOf::Page(column) => Options::Page(column),
+        OptionsOf::Event => Options::Event,
+        OptionsOf::MetadataKeys => Options::Metadata(PairsPart::Keys),
+        OptionsOf::Metadata => Options::Metadata(match &filter.event_meta_key {
+            Some(key) => PairsPart::ValueOf(key.clone()),
+            None => PairsPart::Values,
+        }),
+        OptionsOf::Tag => Options::Tags(PairsPart::Keys),
+        OptionsOf::TagValue => match filter.selection.one_tag() {
+            Some(key) => Options::Tags(PairsPart::ValueOf(key.to_owned())),
+            None => return Err(Invalid::new("tag", "must be the one tag whose values are wanted")),
+        },
+    })
 }
 
 /// The one event and the key that its breakdown needs; `None` when either is not given.
@@ -177,58 +266,6 @@ fn event_and_key(filter: &Filter) -> Result<Option<(&str, &str)>, Invalid> {
     match filter.selection.event.exact() {
         Some(name) => Ok(Some((name, key))),
         None => Err(Invalid::new("event", "must be the name of one event to be broken down by metadata")),
-    }
-}
-
-#[derive(Serialize)]
-struct ActiveBody<'a> {
-    stats: Lines<'a>,
-    visitors: u64,
-}
-
-#[derive(Serialize)]
-struct GrowthBody {
-    visitors_growth: f64,
-    views_growth: f64,
-    sessions_growth: f64,
-    bounces_growth: f64,
-    time_spent_growth: f64,
-    cr_growth: f64,
-}
-
-impl From<Growth> for GrowthBody {
-    fn from(growth: Growth) -> Self {
-        Self {
-            visitors_growth: growth.visitors,
-            views_growth: growth.views,
-            sessions_growth: growth.sessions,
-            bounces_growth: growth.bounces,
-            time_spent_growth: growth.time_spent,
-            cr_growth: growth.conversion,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct PlatformsBody {
-    platform_desktop: u64,
-    platform_mobile: u64,
-    platform_unknown: u64,
-    relative_platform_desktop: f64,
-    relative_platform_mobile: f64,
-    relative_platform_unknown: f64,
-}
-
-impl From<Platforms> for PlatformsBody {
-    fn from(platforms: Platforms) -> Self {
-        Self {
-            platform_desktop: platforms.desktop,
-            platform_mobile: platforms.mobile,
-            platform_unknown: platforms.unknown,
-            relative_platform_desktop: platforms.relative_desktop,
-            relative_platform_mobile: platforms.relative_mobile,
-            relative_platform_unknown: platforms.relative_unknown,
-        }
     }
 }
 

@@ -64,14 +64,13 @@ fn refusals_name_the_field() {
         ("visitor_id=1", "session_id"),
         ("session_id=1", "visitor_id"),
         ("visitor_id=x&session_id=1", "visitor_id"),
-        ("event=null&event=a", "event"),
-        ("event_meta_key=a&event_meta_key=b", "event_meta_key"),
-        ("tag=a&tag=b", "tag"),
-        ("scale=week", "scale"),
-        ("sort=visitors", "sort"),
-        ("search=x", "search"),
-        ("from_time=10:00", "from_time"),
-        ("funnel_id=1", "funnel_id"),
+        ("scale=hour", "scale"),
+        ("direction=up", "direction"),
+        ("sort=visitors&sort=views", "sort"),
+        ("custom_metric_key=a&custom_metric_type=text", "custom_metric_type"),
+        ("from=2026-06-09&to=2026-06-10&to_time=10:00", "to_time"),
+        ("from=2026-06-10&to=2026-06-10&from_time=24:00", "from_time"),
+        ("from=2026-06-10&to=2026-06-10&to_time=1:30", "to_time"),
         ("colour=red", "colour"),
         ("colour=", "colour"),
         ("meta_=x", "meta_"),
@@ -176,10 +175,49 @@ fn rows_events_and_sessions() {
     let filter = read("event=a&event_meta_key=k&meta_x=1&meta_y=!2").unwrap();
     assert_eq!(filter.event_meta_key.as_deref(), Some("k"));
     assert_eq!((filter.selection.meta.len(), filter.selection.event.exact()), (3, Some("a")));
-    assert_eq!(selection("tag=a&tag=!b&tag_c=d").tags.len(), 3);
+    assert_eq!(read("event_meta_key=k&event_meta_key=l").unwrap().event_meta_key, None);
+    assert_eq!(selection("tag=a&tag=!b&tag_c=d").tags.len(), 2);
+    assert_eq!(selection("tag=a&tag_c=d").one_tag(), Some("a"));
+    for several in ["tag=a&tag=b", "tag=!a", "tag=~a", "tag=null", "tag_a=b", "tag=a&tag=!b"] {
+        assert_eq!(selection(several).one_tag(), None, "{several}");
+    }
     let session = Some((VisitorId(u64::MAX), SessionId(7)));
     assert_eq!(selection("visitor_id=18446744073709551615&session_id=7").session, session);
     assert_eq!(selection("visitor_id=-1&session_id=7").session, session);
+}
+
+#[test]
+fn what_changes_the_display() {
+    let filter = read("scale=month&sort=views&direction=ASC&search=x&custom_metric_key=price").unwrap();
+    assert_eq!(
+        (filter.scale, filter.sort.as_deref(), filter.ascending),
+        (Scale::Month, Some("views"), Some(true))
+    );
+    let custom = filter.custom.unwrap();
+    assert_eq!((custom.key.as_str(), custom.kind), ("price", MetricKind::Float));
+    assert!(read("custom_metric_type=integer").unwrap().custom.is_none());
+    for name in WITHOUT_MEANING {
+        assert!(read(&format!("{name}=x")).is_ok());
+    }
+}
+
+#[test]
+fn a_part_of_a_day() {
+    let span = |query: &str| {
+        let query = format!("from=2026-06-09&to=2026-06-09&{query}");
+        let span = read(&query).unwrap().period(0).unwrap().span();
+        let minute = |at: i64| (at - 1_780_963_200_000) / 60_000;
+        (minute(span.start), minute(span.end))
+    };
+    assert_eq!(span("from_time=10:00&to_time=10:29"), (600, 630));
+    assert_eq!(span("from_time=10:29&to_time=10:00"), (600, 630));
+    assert_eq!(span("from_time=10:00"), (600, 1440));
+    assert_eq!(span("to_time=00:00"), (0, 1));
+    assert!(read("from=2026-06-09&to=2026-06-08&from_time=10:00").is_err());
+    assert!(
+        read("from=2026-06-08&to=2026-06-09&start=60&from_time=10:00").is_ok(),
+        "start replaces the days"
+    );
 }
 
 #[test]
@@ -207,12 +245,16 @@ proptest! {
         let now_ms = period::day_number(first) * 86_400_000;
         let period = filter.period(now_ms).unwrap();
         for period in [period.previous(now_ms), period] {
-            let (days, hours) = (period.day_buckets(), period.hour_buckets());
-            for edges in [&days.edges, &hours.edges] {
+            let scales = [period::Scale::Day, period::Scale::Month, period::Scale::Year];
+            for days in scales.map(|scale| period.buckets(scale)) {
+                let edges = &days.edges;
                 prop_assert!(edges.windows(2).all(|pair| pair[0] < pair[1]));
                 prop_assert_eq!((edges[0], edges[edges.len() - 1]), (period.span().start, period.span().end));
+                prop_assert_eq!(days.dates.iter().filter(|(_, bucket)| bucket.is_some()).count(), edges.len() - 1);
             }
-            prop_assert_eq!(days.dates.iter().filter(|(_, bucket)| bucket.is_some()).count(), days.edges.len() - 1);
+            let pieces = period.clock(60_000, 60).pieces;
+            prop_assert!(pieces.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            prop_assert_eq!(pieces[0].0, period.span().start);
         }
     }
 
@@ -226,8 +268,8 @@ proptest! {
             let _ = filter.selection.filter();
             if let Ok(period) = filter.period(0) {
                 let before = period.previous(0);
-                prop_assert!(before.day_buckets().edges.windows(2).all(|pair| pair[0] < pair[1]));
-                prop_assert!(period.hour_buckets().edges.len() >= 2);
+                prop_assert!(before.buckets(period::Scale::Day).edges.windows(2).all(|pair| pair[0] < pair[1]));
+                prop_assert!(!period.clock(60_000, 60).pieces.is_empty());
             }
         }
     }

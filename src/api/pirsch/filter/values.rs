@@ -1,14 +1,9 @@
 //! The forms that a value may take: `x`, `!x`, `~x`, `^x`, `null`, `!null`.
 
-use regex::{Regex, RegexBuilder};
-
+use crate::pattern;
 use crate::statistics::platforms;
 use crate::statistics::selection::{TextIs, Texts};
 
-/// Bytes of a pattern.
-const PATTERN_BYTES_MAX: usize = 2_000;
-/// Bytes of a compiled pattern, and of what it caches.
-const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
 /// Patterns in one request.
 const PATTERNS_MAX: usize = 10;
 
@@ -46,6 +41,17 @@ fn form(value: &str) -> Form<'_> {
         Form::Lacks(text)
     } else {
         Form::Is(if absent(value) { "" } else { value })
+    }
+}
+
+/// The one value of a parameter, when it has just one and that is to be taken as it stands.
+pub(super) fn one(values: Option<&Vec<String>>) -> Option<String> {
+    match values.map(Vec::as_slice) {
+        Some([value]) => match form(value) {
+            Form::Is(text) if !text.is_empty() => Some(text.to_owned()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -97,22 +103,7 @@ pub(super) fn patterns(values: &[String]) -> Result<Texts, String> {
             Some(text) => (&mut texts.none, text),
             None => (&mut texts.any, value.as_str()),
         };
-        list.push(TextIs::Matching(pattern(text)?));
+        list.push(TextIs::Matching(pattern::compile(text)?));
     }
     Ok(texts)
-}
-
-fn pattern(text: &str) -> Result<Regex, String> {
-    if text.len() > PATTERN_BYTES_MAX {
-        return Err(format!("is longer than {PATTERN_BYTES_MAX} bytes"));
-    }
-    RegexBuilder::new(text)
-        .size_limit(PATTERN_PROGRAM_BYTES_MAX)
-        .dfa_size_limit(PATTERN_PROGRAM_BYTES_MAX)
-        .nest_limit(50)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "is too large a regular expression".to_owned(),
-            _ => "is not a regular expression".to_owned(),
-        })
 }

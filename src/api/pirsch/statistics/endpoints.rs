@@ -1,7 +1,9 @@
 //! The table of statistics: what each is made of and how its lines are spelled.
 
+use hitstone_engine::query::Unit;
 use hitstone_engine::schema::Column;
 
+use crate::api::pirsch::filter::Scale;
 use crate::statistics::list::List;
 use crate::statistics::pages::End;
 use crate::statistics::series::{Cycle, Daily};
@@ -18,15 +20,37 @@ pub(super) enum Statistic {
     Ends(End),
     Events,
     EventMeta,
+    EventList,
+    EventPages,
+    Tags,
+    TagDetails,
+    Goals,
+    /// A list of texts.
+    Options(OptionsOf),
     Days(Daily),
-    Hours(Cycle),
+    Clock(Cycle),
     /// One object.
     Total,
     Growth,
     Platforms,
     Active,
+    Overview,
     /// Known and always empty: it lives off another service.
     Nothing,
+}
+
+/// Of what options are asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OptionsOf {
+    Attribute(Column),
+    Page(Column),
+    Event,
+    MetadataKeys,
+    /// Of the metadata key of the request, or of all.
+    Metadata,
+    Tag,
+    /// Of the tag of the request.
+    TagValue,
 }
 
 /// A statistic.
@@ -38,11 +62,24 @@ pub(super) struct Endpoint {
 }
 
 const fn list(columns: &'static [Column], fields: &'static [Field]) -> Endpoint {
-    Endpoint { statistic: Statistic::List(List { columns, blank_together: false }), fields }
+    listed(columns, Unit::Sessions, false, fields)
 }
 
 const fn places(columns: &'static [Column], fields: &'static [Field]) -> Endpoint {
-    Endpoint { statistic: Statistic::List(List { columns, blank_together: true }), fields }
+    listed(columns, Unit::Sessions, true, fields)
+}
+
+const fn listed(
+    columns: &'static [Column],
+    unit: Unit,
+    blank_together: bool,
+    fields: &'static [Field],
+) -> Endpoint {
+    Endpoint { statistic: Statistic::List(List { columns, unit, searched: 1, blank_together }), fields }
+}
+
+const fn options(of: OptionsOf) -> Endpoint {
+    Endpoint { statistic: Statistic::Options(of), fields: &[] }
 }
 
 const fn of(statistic: Statistic, fields: &'static [Field]) -> Endpoint {
@@ -68,32 +105,40 @@ macro_rules! plain {
     };
 }
 
-const DURATIONS: &[Field] = &[
-    ("day", Show::Day),
-    ("week", Show::Null),
-    ("month", Show::Null),
-    ("year", Show::Null),
-    ("path", Show::Blank),
-    ("title", Show::Blank),
-    AVERAGE,
-];
+const DAY: Field = ("day", Show::Date(Scale::Day));
+const WEEK: Field = ("week", Show::Date(Scale::Week));
+const MONTH: Field = ("month", Show::Date(Scale::Month));
+const YEAR: Field = ("year", Show::Date(Scale::Year));
+const CUSTOM_AVERAGE: Field = ("custom_metric_avg", Show::CustomAverage);
+const CUSTOM_TOTAL: Field = ("custom_metric_total", Show::CustomTotal);
 
-const DAYS: &[Field] = &[
-    ("day", Show::Day),
-    ("week", Show::Null),
-    ("month", Show::Null),
-    ("year", Show::Null),
+const DURATIONS: &[Field] = &[DAY, WEEK, MONTH, YEAR, ("path", Show::Blank), ("title", Show::Blank), AVERAGE];
+
+/// The members of a line that counts, after those that name it.
+macro_rules! counts {
+    ($($name:expr),*) => {
+        &[$($name,)* VISITORS, VIEWS, SESSIONS, BOUNCES, BOUNCE_RATE, CR, CUSTOM_AVERAGE, CUSTOM_TOTAL]
+    };
+}
+
+pub(super) const DAYS: &[Field] = counts![DAY, WEEK, MONTH, YEAR];
+
+const TOTAL: &[Field] = counts![];
+
+const HOURS: &[Field] = counts![("hour", Show::Slot)];
+
+const MINUTES: &[Field] = counts![("minute", Show::Slot)];
+
+const HOSTNAMES: &[Field] = &[
+    ("hostname", Show::Key(0)),
     VISITORS,
     VIEWS,
     SESSIONS,
     BOUNCES,
+    RELATIVE_VISITORS,
+    RELATIVE_VIEWS,
     BOUNCE_RATE,
-    CR,
 ];
-
-const TOTAL: &[Field] = &[VISITORS, VIEWS, SESSIONS, BOUNCES, BOUNCE_RATE, CR];
-
-const HOURS: &[Field] = &[("hour", Show::Slot), VISITORS, VIEWS, SESSIONS, BOUNCES, BOUNCE_RATE, CR];
 
 const WEEKDAYS: &[Field] =
     &[("weekday", Show::SlotDay), ("hour", Show::SlotHour), VISITORS, VIEWS, SESSIONS, BOUNCES];
@@ -114,8 +159,16 @@ const PAGES: &[Field] = &[
 const ENTRIES: &[Field] =
     &[PATH, TITLE, VISITORS, SESSIONS, ("entries", Show::Entries), ("entry_rate", Show::EntryRate), AVERAGE];
 
-const EXITS: &[Field] =
-    &[PATH, TITLE, VISITORS, SESSIONS, ("exits", Show::Entries), ("exit_rate", Show::EntryRate)];
+/// Clients know the path under either name.
+const EXITS: &[Field] = &[
+    PATH,
+    ("exit_path", Show::Key(0)),
+    TITLE,
+    VISITORS,
+    SESSIONS,
+    ("exits", Show::Entries),
+    ("exit_rate", Show::EntryRate),
+];
 
 const REFERRERS: &[Field] = &[
     ("referrer", Show::Key(1)),
@@ -161,6 +214,21 @@ const EVENT_META: &[Field] = &[
     ("meta_value", Show::Key(1)),
 ];
 
+const EVENT_LIST: &[Field] =
+    &[("name", Show::Key(0)), ("meta", Show::Pairs(1)), VISITORS, ("count", Show::Views)];
+
+const TAGS: &[Field] =
+    &[("key", Show::Key(0)), ("value", Show::Blank), VISITORS, VIEWS, RELATIVE_VISITORS, RELATIVE_VIEWS];
+
+const TAG_VALUES: &[Field] =
+    &[("key", Show::Key(0)), ("value", Show::Key(1)), VISITORS, VIEWS, RELATIVE_VISITORS, RELATIVE_VIEWS];
+
+/// The members of the numbers of a goal, and its name, which orders goals.
+pub(super) const GOALS: &[Field] = &[VISITORS, VIEWS, CR, CUSTOM_AVERAGE, CUSTOM_TOTAL];
+
+/// The members of a country of the active visitors.
+pub(super) const COUNTRIES: &[Field] = plain!("country": 0, "country_code": 0);
+
 /// The members of a page of the active visitors.
 pub(super) const ACTIVE: &[Field] = &[PATH, TITLE, VISITORS];
 
@@ -172,8 +240,14 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "visitor" => of(Statistic::Days(Daily::Counts), DAYS),
         "duration/session" => of(Statistic::Days(Daily::SessionDuration), DURATIONS),
         "duration/page" => of(Statistic::Days(Daily::TimeOnPage), DURATIONS),
-        "hours" => of(Statistic::Hours(Cycle::Day), HOURS),
-        "weekdays" => of(Statistic::Hours(Cycle::Week), WEEKDAYS),
+        "hours" => of(Statistic::Clock(Cycle::Day), HOURS),
+        "minutes" => of(Statistic::Clock(Cycle::Hour), MINUTES),
+        "weekdays" => of(Statistic::Clock(Cycle::Week), WEEKDAYS),
+        "overview" => of(Statistic::Overview, &[]),
+        "hostname" => listed(&[Hostname], Unit::PageViews, false, HOSTNAMES),
+        "goals" => of(Statistic::Goals, GOALS),
+        "tags" => of(Statistic::Tags, TAGS),
+        "tag/details" => of(Statistic::TagDetails, TAG_VALUES),
         "growth" => of(Statistic::Growth, &[]),
         "active" => of(Statistic::Active, ACTIVE),
         "page" => of(Statistic::Pages, PAGES),
@@ -181,7 +255,9 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "page/exit" => of(Statistic::Ends(End::Exit), EXITS),
         "events" => of(Statistic::Events, EVENTS),
         "event/meta" => of(Statistic::EventMeta, EVENT_META),
-        "keywords" => of(Statistic::Nothing, &[]),
+        "event/list" => of(Statistic::EventList, EVENT_LIST),
+        "event/page" => of(Statistic::EventPages, PAGES),
+        "keywords" | "pages" => of(Statistic::Nothing, &[]),
         "referrer" => of(Statistic::Referrers, REFERRERS),
         "channel" => list(&[Channel], CHANNELS),
         "language" => list(&[Language], plain!("language": 0)),
@@ -199,6 +275,34 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "utm/campaign" => list(&[UtmCampaign], plain!("utm_campaign": 0)),
         "utm/content" => list(&[UtmContent], plain!("utm_content": 0)),
         "utm/term" => list(&[UtmTerm], plain!("utm_term": 0)),
+        _ => return options_of(name.strip_prefix("options/")?).map(options),
+    })
+}
+
+fn options_of(name: &str) -> Option<OptionsOf> {
+    use Column::*;
+    Some(match name {
+        "hostname" => OptionsOf::Page(Hostname),
+        "page" => OptionsOf::Page(Path),
+        "referrer" => OptionsOf::Attribute(Referrer),
+        "referrer/name" => OptionsOf::Attribute(ReferrerName),
+        "channel" => OptionsOf::Attribute(Channel),
+        "event" => OptionsOf::Event,
+        "country" => OptionsOf::Attribute(Country),
+        "region" => OptionsOf::Attribute(Region),
+        "city" => OptionsOf::Attribute(City),
+        "language" => OptionsOf::Attribute(Language),
+        "browser" => OptionsOf::Attribute(Browser),
+        "os" => OptionsOf::Attribute(Os),
+        "metadata/keys" => OptionsOf::MetadataKeys,
+        "metadata" => OptionsOf::Metadata,
+        "utm/source" => OptionsOf::Attribute(UtmSource),
+        "utm/medium" => OptionsOf::Attribute(UtmMedium),
+        "utm/campaign" => OptionsOf::Attribute(UtmCampaign),
+        "utm/content" => OptionsOf::Attribute(UtmContent),
+        "utm/term" => OptionsOf::Attribute(UtmTerm),
+        "tag" => OptionsOf::Tag,
+        "tag/value" => OptionsOf::TagValue,
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::goals::Goal;
 use crate::statistics::fake::{Fake, counts, row};
 
 fn now_ms() -> i64 {
@@ -99,12 +100,28 @@ fn every_list_spells_its_columns() {
 #[test]
 fn empty_lists_are_empty_lists() {
     let fake = Fake::new(|_| vec![]);
-    for path in
-        ["page", "page/entry", "page/exit", "referrer", "city", "events", "event/meta", "os", "keywords"]
-    {
+    for path in [
+        "page",
+        "page/entry",
+        "page/exit",
+        "referrer",
+        "city",
+        "events",
+        "event/meta",
+        "os",
+        "keywords",
+        "tags",
+        "tag/details",
+        "event/list",
+        "event/page",
+        "hostname",
+        "goals",
+        "options/page",
+        "options/metadata/keys",
+    ] {
         assert_eq!(ask(&fake, path, ""), json!([]), "{path}");
     }
-    assert_eq!(ask(&fake, "active", ""), json!({"stats": [], "visitors": 0}));
+    assert_eq!(ask(&fake, "active", ""), json!({"stats": [], "countries": [], "visitors": 0}));
 }
 
 #[test]
@@ -116,11 +133,82 @@ fn limits_reach_the_engine() {
 }
 
 #[test]
+fn lists_are_ordered_as_asked() {
+    let ascending = std::cell::Cell::new(0);
+    let fake = with_whole(|query| {
+        ascending.set(ascending.get() + u32::from(query.order.ascending));
+        vec![row(&["a"], counts(1, 1, 1, 1))]
+    });
+    for (path, query) in [
+        ("os", "sort=os"),
+        ("os", "sort=visitors&direction=asc"),
+        ("os", "direction=asc"),
+        ("page", "sort=bounce_rate&direction=ASC"),
+        ("page/entry", "sort=path"),
+        ("events", "sort=average_duration_seconds&direction=asc"),
+        ("active", "sort=path"),
+    ] {
+        ask(&fake, path, query);
+        assert_eq!(ascending.replace(0), 1, "{path} {query}");
+    }
+    for (path, query) in [("os", "sort=views"), ("events", "sort=meta_keys"), ("page", "sort=secret")] {
+        let (status, body) = ask_raw(&fake, path, &format!("from=2026-06-10&to=2026-06-10&{query}"));
+        assert_eq!((status, body["validation"]["sort"].is_string()), (400, true), "{path} {query}");
+    }
+    let series = Fake::new(|_| vec![]);
+    for path in ["visitor", "hours", "growth", "total", "platform", "options/page", "overview"] {
+        ask(&series, path, "sort=whatever&direction=asc&search=x");
+    }
+}
+
+#[test]
+fn goals_are_one_more_filter() {
+    let fake = with_whole(|_| vec![row(&[], counts(3, 3, 4, 0))]);
+    let mut site = site();
+    let goal = |name: &str, pattern: Option<&str>, event: Option<&str>| Goal {
+        id: format!("{name:0>10}"),
+        name: name.into(),
+        path_pattern: None,
+        pattern: pattern.map(str::to_owned),
+        tags: Vec::new(),
+        event_name: event.map(str::to_owned),
+        event_meta_key: None,
+        event_meta_value: None,
+        custom_metric_key: None,
+        custom_metric_kind: None,
+        visitor_goal: Some(10),
+        cr_goal: None,
+        custom_metric_total_goal: None,
+        custom_metric_avg_goal: None,
+        delete_reached: false,
+        email_reached: false,
+        created: 0,
+        modified: 0,
+        reached: None,
+    };
+    site.goals = vec![goal("b", Some("^/x"), None), goal("a", None, Some("Sale"))];
+    let ask = |query: &str| {
+        let query = format!("from=2026-06-10&to=2026-06-10&os=Linux&{query}");
+        serde_json::from_slice::<Value>(&answer_from(&fake, "goals", &query, &site, now_ms()).body).unwrap()
+    };
+    let body = ask("");
+    assert_eq!((&body[0]["page_goal"]["name"], &body[1]["page_goal"]["name"]), (&json!("b"), &json!("a")));
+    assert_eq!(body[0]["stats"]["cr"], json!(0.3));
+    let asked = fake.asked.borrow().clone();
+    assert_eq!(asked[0], "Sessions by all where Os+Path");
+    assert_eq!(asked[2], "Sessions by all where Os+event true");
+    assert_eq!(ask("sort=name")[0]["page_goal"]["name"], "a");
+    assert_eq!(ask("search=A").as_array().unwrap().len(), 1);
+    assert_eq!(ask("offset=1").as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn totals() {
     let fake = with_whole(|_| vec![row(&[], counts(4, 5, 6, 2))]);
     assert_eq!(
         ask(&fake, "total", "os=Linux"),
-        json!({"visitors": 4, "views": 6, "sessions": 5, "bounces": 2, "bounce_rate": 0.4, "cr": 0.4})
+        json!({"visitors": 4, "views": 6, "sessions": 5, "bounces": 2, "bounce_rate": 0.4, "cr": 0.4,
+               "custom_metric_avg": 0.0, "custom_metric_total": 0.0})
     );
     assert_eq!(ask(&fake, "total", "")["cr"], json!(1.0));
     assert_eq!(fake.asked.borrow().len(), 3, "without a filter the whole is the total itself");
@@ -178,14 +266,14 @@ fn entries_and_those_who_saw_the_page() {
         *fake.asked.borrow(),
         [
             "Sessions by all where ",
-            "PageViews by entry false where Os+entry+event true+Path+tag a",
+            "PageViews by entry false where Os+entry+event true+Path+tag",
             "PageViews by [Path] where Os+event true+Path",
             "PageViews by [Path] where Os+entry+event true+Path",
         ]
     );
     assert_eq!(
         ask(&fake, "page/exit", ""),
-        json!([{"path": "/", "title": "", "visitors": 6, "sessions": 7, "exits": 3, "exit_rate": 0.25}])
+        json!([{"path": "/", "exit_path": "/", "title": "", "visitors": 6, "sessions": 7, "exits": 3, "exit_rate": 0.25}])
     );
 }
 
@@ -249,7 +337,7 @@ fn events_and_their_metadata() {
     let fake = with_whole(|query| {
         assert_eq!(query.unit, Unit::Events);
         let metrics = Metrics { event_seconds: 29, ..counts(5, 5, 6, 0) };
-        let key = if matches!(query.group, Group::MetaValue(_)) { "in" } else { "event2" };
+        let key = if matches!(query.group, Group::Pairs(..)) { "in" } else { "event2" };
         vec![GroupRow { meta_keys: vec!["price".into(), "status".into()], ..row(&[key], metrics) }]
     });
     assert_eq!(

@@ -19,12 +19,18 @@ fn days_are_complete_and_each_has_its_whole() {
     assert_eq!(
         body[1],
         json!({"day": "2026-06-10T00:00:00Z", "week": null, "month": null, "year": null, "visitors": 2,
-               "views": 4, "sessions": 3, "bounces": 1, "bounce_rate": 1.0 / 3.0, "cr": 0.25})
+               "views": 4, "sessions": 3, "bounces": 1, "bounce_rate": 1.0 / 3.0, "cr": 0.25,
+               "custom_metric_avg": 0.0, "custom_metric_total": 0.0})
     );
     assert_eq!(body[2]["cr"], json!(0.0));
     assert_eq!(*fake.asked.borrow(), ["Sessions by 3 buckets where Path", "Sessions by 3 buckets where "]);
     let (_, body) = ask_raw(&fake, "visitor", "from=2026-06-09&to=2026-06-11&limit=2&offset=1");
     assert_eq!((body.as_array().unwrap().len(), &body[0]["visitors"]), (2, &json!(8)));
+    let (_, body) = ask_raw(&fake, "visitor", "from=2026-05-30&to=2026-06-09&scale=month");
+    assert_eq!(
+        (&body[1]["day"], &body[1]["month"], body.as_array().unwrap().len()),
+        (&Value::Null, &json!("2026-06-01T00:00:00Z"), 2)
+    );
 }
 
 #[test]
@@ -78,7 +84,8 @@ fn growth_compares_two_periods() {
     assert_eq!(
         growth(""),
         json!({"visitors_growth": 4.0 / 3.0, "views_growth": 1.2, "sessions_growth": 2.0, "bounces_growth": 1.0,
-               "time_spent_growth": 0.0, "cr_growth": 0.0})
+               "time_spent_growth": 0.0, "cr_growth": 0.0, "custom_metric_avg_growth": 0.0,
+               "custom_metric_total_growth": 0.0})
     );
     assert_eq!(growth("path=/")["time_spent_growth"], json!(-0.5));
     assert_eq!(growth("pattern=x")["time_spent_growth"], json!(0.0));
@@ -88,7 +95,7 @@ fn growth_compares_two_periods() {
 #[test]
 fn hours_and_weekdays_are_complete() {
     let fake = with_whole(|query| match query.group {
-        Group::Cycle { slot_count, .. } => {
+        Group::Clock(hitstone_engine::query::Clock { slot_count, .. }) => {
             let at = |slot: u16| if slot == 13 { counts(4, 4, 5, 1) } else { Metrics::default() };
             (0..slot_count).map(|slot| row(&[], at(slot))).collect()
         }
@@ -98,8 +105,11 @@ fn hours_and_weekdays_are_complete() {
     assert_eq!(body.as_array().unwrap().len(), 24);
     assert_eq!(
         body[13],
-        json!({"hour": 13, "visitors": 4, "views": 5, "sessions": 4, "bounces": 1, "bounce_rate": 0.25, "cr": 0.4})
+        json!({"hour": 13, "visitors": 4, "views": 5, "sessions": 4, "bounces": 1, "bounce_rate": 0.25, "cr": 0.4,
+               "custom_metric_avg": 0.0, "custom_metric_total": 0.0})
     );
+    assert_eq!(ask(&fake, "minutes", "").as_array().unwrap().len(), 60);
+    assert_eq!(ask(&fake, "minutes", "")[13]["minute"], 13);
     let body = ask(&fake, "weekdays", "");
     assert_eq!(body.as_array().unwrap().len(), 168);
     assert_eq!(
@@ -107,7 +117,7 @@ fn hours_and_weekdays_are_complete() {
         json!({"weekday": 1, "hour": 6, "visitors": 0, "views": 0, "sessions": 0, "bounces": 0})
     );
     assert_eq!(ask(&fake, "hours", "limit=2").as_array().unwrap().len(), 2);
-    assert!(fake.asked.borrow()[1].starts_with("PageViews by 24 in 24"), "{:?}", fake.asked.borrow());
+    assert!(fake.asked.borrow()[1].starts_with("PageViews by 24 slots"), "{:?}", fake.asked.borrow());
 }
 
 #[test]
@@ -123,9 +133,12 @@ fn active_has_a_window_and_needs_no_dates() {
         }
     });
     let active = |query: &str| ask_raw(&fake, "active", query).1;
-    assert_eq!(active(""), json!({"stats": [{"path": "/", "title": "", "visitors": 2}], "visitors": 3}));
+    let body = active("");
+    assert_eq!(body["stats"], json!([{"path": "/", "title": "", "visitors": 2}]));
+    assert_eq!(body["countries"][0]["relative_visitors"], json!(2.0 / 3.0));
+    assert_eq!(body["visitors"], 3);
     assert_eq!(spans.borrow()[0], now_ms() - 600_000..now_ms() + 1);
     assert_eq!(active("start=60&include_title=true")["stats"][0]["title"], "Home");
-    assert_eq!(spans.borrow()[2], now_ms() - 60_000..now_ms() + 1);
+    assert_eq!(spans.borrow()[4], now_ms() - 60_000..now_ms() + 1);
     assert_eq!(active("path=/")["visitors"], 1);
 }

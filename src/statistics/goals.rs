@@ -1,0 +1,76 @@
+//! Conversion goals: how many visitors reached each.
+//!
+//! A goal is one more filter: a path and tags select page views, an event selects sessions.
+
+use hitstone_engine::error::QueryError;
+
+use super::custom::CustomMetric;
+use super::selection::{PairIs, Selection, TextIs, Texts};
+use super::sort::SortBy;
+use super::{Ask, Line, Question};
+use crate::goals::Goal;
+
+/// One line a goal, in the order of the goals; the keys of a line are the goal's name and its id.
+///
+/// # Errors
+/// As [`Ask::ask`].
+pub fn goals<A: Ask>(question: &Question<'_, A>, goals: &[Goal]) -> Result<Vec<Line>, QueryError> {
+    let is_wanted = |goal: &&Goal| question.search.is_none_or(|search| search.holds(&[&goal.name]));
+    let wanted = goals.iter().filter(is_wanted).map(|goal| line(question, goal));
+    if question.sort_by.is_none() && question.ascending != Some(true) {
+        let page = wanted.skip(question.page.offset).take(question.page.limit.unwrap_or(usize::MAX));
+        return page.collect();
+    }
+    let mut lines = wanted.collect::<Result<Vec<_>, _>>()?;
+    match question.sort_by {
+        Some(_) => question.sort(SortBy::Visitors).lines(&mut lines),
+        None => lines.reverse(),
+    }
+    Ok(question.page.cut(lines))
+}
+
+/// The numbers of those who reached a goal.
+///
+/// # Errors
+/// As [`Ask::ask`].
+pub fn line<A: Ask>(question: &Question<'_, A>, goal: &Goal) -> Result<Line, QueryError> {
+    let mut selection = question.selection.clone();
+    selection.and.push(wanted(goal));
+    let own = goal
+        .custom_metric_key
+        .as_ref()
+        .map(|key| CustomMetric { key: key.clone(), kind: goal.custom_metric_kind.unwrap_or_default() });
+    let custom = own.as_ref().or(question.custom);
+    let question = Question { selection: &selection, custom, search: None, ..*question };
+    Ok(Line { keys: vec![goal.name.clone(), goal.id.clone()], ..question.total()? })
+}
+
+fn wanted(goal: &Goal) -> Selection {
+    let exactly = |text: &str| Texts { any: vec![TextIs::Exactly(text.to_owned())], none: Vec::new() };
+    let mut selection = Selection::default();
+    if let Some(pattern) = &goal.pattern {
+        // Checked when the goal was made; one that this build does not know matches nothing.
+        let never = || TextIs::NoneOf(&[]);
+        let (any, none) = match crate::pattern::compile(pattern) {
+            Ok(regex) => (vec![TextIs::Matching(regex)], Vec::new()),
+            Err(_) => (Vec::new(), vec![never()]),
+        };
+        selection.pattern = Texts { any, none };
+    }
+    for tag in &goal.tags {
+        selection.tags.push(match tag.split_once('=') {
+            Some((key, value)) => PairIs::Value(key.to_owned(), exactly(value)),
+            None => PairIs::Keys(exactly(tag)),
+        });
+    }
+    if let Some(name) = &goal.event_name {
+        selection.event = exactly(name);
+    }
+    if let Some(key) = &goal.event_meta_key {
+        selection.meta.push(match &goal.event_meta_value {
+            Some(value) => PairIs::Value(key.clone(), exactly(value)),
+            None => PairIs::Keys(exactly(key)),
+        });
+    }
+    selection
+}
