@@ -43,6 +43,12 @@ test("a filter that makes no sense is a 400 that names the member", async () => 
     }
 });
 
+test("the values of a metadata key are those of one event", async () => {
+    const events = { event: ["Order", "Sign up"], event_meta_key: "currency" };
+    const error = await refused(ask(client, "eventMetadata", { ...period, ...events }), 400);
+    assert.ok(error.data.validation?.event, JSON.stringify(error.data));
+});
+
 test("an unknown id is a 404, for every statistic", async () => {
     for (const name of statisticNames) {
         await refused(ask(client, name, { ...period, id: "Unknown123" }), 404);
