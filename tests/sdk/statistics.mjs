@@ -228,14 +228,16 @@ test("growth against the two days before, when Dee was there", async () => {
 });
 
 test("scales", async () => {
+    // The last week has begun.
+    setClock("2026-07-06T12:00:00Z");
     const summer = { from: new Date("2026-06-29"), to: new Date("2026-07-06") };
+    const days = Object.values(table(await checked("visitors", { ...summer, scale: "day" }), "day"));
+    assert.deepEqual(days, [1, 1, 2, 0, 0, 0, 0, 0]);
     for (const [scale, buckets] of /** @type {[string, Record<string, number>][]} */ ([
         ["week", { "2026-06-29T00:00:00Z": 4, "2026-07-06T00:00:00Z": 0 }],
         ["month", { "2026-06-01T00:00:00Z": 2, "2026-07-01T00:00:00Z": 2 }],
         ["year", { "2026-01-01T00:00:00Z": 4 }],
     ])) {
-        // The clock stands in front of the last week.
-        setClock("2026-07-06T12:00:00Z");
         const lines = await checked("visitors", { ...summer, scale });
         assert.deepEqual(table(lines, scale), buckets);
         assert.deepEqual(["day", "week", "month", "year"].filter((unit) => lines[0][unit] !== null), [scale]);
