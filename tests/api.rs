@@ -15,6 +15,7 @@ mod api {
     mod cases;
     mod commands;
     mod connections;
+    mod go_sdk;
     mod sdk;
     mod sessions;
     mod statistics_input;
