@@ -15,6 +15,8 @@ mod api {
     mod cases;
     mod commands;
     mod connections;
+    mod manage;
     mod sdk;
+    mod settings;
     mod statistics_input;
 }
