@@ -28,6 +28,8 @@ use crate::tokens::Tokens;
 
 /// Failed tries for a token that one address has in a minute.
 const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
+/// Calls that manage its site that a client has in a minute.
+const MANAGEMENT_PER_MINUTE: u32 = 60;
 /// A statistic that takes longer is given up.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(60);
 /// From so many hits on a batch is enriched off the threads that serve connections.
@@ -118,6 +120,8 @@ pub struct App {
     pub proxies: Proxies,
     /// Failed tries for a token, by client address.
     pub token_failures: MinuteLimit,
+    /// Calls that manage a site, by client.
+    pub management: MinuteLimit<String>,
     /// Counts for metrics.
     pub counters: Counters,
     salts: Arc<Salts>,
@@ -146,9 +150,10 @@ impl App {
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
         let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
-        Ok(Self {
+        let app = Self {
             proxies: settings.proxies(),
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
+            management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
             counters: Counters::default(),
             queries: Arc::new(Semaphore::new(settings.threads)),
             store: ArcSwapOption::from_pointee(store),
@@ -158,7 +163,10 @@ impl App {
             tokens,
             salts,
             enricher,
-        })
+        };
+        // Clients may have been revoked while no server ran.
+        app.forget_dead_tokens();
+        Ok(app)
     }
 
     /// Takes hits of one site, all or none; stored and synced when it returns. They are processed in the order of
@@ -276,9 +284,16 @@ impl App {
     /// Nothing was changed, and why.
     pub fn administer(&self, request: admin::Request) -> Result<admin::Response, AdminError> {
         let response = admin::execute(&self.state, self.clock.now_ms(), request)?;
-        let view = self.state.view();
-        self.tokens.retain(|client| view.client(client).is_some())?;
+        self.forget_dead_tokens();
         Ok(response)
+    }
+
+    /// Takes the tokens of revoked clients out of the file. They open nothing any more, whether this works or not.
+    fn forget_dead_tokens(&self) {
+        let view = self.state.view();
+        if let Err(error) = self.tokens.retain(|client| view.client(client).is_some()) {
+            eprintln!("hitstone: {error}");
+        }
     }
 
     /// Does what is due every few seconds: ends salts, takes the operator's files anew. Waits for the disk.

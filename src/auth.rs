@@ -1,5 +1,7 @@
 //! Secrets: how they are made, hashed and compared. Only hashes are ever stored; plain secrets are shown once.
 
+use std::hash::{Hash, Hasher};
+
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -9,6 +11,8 @@ pub const CLIENT_ID_CHARS: usize = 32;
 pub const CLIENT_SECRET_CHARS: usize = 64;
 /// Length of a site's public id.
 pub const SITE_ID_CHARS: usize = 10;
+/// Length of a goal's public id.
+pub const GOAL_ID_CHARS: usize = 10;
 /// Length of a site's identification code.
 pub const IDENTIFICATION_CODE_CHARS: usize = 32;
 /// What access keys begin with.
@@ -20,10 +24,23 @@ pub const ACCESS_TOKEN_CHARS: usize = 64;
 
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// SHA-256 of a secret.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+/// SHA-256 of a secret. Compared in constant time, also as a key of a map: what a map's buckets tell is about the
+/// hash of a secret, under a key of the process's own, and not about the secret.
+#[derive(Clone, Copy, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretHash([u8; 32]);
+
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Hash for SecretHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl SecretHash {
     /// The hash of `secret`.
@@ -33,7 +50,7 @@ impl SecretHash {
 
     /// Whether this is the hash of `secret`, in time that does not depend on where they differ.
     pub fn matches(&self, secret: &str) -> bool {
-        self.0.ct_eq(&Self::of(secret).0).into()
+        *self == Self::of(secret)
     }
 }
 
@@ -101,6 +118,17 @@ pub fn random_text(chars: usize) -> Result<String, getrandom::Error> {
     Ok(text)
 }
 
+/// An alphanumeric text of at most 32 characters that follows from `parts`, and looks random.
+pub fn derived_text(parts: &[&str], chars: usize) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part.as_bytes());
+    }
+    let bytes: [u8; 32] = digest.finalize().into();
+    bytes.iter().take(chars).map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+}
+
 /// A random access key.
 ///
 /// # Errors
@@ -123,6 +151,27 @@ mod tests {
         assert_ne!(random_text(32).unwrap(), random_text(32).unwrap());
         let key = random_access_key().unwrap();
         assert!(key.len() == 48 && key.starts_with("pa_"));
+    }
+
+    #[test]
+    fn derived_texts_follow_from_their_parts() {
+        let text = derived_text(&["site", "a.test"], 10);
+        assert_eq!(text, "Xlsfdq3nKd", "clients keep such ids");
+        assert_ne!(text, derived_text(&["site", "b.test"], 10));
+        assert_ne!(derived_text(&["ab", "c"], 10), derived_text(&["a", "bc"], 10));
+    }
+
+    #[test]
+    fn hashes_are_equal_only_to_themselves() {
+        let hash = SecretHash::of("secret");
+        assert!(hash == SecretHash::of("secret") && hash != SecretHash::of("Secret"));
+        let map = std::collections::HashMap::from([(hash, 1)]);
+        assert_eq!((map.get(&SecretHash::of("secret")), map.get(&SecretHash::of(""))), (Some(&1), None));
+        for at in 0..32 {
+            let mut other = hash;
+            other.0[at] ^= 1;
+            assert!(hash != other, "byte {at}");
+        }
     }
 
     #[test]

@@ -7,9 +7,11 @@ use hyper::body::Incoming;
 use hyper::{Method, Request};
 
 use crate::api::health;
+use crate::api::pirsch::domain::setting::{self, Setting};
+use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
-use crate::api::pirsch::{domain, read, token, track};
+use crate::api::pirsch::{client, goal, read, token, track};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
 
@@ -22,39 +24,61 @@ enum Route {
     Health,
     Token,
     Domain,
+    Setting(Setting),
+    Alternative,
+    Client,
+    Goal,
+    GoalPattern,
     Track(Call),
     Batch(Call),
     Statistic(String),
 }
 
-/// The method that a path takes and what it leads to. Where GET is taken, HEAD is too.
-fn find(path: &str) -> Option<(Method, Route)> {
+type Methods = &'static [Method];
+
+const GET: Methods = &[Method::GET];
+const POST: Methods = &[Method::POST];
+const MANY: Methods = &[Method::GET, Method::POST, Method::DELETE];
+const ALL: Methods = &[Method::GET, Method::POST, Method::PUT, Method::DELETE];
+
+/// The methods that a path takes and what it leads to. Where GET is taken, HEAD is too.
+fn find(path: &str) -> Option<(Methods, Route)> {
     Some(match path {
-        "/" => (Method::GET, Route::Index),
-        "/livez" => (Method::GET, Route::Live),
-        "/metrics" => (Method::GET, Route::Metrics),
-        "/api/v1/healthcheck" => (Method::GET, Route::Health),
-        "/api/v1/token" => (Method::POST, Route::Token),
-        "/api/v1/domain" => (Method::GET, Route::Domain),
-        "/api/v1/hit" => (Method::POST, Route::Track(Call::Hit)),
-        "/api/v1/event" => (Method::POST, Route::Track(Call::Event)),
-        "/api/v1/session" => (Method::POST, Route::Track(Call::Session)),
-        "/api/v1/hit/batch" => (Method::POST, Route::Batch(Call::Hit)),
-        "/api/v1/event/batch" => (Method::POST, Route::Batch(Call::Event)),
-        "/api/v1/session/batch" => (Method::POST, Route::Batch(Call::Session)),
-        _ => (Method::GET, Route::Statistic(path.strip_prefix("/api/v1/statistics/")?.to_owned())),
+        "/" => (GET, Route::Index),
+        "/livez" => (GET, Route::Live),
+        "/metrics" => (GET, Route::Metrics),
+        "/api/v1/healthcheck" => (GET, Route::Health),
+        "/api/v1/token" => (POST, Route::Token),
+        "/api/v1/domain" => (ALL, Route::Domain),
+        "/api/v1/domain/alternative" => (ALL, Route::Alternative),
+        "/api/v1/client" => (MANY, Route::Client),
+        "/api/v1/goal" => (ALL, Route::Goal),
+        "/api/v1/goal/regex" => (POST, Route::GoalPattern),
+        "/api/v1/hit" => (POST, Route::Track(Call::Hit)),
+        "/api/v1/event" => (POST, Route::Track(Call::Event)),
+        "/api/v1/session" => (POST, Route::Track(Call::Session)),
+        "/api/v1/hit/batch" => (POST, Route::Batch(Call::Hit)),
+        "/api/v1/event/batch" => (POST, Route::Batch(Call::Event)),
+        "/api/v1/session/batch" => (POST, Route::Batch(Call::Session)),
+        _ => return find_below(path),
     })
+}
+
+fn find_below(path: &str) -> Option<(Methods, Route)> {
+    if let Some(statistic) = path.strip_prefix("/api/v1/statistics/") {
+        return Some((GET, Route::Statistic(statistic.to_owned())));
+    }
+    Some((POST, Route::Setting(Setting::at(path.strip_prefix("/api/v1/domain/")?)?)))
 }
 
 /// Answers a request from `peer`.
 pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Incoming>) -> Answer {
-    let Some((method, route)) = find(request.uri().path()) else {
+    let Some((methods, route)) = find(request.uri().path()) else {
         return ApiError::not_found().answer();
     };
-    let takes_head = method == Method::GET && request.method() == Method::HEAD;
-    if request.method() != method && !takes_head {
-        let methods = if method == Method::GET { "GET, HEAD" } else { "POST" };
-        return ApiError::method_not_allowed(methods);
+    let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    if !methods.contains(asked) {
+        return ApiError::method_not_allowed(&names(methods));
     }
     let answered = dispatch(&app, peer, route, request).await;
     answered.unwrap_or_else(|error| {
@@ -62,6 +86,14 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Incoming>) -> 
         // Of a body that was too large or too slow the rest is still to come: the connection is of no more use.
         if matches!(error.status.as_u16(), 408 | 413) { respond::close(answer) } else { answer }
     })
+}
+
+fn names(methods: Methods) -> String {
+    let names = methods.iter().flat_map(|method| match *method {
+        Method::GET => vec!["GET", "HEAD"],
+        _ => vec![method.as_str()],
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 async fn dispatch(
@@ -76,7 +108,12 @@ async fn dispatch(
         Route::Metrics => Ok(health::metrics(app)),
         Route::Health => health::check(app),
         Route::Token => token::issue(app, client_ip(app, peer, &request), request).await,
-        Route::Domain => domain::list(app, request.headers()),
+        Route::Domain => domain::answer(app, request).await,
+        Route::Setting(setting) => setting::change(app, setting, request).await,
+        Route::Alternative => alternative::answer(app, request).await,
+        Route::Client => client::answer(app, request).await,
+        Route::Goal => goal::answer(app, request).await,
+        Route::GoalPattern => goal::try_pattern(app, request).await,
         Route::Track(call) => track::single(app, call, request).await,
         Route::Batch(call) => track::batch(app, call, request).await,
         Route::Statistic(path) => read::statistic(app, &path, request.uri(), request.headers()).await,
@@ -95,12 +132,19 @@ mod tests {
 
     #[test]
     fn paths_lead_somewhere() {
-        assert_eq!(find("/api/v1/hit"), Some((Method::POST, Route::Track(Call::Hit))));
-        assert_eq!(
-            find("/api/v1/statistics/utm/source"),
-            Some((Method::GET, Route::Statistic("utm/source".into())))
-        );
-        for path in ["", "/api", "/api/v1/hit/", "/api/v2/hit", "/api/v1/statistics"] {
+        assert_eq!(find("/api/v1/hit"), Some((POST, Route::Track(Call::Hit))));
+        assert_eq!(find("/api/v1/statistics/utm/source"), Some((GET, Route::Statistic("utm/source".into()))));
+        assert_eq!(find("/api/v1/domain/timezone"), Some((POST, Route::Setting(Setting::TimeZone))));
+        assert_eq!(names(ALL), "GET, HEAD, POST, PUT, DELETE");
+        for path in [
+            "",
+            "/api",
+            "/api/v1/hit/",
+            "/api/v2/hit",
+            "/api/v1/statistics",
+            "/api/v1/domain/",
+            "/api/v1/domain/x",
+        ] {
             assert_eq!(find(path), None, "{path}");
         }
     }

@@ -12,6 +12,10 @@ use crate::goals::Goal;
 pub const ACTIVE_VISITORS_SECONDS: u32 = 600;
 /// Alternative names that a site may have.
 pub const ALTERNATIVE_HOSTS_MAX: usize = 100;
+/// Clients that a site may have.
+pub const CLIENTS_MAX: usize = 1_000;
+/// Characters of a client's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 200;
 
 /// On which day weeks start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,7 +51,7 @@ pub struct Site {
     pub alternative_hosts: Vec<String>,
     /// `dnt` is not heeded.
     pub ignore_dnt: bool,
-    /// Statistics may be read by everyone.
+    /// Statistics may be read by everyone, single visits aside.
     pub public: bool,
     /// Foreign hosts are left out from every interface, not only from those that name the page freely.
     pub strict_hosts: bool,
@@ -89,6 +93,16 @@ impl Site {
             modified: now,
             secret: auth::to_hex(&auth::random_bytes::<16>()?),
         })
+    }
+
+    /// The goal with this id.
+    pub fn goal(&self, id: &str) -> Option<&Goal> {
+        self.goals.iter().find(|goal| goal.id == id)
+    }
+
+    /// The id of an alternative name: always the same for the same name of the same site.
+    pub fn alternative_id(&self, hostname: &str) -> String {
+        auth::derived_text(&[&self.id, hostname], auth::SITE_ID_CHARS)
     }
 
     /// The engine's number for the site.
@@ -168,8 +182,21 @@ pub struct Client {
     /// What it may do.
     #[serde(flatten)]
     pub kind: ClientKind,
+    /// What it is for, in its owner's words.
+    #[serde(default)]
+    pub description: String,
     /// When it was created.
     pub created: TimestampMs,
+    /// When its description was changed last; 0: never.
+    #[serde(default)]
+    pub modified: TimestampMs,
+}
+
+impl Client {
+    /// Whether it may only write.
+    pub fn is_write_only(&self) -> bool {
+        matches!(self.kind, ClientKind::WriteOnly { .. })
+    }
 }
 
 /// Host names are at most this long.

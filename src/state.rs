@@ -16,7 +16,7 @@ use crate::auth::SecretHash;
 use crate::envelope::{self, Kind};
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
-/// Version 2 added goals.
+/// Version 2 added goals, and descriptions of clients.
 const KIND: Kind = Kind { magic: *b"HITSTATE", version: 2 };
 
 /// What the file holds.
@@ -139,5 +139,42 @@ impl StateFile {
         envelope::write(&*self.fs, &self.path, KIND, &state)?;
         self.current.store(Arc::new(View::of(state)));
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hitstone_engine::vfs::OsFs;
+
+    use super::*;
+    use crate::sites::WeekStart;
+
+    /// Written by the program before goals and descriptions were added.
+    const VERSION_1: &[u8] = include_bytes!("../tests/fixtures/state-v1");
+    const SECRET: &str = "sPip3pFdCZORNUOzsPqGc6wSUGGeRkAX49fFSypNLpWI6gOMMhMFg5Ul2drXSa4v";
+    const KEY: &str = "pa_46sW5Z4DHDS3y6uny5aQHBOCf3UOVShQxS1p7dmVd2ttg";
+
+    #[test]
+    fn the_first_version_is_read_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("state"), VERSION_1).unwrap();
+        let open = || StateFile::open(Arc::new(OsFs), folder.path()).unwrap();
+        let file = open();
+        let check = |view: &View| {
+            let site = view.site(1).unwrap();
+            assert_eq!((site.hostname.as_str(), site.timezone.as_str()), ("old.test", "Europe/Berlin"));
+            assert_eq!((site.week_start, site.public), (WeekStart::Sunday, true));
+            assert_eq!(site.alternative_hosts, ["a.test", "*.b.test"]);
+            assert!(site.goals.is_empty());
+            let client = view.client("5ZNYMF7tNG4RezWBfhpVEp9i9PLsMqWa").unwrap();
+            assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
+            assert_eq!((client.description.as_str(), client.modified), ("", 0));
+            assert_eq!(view.site_of_access_key(KEY).map(|site| site.number), Some(1));
+            assert_eq!((view.state.clients.len(), view.state.next_site), (3, 3));
+        };
+        check(&file.view());
+        file.change(|_| Ok::<_, StorageError>(())).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 2);
+        check(&open().view());
     }
 }

@@ -15,6 +15,11 @@ mod api {
     mod cases;
     mod commands;
     mod connections;
+    mod go_sdk;
     mod sdk;
+    mod sessions;
+    mod manage;
+    mod sdk;
+    mod settings;
     mod statistics_input;
 }

@@ -31,18 +31,21 @@ engine log: checksum codec error limits vfs
 engine manifest: checksum codec error units vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
 engine query: segment::table
+engine query::check: error query segment::table
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event query query::filter query::groups query::guard query::keys query::metadata query::report query::walk scan schema segment::table
+engine query::execute: error event query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
 engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
-engine query::keys: event query::groups scan segment::table
+engine query::keys: event query query::groups scan segment::table
 engine query::metadata: event query::groups scan segment::table
-engine query::model: schema units
+engine query::model: event schema units
+engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
 engine query::recurring: query scan segment::table units
-engine query::report: query query::groups query::metadata scan segment::table
-engine query::walk: error query::filter query::guard query::keys query::metadata scan
+engine query::report: query query::groups query::metadata query::numbers scan segment::table
+engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
+engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec schema units
 engine root:
 engine scan: segment::table
@@ -59,13 +62,13 @@ engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
 engine writer: codec error event limits log manifest open query record schema segment segment::table session snapshot units vfs
-server admin: auth clock engine::error engine::units sites state
+server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
-server api::pirsch: app auth clock engine::error engine::query engine::schema engine::store engine::units enrich::client_ip hit http sites statistics
+server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::vfs enrich enrich::client_ip hit rate salts sites state tokens
 server auth:
-server cli: admin app clock config control demo engine::error engine::vfs server sites state
+server cli: admin app clock config control demo engine::error engine::vfs goals server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
 server control: admin app http
@@ -89,17 +92,19 @@ server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
+server goals: engine::units pattern
 server hit: engine::units
 server http:
 server main: cli
+server pattern:
 server rate: engine::units
 server root:
 server router: api::health api::pirsch app http
 server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
-server sites: auth engine::units enrich
+server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
-server statistics: engine::error engine::query engine::schema engine::store engine::units
+server statistics: engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::vfs envelope
 ";
 

@@ -7,7 +7,9 @@ use roaring::RoaringBitmap;
 use crate::error::{QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
-use crate::query::{self, Cancelled, Query, RecurringCache, Report, Source};
+use crate::query::{
+    self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
+};
 use crate::segment::Segment;
 use crate::units::SiteId;
 
@@ -48,6 +50,19 @@ pub struct SiteSources {
     pub segments: Vec<SourceSegment>,
     /// Why some data is missing, when damage was found.
     pub incomplete: Option<String>,
+}
+
+impl SiteSources {
+    /// The parts as the tables of the site.
+    fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
+        let mut sources = Vec::with_capacity(self.segments.len());
+        for part in &self.segments {
+            if let Some(table) = part.segment.table(site)? {
+                sources.push(Source { table, hidden: part.hidden.as_deref() });
+            }
+        }
+        Ok(sources)
+    }
 }
 
 impl Snapshot {
@@ -106,16 +121,37 @@ impl Snapshot {
     /// [`QueryError::Storage`] when a view of the open segment could not be made.
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
         let data = self.sources(query.site)?;
-        let mut sources = Vec::with_capacity(data.segments.len());
-        for part in &data.segments {
-            if let Some(table) = part.segment.table(query.site)? {
-                sources.push(Source { table, hidden: part.hidden.as_deref() });
-            }
-        }
+        let sources = data.tables(query.site)?;
         let sealed: Vec<_> =
             data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
         let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
         query::execute(&sources, &recurring, query, cancelled)
+    }
+
+    /// Lists sessions: see [`query::list_sessions`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::answer`].
+    pub fn sessions(
+        &self,
+        query: &SessionsQuery,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<SessionRow>, QueryError> {
+        let data = self.sources(query.site)?;
+        query::list_sessions(&data.tables(query.site)?, query, cancelled)
+    }
+
+    /// Gives a session with its page views and custom events: see [`query::session_rows`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::answer`].
+    pub fn session_rows(
+        &self,
+        query: &SessionsQuery,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<SessionDetail>, QueryError> {
+        let data = self.sources(query.site)?;
+        query::session_rows(&data.tables(query.site)?, query, cancelled)
     }
 
     /// Sealed segments, and rows in them, superseded ones included.

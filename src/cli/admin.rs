@@ -1,4 +1,4 @@
-//! `site` and `client`: over the socket of the server that runs on the folder, else on the folder itself.
+//! `site`, `client` and `goal`: over the socket of the server that runs on the folder, else on the folder itself.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
-use crate::admin::{self, Request, Response, SiteChanges, SiteInfo};
-use crate::cli::{Failure, data_folder, say};
+use crate::admin::{self, ClientInfo, Request, Response, SiteChanges, SiteInfo};
+use crate::cli::{Failure, data_folder, goal, say};
 use crate::clock::Clock;
 use crate::control::{self, AskError};
 use crate::sites::WeekStart;
@@ -35,12 +35,20 @@ pub fn client(matches: &ArgMatches) -> Result<(), Failure> {
     let (name, matches) = matches.subcommand().unwrap_or(("", matches));
     let request = match name {
         "create" => {
-            Request::ClientCreate { site: text(matches, "site"), write_only: matches.get_flag("write-only") }
+            let write_only = matches.get_flag("write-only");
+            let description = text(matches, "description");
+            Request::ClientCreate { site: text(matches, "site"), write_only, description }
         }
-        "revoke" => Request::ClientRevoke { client_id: text(matches, "client") },
+        "revoke" => Request::ClientRevoke { site: None, client_id: text(matches, "client") },
         _ => Request::ClientList { site: matches.get_one::<String>("site").cloned() },
     };
     run(matches, request)
+}
+
+/// `hitstone goal ...`
+pub fn goal(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    run(matches, goal::request(name, matches))
 }
 
 fn text(matches: &ArgMatches, name: &str) -> String {
@@ -132,19 +140,25 @@ fn print(response: &Response) {
             pair("client id", client_id);
         }
         Response::Site(site) => print_site(site),
-        Response::SiteDeleted { deleted } => say(&format!("deleted {deleted}")),
+        Response::Deleted { deleted } => say(&format!("deleted {deleted}")),
         Response::ClientRevoked { revoked } => say(&format!("revoked {revoked}")),
-        Response::Clients(clients) => {
-            for client in clients {
-                let kind = if client.write_only { "write-only" } else { "read-write" };
-                say(&format!("{}  {kind}  {}  {}", client.client_id, client.created, client.site));
-            }
-        }
+        Response::Client(client) => print_clients(std::slice::from_ref(client)),
+        Response::Clients(clients) => print_clients(clients),
+        Response::Goal(goal) => goal::print(goal),
+        Response::Goals(goals) => goals.iter().for_each(goal::print),
         Response::Sites(sites) => {
             for site in sites {
                 say(&format!("{}  {}  {}", site.id, site.created, site.hostname));
             }
         }
+    }
+}
+
+fn print_clients(clients: &[ClientInfo]) {
+    for client in clients {
+        let kind = if client.write_only { "write-only" } else { "read-write" };
+        let (id, created, description) = (&client.client_id, &client.created, &client.description);
+        say(format!("{id}  {kind}  {created}  {}  {description}", client.site).trim_end());
     }
 }
 

@@ -20,8 +20,9 @@ pub fn command() -> Command {
             "Fills a data folder with made-up traffic and serves it",
             super::DEMO_DATA,
         ))
-        .subcommand(site())
+        .subcommand(site_commands())
         .subcommand(client())
+        .subcommand(super::goal::command())
 }
 
 fn server(name: &'static str, about: &'static str, data_default: &'static str) -> Command {
@@ -50,7 +51,8 @@ fn config() -> Arg {
     Arg::new("config").long("config").value_name("FILE").help("A TOML file with settings.")
 }
 
-fn plain(name: &'static str, about: &'static str) -> Command {
+/// A command on a data folder.
+pub(super) fn plain(name: &'static str, about: &'static str) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON.");
     Command::new(name).about(about).arg(arg(&DATA, DATA.default)).arg(config()).arg(json)
 }
@@ -59,7 +61,12 @@ fn host() -> Arg {
     Arg::new("host").value_name("HOST").required(true).help("The site's host name, such as example.com.")
 }
 
-fn site() -> Command {
+/// The flag that names a site.
+pub(super) fn site() -> Arg {
+    Arg::new("site").long("site").value_name("HOST").help("The site's host name.")
+}
+
+fn site_commands() -> Command {
     Command::new("site")
         .about("Creates, lists, changes and deletes sites")
         .subcommand_required(true)
@@ -114,21 +121,23 @@ fn site_set() -> Command {
                 .help("All other names of the site, also *.example.com; \"\" for none. [default: none]"),
         )
         .arg(switch("ignore-dnt", "Visitors who ask not to be tracked are counted."))
-        .arg(switch("public", "Everyone may read the site's statistics."))
+        .arg(switch("public", "Everyone may read the site's statistics, single visits aside."))
         .arg(switch("strict-hosts", "Pages of other hosts are left out on every interface."))
         .arg(switch("keep-event-id", "The ids that senders give their events are stored."))
 }
 
 fn client() -> Command {
-    let site = || Arg::new("site").long("site").value_name("HOST").help("The site's host name.");
     let write_only = Arg::new("write-only").long("write-only").action(ArgAction::SetTrue);
+    let description =
+        Arg::new("description").long("description").value_name("TEXT").help("What the client is for.");
     Command::new("client")
         .about("Creates, lists and revokes a site's clients")
         .subcommand_required(true)
         .subcommand(
             plain("create", "Creates a client; its secret is shown once")
                 .arg(site().required(true))
-                .arg(write_only.help("An access key, which can write and not read.")),
+                .arg(write_only.help("An access key, which can write and not read."))
+                .arg(description),
         )
         .subcommand(plain("list", "Lists the clients").arg(site()))
         .subcommand(

@@ -3,6 +3,7 @@
 
 mod admin;
 mod args;
+mod goal;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Some(("demo", matches)) => settings(matches, DEMO_DATA).and_then(serve::demo),
         Some(("site", matches)) => admin::site(matches),
         Some(("client", matches)) => admin::client(matches),
+        Some(("goal", matches)) => admin::goal(matches),
         _ => Err(Failure::Settings("no command was given; `hitstone help` lists them".into())),
     };
     match done {

@@ -62,7 +62,11 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Shown>, String> {
         fill(app).await?;
     }
     // The mark of a filled folder; its secret cannot be shown again, so each start makes one.
-    let created = administer(app, Request::ClientCreate { site: HOST.into(), write_only: false }).await?;
+    let created = administer(
+        app,
+        Request::ClientCreate { site: HOST.into(), write_only: false, description: "demo".into() },
+    )
+    .await?;
     let Response::ClientCreated { client_id, client_secret } = created else { return Ok(None) };
     let now = app.clock.now_ms();
     let (issuing, client) = (Arc::clone(app), client_id.clone());

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::{GroupRow, Metrics, Query, Report};
+use hitstone_engine::query::{SessionDetail, SessionRow, SessionsQuery};
 
 use super::Ask;
 
@@ -14,11 +15,15 @@ pub(crate) struct Fake<'a> {
     answer: Answer<'a>,
     /// One line a query, as `describe` puts it.
     pub(crate) asked: RefCell<Vec<String>>,
+    /// All sessions.
+    pub(crate) sessions: Vec<SessionRow>,
+    /// The one session that can be asked for.
+    pub(crate) detail: Option<SessionDetail>,
 }
 
 impl<'a> Fake<'a> {
     pub(crate) fn new(answer: impl Fn(&Query) -> Vec<GroupRow> + 'a) -> Self {
-        Self { answer: Box::new(answer), asked: RefCell::default() }
+        Self { answer: Box::new(answer), asked: RefCell::default(), sessions: Vec::new(), detail: None }
     }
 }
 
@@ -28,6 +33,17 @@ impl Ask for Fake<'_> {
         let mut rows = (self.answer)(query);
         rows.truncate(query.limit.unwrap_or(usize::MAX));
         Ok(Report { rows })
+    }
+
+    fn sessions(&self, query: &SessionsQuery) -> Result<Vec<SessionRow>, QueryError> {
+        self.asked.borrow_mut().push(format!("sessions {}+{}", query.offset, query.limit));
+        Ok(self.sessions.iter().skip(query.offset).take(query.limit).cloned().collect())
+    }
+
+    fn session_rows(&self, query: &SessionsQuery) -> Result<Option<SessionDetail>, QueryError> {
+        let session = query.filter.session.map(|(visitor, session)| (visitor.0, session.0));
+        self.asked.borrow_mut().push(format!("rows {}+{} of {session:?}", query.offset, query.limit));
+        Ok(self.detail.clone())
     }
 }
 

@@ -22,6 +22,7 @@ pub mod platforms;
 pub mod referrers;
 pub mod selection;
 pub mod series;
+pub mod sessions;
 pub mod sort;
 pub mod tags;
 
@@ -32,7 +33,8 @@ use std::sync::Arc;
 
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::{
-    Cancelled, Filter, Group, GroupTest, Measures, Metrics, Order, Query, Report, Unit,
+    Cancelled, Filter, Group, GroupTest, Measures, Metrics, Order, Query, Report, SessionDetail, SessionRow,
+    SessionsQuery, Unit,
 };
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::SiteId;
@@ -49,6 +51,18 @@ pub trait Ask {
     /// # Errors
     /// As [`Snapshot::answer`].
     fn ask(&self, query: &Query) -> Result<Report, QueryError>;
+
+    /// Lists sessions.
+    ///
+    /// # Errors
+    /// As [`Snapshot::sessions`].
+    fn sessions(&self, query: &SessionsQuery) -> Result<Vec<SessionRow>, QueryError>;
+
+    /// Gives the rows of one session.
+    ///
+    /// # Errors
+    /// As [`Snapshot::session_rows`].
+    fn session_rows(&self, query: &SessionsQuery) -> Result<Option<SessionDetail>, QueryError>;
 }
 
 /// The engine over one snapshot, until cancelled.
@@ -62,6 +76,14 @@ pub struct SnapshotAsk<'a> {
 impl Ask for SnapshotAsk<'_> {
     fn ask(&self, query: &Query) -> Result<Report, QueryError> {
         self.snapshot.answer(query, self.cancelled)
+    }
+
+    fn sessions(&self, query: &SessionsQuery) -> Result<Vec<SessionRow>, QueryError> {
+        self.snapshot.sessions(query, self.cancelled)
+    }
+
+    fn session_rows(&self, query: &SessionsQuery) -> Result<Option<SessionDetail>, QueryError> {
+        self.snapshot.session_rows(query, self.cancelled)
     }
 }
 

@@ -7,7 +7,7 @@ pub mod mmdb;
 pub mod random;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -31,12 +31,24 @@ pub const fn has_test_clock() -> bool {
     cfg!(feature = "test-clock")
 }
 
-/// `true`, with a line that says so, when a test cannot run in this build.
+/// `true` when something that a test needs is missing; says so where the harness hides what tests print. With
+/// `HITSTONE_TEST_ALL` in the environment nothing may be missing.
+pub fn skip(name: &str, missing: Option<&str>) -> bool {
+    let Some(missing) = missing else { return false };
+    let must_run = std::env::var_os("HITSTONE_TEST_ALL").is_some();
+    assert!(!must_run, "{name} must run (HITSTONE_TEST_ALL) and needs {missing}");
+    tell(&format!("SKIPPED {name}: needs {missing}"));
+    true
+}
+
+/// As [`skip`], for tests that set the server's time.
 pub fn skip_without_test_clock(name: &str) -> bool {
-    if !has_test_clock() {
-        println!("SKIPPED {name}: needs --all-features");
-    }
-    !has_test_clock()
+    skip(name, (!has_test_clock()).then_some("--all-features"))
+}
+
+/// Prints a line that is shown also when the test passes.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The program, with no setting taken from the tester's environment.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::check;
 use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
@@ -38,11 +39,14 @@ pub fn execute(
         unit => unit,
     };
     check(query, unit)?;
-    check_sources(sources, recurring)?;
+    check::tables(sources)?;
+    if recurring.source_count() != sources.len() {
+        return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
+    }
     let mut guard = Guard::new(cancelled);
     let mut prepared = Vec::new();
     for (number, source) in sources.iter().enumerate() {
-        prepared.extend(prepare(source, number, query, unit, &mut guard)?);
+        prepared.extend(prepare(source, number, &query.span, &query.filter, unit, &mut guard)?);
     }
     let buckets = match &query.group {
         Group::Buckets(edges) => Some(Buckets::new(edges)),
@@ -79,12 +83,7 @@ fn fixed_group_count(group: &Group) -> Option<usize> {
 
 fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     let invalid = |what: &str| Err(QueryError::Invalid(what.into()));
-    if query.filter.attributes.iter().any(|(column, _)| !column.is_attribute()) {
-        return invalid("only attributes of sessions can be tested as attributes");
-    }
-    if query.filter.rows.iter().any(|(column, _)| column.is_attribute()) {
-        return invalid("attributes of sessions cannot be tested as texts of rows");
-    }
+    check::filter(&query.filter)?;
     if query.number.is_some() && unit != Unit::Events {
         return invalid("numbers are read from custom events only");
     }
@@ -114,41 +113,6 @@ fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
         }
         _ => Ok(()),
     }
-}
-
-fn check_sources(sources: &[Source<'_>], recurring: &Recurring) -> Result<(), QueryError> {
-    let mut session_count = 0usize;
-    for SiteTable {
-        visitor,
-        session_id,
-        start,
-        last,
-        first_row,
-        views,
-        entry_row,
-        exit_row,
-        flags,
-        kind,
-        gap,
-        ..
-    } in sources.iter().map(|source| source.table)
-    {
-        let count = visitor.len();
-        let lengths =
-            [session_id.len(), start.len(), last.len(), views.len(), entry_row.len(), exit_row.len()];
-        let agree = lengths.iter().all(|&length| length == count) && flags.len() == count;
-        if !agree || first_row.len() != count + 1 || kind.len() != gap.len() {
-            return Err(QueryError::Invalid("a segment's columns differ in length".into()));
-        }
-        session_count = session_count.saturating_add(count);
-    }
-    if session_count >= u32::MAX as usize {
-        return Err(QueryError::Invalid("the site has too many sessions for one query".into()));
-    }
-    if recurring.source_count() != sources.len() {
-        return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
-    }
-    Ok(())
 }
 
 /// What the keys of all sources have in common.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
 use super::postings;
-use super::{Filter, PairsTest, Query, Source, Unit};
+use super::{Filter, PairsTest, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Pairs;
 use crate::scan::bits::Bits;
@@ -23,6 +23,8 @@ pub(super) struct Touched {
     pub sessions: Range<usize>,
     /// All times of the run lie in the span.
     pub inside: bool,
+    /// Greatest row time of the run, milliseconds.
+    pub max_time: i64,
 }
 
 /// One source with its filter worked out.
@@ -42,6 +44,16 @@ impl Prepared<'_> {
     pub fn any_in(&self, sessions: Range<usize>) -> bool {
         self.selected.as_ref().map_or(!sessions.is_empty(), |bits| bits.any_in(sessions))
     }
+
+    /// Whether a session of a touched run passes.
+    pub fn selects(&self, session: usize) -> bool {
+        self.selected.as_ref().is_none_or(|bits| bits.contains(session))
+    }
+
+    /// Whether a row passes the tests of rows.
+    pub fn passes(&self, row: usize) -> bool {
+        self.row_masks.iter().all(|(codes, mask)| mask.passes(codes.get(row)))
+    }
 }
 
 /// The runs that can hold something within the span.
@@ -51,7 +63,7 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
         let first = (run.first_session as usize).min(session_count);
         let end = first.saturating_add(run.session_count as usize).min(session_count);
         let inside = span.start <= run.min_time && run.max_time < span.end;
-        Touched { sessions: first..end, inside }
+        Touched { sessions: first..end, inside, max_time: run.max_time }
     });
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }
@@ -60,14 +72,14 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
 pub(super) fn prepare<'a>(
     source: &Source<'a>,
     number: usize,
-    query: &Query,
+    span: &Range<i64>,
+    filter: &Filter,
     unit: Unit,
     guard: &mut Guard<'_>,
 ) -> Result<Option<Prepared<'a>>, QueryError> {
-    let touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
+    let touched = touched_runs(source.table.runs, span, source.table.session_count());
     let mut narrowing = Narrowing::new(source.table, touched);
     let mut row_masks = Vec::new();
-    let filter = &query.filter;
     if narrowing.touched.is_empty()
         || !narrowing.hide(source, guard)?
         || !narrowing.keep_session(filter)

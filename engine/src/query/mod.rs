@@ -4,10 +4,12 @@
 //! a set of sessions and masks for rows (`filter`), and the grouping becomes a table from local codes to groups
 //! (`keys`); then the runs are counted one after the other, each in visitor order (`walk`), and the counts become a
 //! report (`report`). Visitors that occur in more than one run are marked beforehand ([`Recurring`]).
+//! [`list_sessions`] and [`session_rows`] give sessions themselves instead of counts.
 //!
 //! Invariants: a session is live in at most one source; within a run sessions are in visitor order; site codes are
 //! equal across the sources. An answer is exact, or there is none.
 
+mod check;
 mod events;
 mod execute;
 mod filter;
@@ -20,6 +22,7 @@ mod numbers;
 mod postings;
 mod recurring;
 mod report;
+mod sessions;
 mod walk;
 
 #[cfg(test)]
@@ -34,6 +37,9 @@ mod tests;
 pub use execute::execute;
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
+pub use sessions::{
+    LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
+};
 
 use crate::segment::table::SiteTable;
 

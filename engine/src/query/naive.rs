@@ -1,5 +1,7 @@
 //! What the numbers mean, as plain loops over plain sessions. Shares nothing with the kernels.
 
+pub mod sessions;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::testdata::{PlainRow, PlainSession};

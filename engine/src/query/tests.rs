@@ -1,5 +1,7 @@
 //! The engine's answers compared with those of the naive model, for random data and random questions.
 
+mod sessions;
+
 use proptest::prelude::*;
 
 use super::naive;

@@ -13,5 +13,6 @@ mod dump;
 mod model;
 mod questions;
 mod random;
+mod sessions;
 mod threads;
 mod workload;

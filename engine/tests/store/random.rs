@@ -11,6 +11,7 @@ use hitstone_engine::writer::Core;
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
 use crate::questions;
+use crate::sessions;
 use crate::workload::{Rng, SITES, Workload};
 
 fn options(seal_rows: usize) -> StoreOptions {
@@ -67,6 +68,7 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
             let (snapshot, context) = (core.snapshot(), format!("seed {seed} step {step}"));
             assert_same(&of_snapshot(&snapshot, &SITES), &of_model(&model), &context);
             questions::check(&snapshot, &model, &mut rng, &context);
+            sessions::check(&snapshot, &model, &mut rng, &context);
         }
         if restarts {
             job = None;

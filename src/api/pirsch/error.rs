@@ -45,6 +45,17 @@ impl ApiError {
         Self { validation: BTreeMap::from([(name, message)]), error, ..Self::bad("") }
     }
 
+    /// The same fault, of a field that the caller knows by another name.
+    pub fn renamed(self, from: &str, to: &str) -> Self {
+        match self.validation.get(from) {
+            Some(message) => {
+                let field = Self::field(to, message.clone());
+                Self { status: self.status, retry_after: self.retry_after, ..field }
+            }
+            None => self,
+        }
+    }
+
     /// The same fault, found in an item of a batch.
     pub fn in_item(self, index: usize) -> Self {
         let validation =
@@ -104,6 +115,13 @@ impl From<BodyError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_called_what_the_caller_calls_them() {
+        let error = ApiError::field("cr_goal", "is wrong");
+        assert_eq!(error.clone().renamed("cr_goal", "cr"), ApiError::field("cr", "is wrong"));
+        assert_eq!(error.clone().renamed("other", "cr"), error);
+    }
 
     #[test]
     fn items_of_a_batch_are_named() {

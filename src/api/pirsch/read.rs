@@ -7,10 +7,11 @@ use hyper::{StatusCode, Uri};
 
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
+use crate::api::pirsch::manage;
 use crate::api::pirsch::statistics::{self, StatisticsContext};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
-use crate::sites::Site;
+use crate::sites::{LiveSite, Site};
 
 /// On answers from which damaged data is missing, with the reason.
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-hitstone-incomplete");
@@ -25,9 +26,13 @@ pub async fn statistic(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
-    let site = access::to_read(app, headers)?;
+    let id = manage::query(uri, "id");
+    let site = match in_public(app, path, id.as_deref(), headers) {
+        Some(site) => site,
+        None => access::to_read(app, headers)?,
+    };
+    check_id(&site, id.as_deref())?;
     let query = uri.query().unwrap_or_default().to_owned();
-    check_id(&site, &query)?;
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
     let answer = app.query(move |snapshot, cancelled| {
         let incomplete = snapshot.incomplete(site.site_id());
@@ -43,16 +48,16 @@ pub async fn statistic(
     })
 }
 
-/// `id` must name the site that the token belongs to.
-fn check_id(site: &Site, query: &str) -> Result<(), ApiError> {
-    let id = url::form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, value)| name == "id" && !value.is_empty())
-        .map(|(_, value)| value)
-        .last();
+/// The site whose statistics everyone may read, when the request has no token. Single visits are nobody's business.
+fn in_public(app: &App, path: &str, id: Option<&str>, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
+    let id = id.filter(|_| !path.starts_with("session/"))?;
+    access::to_read_in_public(app, headers, id)
+}
+
+fn check_id(site: &Site, id: Option<&str>) -> Result<(), ApiError> {
     match id {
         None => Err(ApiError::field("id", "is required: the id of the domain, see /api/v1/domain")),
-        Some(id) if id == site.id => Ok(()),
-        Some(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")),
+        Some(id) => access::check_domain(site, id),
     }
 }
 
@@ -63,10 +68,8 @@ mod tests {
     #[test]
     fn the_id_must_be_the_client_s_own() {
         let site = Site::new(1, "example.com".into(), 0).unwrap();
-        let own = format!("from=2026-01-01&id={}&to=2026-01-02", site.id);
-        assert!(check_id(&site, &own).is_ok());
-        assert_eq!(check_id(&site, "from=x").unwrap_err().status, 400);
-        assert_eq!(check_id(&site, "id=").unwrap_err().status, 400);
-        assert_eq!(check_id(&site, "id=other").unwrap_err().status, 404);
+        assert!(check_id(&site, Some(&site.id)).is_ok());
+        assert_eq!(check_id(&site, None).unwrap_err().status, 400);
+        assert_eq!(check_id(&site, Some("other")).unwrap_err().status, 404);
     }
 }

@@ -6,6 +6,7 @@
 mod bodies;
 mod endpoints;
 mod render;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -163,6 +164,8 @@ fn compute<A: Ask>(
         Statistic::Options(of) => {
             return json(&options::options(&question, &options_of(of, filter)?)?);
         }
+        Statistic::Sessions => return json(&sessions::list(&question)?),
+        Statistic::SessionDetails => return json(&sessions::details(&question, filter)?),
         Statistic::List(list) => list::lines(&question, list)?,
         Statistic::Referrers => referrers::referrers(&question)?,
         Statistic::Pages => pages::pages(&question)?,

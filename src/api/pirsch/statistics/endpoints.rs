@@ -35,6 +35,8 @@ pub(super) enum Statistic {
     Platforms,
     Active,
     Overview,
+    Sessions,
+    SessionDetails,
     /// Known and always empty: it lives off another service.
     Nothing,
 }
@@ -257,6 +259,8 @@ pub(super) fn find(name: &str) -> Option<Endpoint> {
         "event/meta" => of(Statistic::EventMeta, EVENT_META),
         "event/list" => of(Statistic::EventList, EVENT_LIST),
         "event/page" => of(Statistic::EventPages, PAGES),
+        "session/list" => of(Statistic::Sessions, &[]),
+        "session/details" => of(Statistic::SessionDetails, &[]),
         "keywords" | "pages" => of(Statistic::Nothing, &[]),
         "referrer" => of(Statistic::Referrers, REFERRERS),
         "channel" => list(&[Channel], CHANNELS),

@@ -1,6 +1,8 @@
+mod sessions;
 mod time;
 
 use hitstone_engine::query::{Group, GroupRow, Metrics, Query, Report, Unit};
+use hitstone_engine::query::{SessionDetail, SessionRow, SessionsQuery};
 use hitstone_engine::schema::Column;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -359,6 +361,12 @@ fn refusals_have_a_shape() {
     struct Stopped;
     impl Ask for Stopped {
         fn ask(&self, _: &Query) -> Result<Report, QueryError> {
+            Err(QueryError::Cancelled("it took too long"))
+        }
+        fn sessions(&self, _: &SessionsQuery) -> Result<Vec<SessionRow>, QueryError> {
+            Err(QueryError::Cancelled("it took too long"))
+        }
+        fn session_rows(&self, _: &SessionsQuery) -> Result<Option<SessionDetail>, QueryError> {
             Err(QueryError::Cancelled("it took too long"))
         }
     }

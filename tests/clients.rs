@@ -1,0 +1,124 @@
+//! Other people's programs against the server: the official JavaScript client, unmodified, driven by the scripts of
+//! `tests/sdk`.
+//!
+//! Needs Node.js and `npm ci --prefix tests/sdk`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests, helpers included"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::json;
+use support::{Folder, Server, Site, mmdb, skip, skip_without_test_clock, tell};
+
+/// Sends with the client, asks it everything it can ask, and holds the answers against its own declarations.
+#[test]
+fn the_official_javascript_client() {
+    let name = "the_official_javascript_client";
+    if skip_without_test_clock(name) || skip(name, missing()) {
+        return;
+    }
+    let folder = Folder::new();
+    let site = folder.create_site("sdk.test");
+    let places = folder.beside("places.mmdb");
+    std::fs::write(&places, places_database()).expect("writing the database of places");
+    folder.set_clock("2026-06-29T08:00:00Z");
+    let server = folder.start(&["--geo-db", places.to_str().expect("a UTF-8 path")]);
+    let printed = run("all.mjs", &server, &site);
+    printed.lines().filter(|line| line.starts_with("COVERED")).for_each(tell);
+}
+
+#[test]
+fn the_official_javascript_client_renews_its_token() {
+    if skip("the_official_javascript_client_renews_its_token", missing()) {
+        return;
+    }
+    let folder = Folder::new();
+    let site = folder.create_site("sdk.test");
+    let server = folder.start_in_real_time(&["--token-lifetime", "1s"], &[]);
+    run("tokens.mjs", &server, &site);
+}
+
+/// The scripts use the client as its declarations allow.
+#[test]
+fn the_scripts_fit_the_declarations() {
+    if skip("the_scripts_fit_the_declarations", missing()) {
+        return;
+    }
+    let output = node(&["node_modules/typescript/bin/tsc", "-p", "."], "{}");
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
+/// What the scripts need and this machine has not.
+fn missing() -> Option<&'static str> {
+    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_node {
+        Some("Node.js")
+    } else if !scripts().join("node_modules/pirsch-sdk").is_dir() {
+        Some("`npm ci --prefix tests/sdk`")
+    } else {
+        None
+    }
+}
+
+/// Runs a script against the server; it must succeed. Returns what it printed.
+fn run(script: &str, server: &Server, site: &Site) -> String {
+    let (revoked_id, revoked_secret) = server.folder().create_client(&site.hostname);
+    let revoke = server.folder().run(&["client", "revoke", &revoked_id]);
+    assert!(revoke.status.success(), "{}", support::stderr_of(&revoke));
+    let about = json!({
+        "url": format!("http://{}", server.address()),
+        "clock": server.folder().beside("clock"),
+        "id": site.id,
+        "hostname": site.hostname,
+        "identification_code": site.identification_code,
+        "client_id": site.client_id,
+        "client_secret": site.client_secret,
+        "access_key": server.folder().create_access_key(&site.hostname),
+        "revoked_id": revoked_id,
+        "revoked_secret": revoked_secret,
+    });
+    let output = node(&["--test-reporter=spec", script], &about.to_string());
+    let printed = printed(&output);
+    // A failure is told where it happens and again at the end.
+    let failures = printed.split_once("failing tests:").map_or(printed.as_str(), |(_, failures)| failures);
+    assert!(output.status.success(), "{script}: {}\n{failures}", output.status);
+    printed
+}
+
+/// Node.js with nothing of the tester's environment, so with no proxy, and nothing to install from.
+fn node(args: &[&str], about: &str) -> Output {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Command::new("node")
+        .args(args)
+        .current_dir(scripts())
+        .env_clear()
+        .env("PATH", path)
+        .env("HITSTONE_SERVER", about)
+        .output()
+        .expect("running node")
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
+}
+
+/// Where the visitors of `tests/sdk/tracking.mjs` live.
+fn places_database() -> Vec<u8> {
+    mmdb::Writer::new("Test-City")
+        .with("81.2.69.0/24", &mmdb::nested("GB", "England", "ENG", "London"))
+        .with("91.0.0.0/16", &mmdb::nested("DE", "Berlin", "BE", "Berlin"))
+        .with("133.0.0.0/16", &mmdb::nested("JP", "Tokyo", "13", "Tokyo"))
+        .bytes()
+}
