@@ -109,7 +109,8 @@ fn the_server_answers_as_the_model() {
     coverage.print();
     let reports: Vec<String> = failures.into_values().collect();
     assert!(reports.is_empty(), "{} statistics differ\n\n{}", reports.len(), reports.join("\n"));
-    let missing: Vec<String> = wanted_coverage().into_iter().filter(|name| coverage.count(name) == 0).collect();
+    let missing: Vec<String> =
+        wanted_coverage().into_iter().filter(|name| coverage.count(name) == 0).collect();
     assert!(draws < DRAWS || missing.is_empty(), "never drawn: {missing:?}");
     assert!(coverage.telling * 2 > coverage.draws, "most answers say nothing: {}", coverage.telling);
 }
@@ -123,7 +124,8 @@ fn wanted_coverage() -> Vec<String> {
             names.push(format!("telling {endpoint}"));
         }
     }
-    let texts = ["path", "hostname", "entry_path", "exit_path", "event", "meta_", "tag_", "tag", "event_meta_key"];
+    let texts =
+        ["path", "hostname", "entry_path", "exit_path", "event", "meta_", "tag_", "tag", "event_meta_key"];
     for name in texts.iter().chain(request::ATTRIBUTES) {
         for form in ["x", "!x", "~x", "^x", "null", "!null", "several"] {
             let makes_sense = *name != "event_meta_key" || !form.contains("null");

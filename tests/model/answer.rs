@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::calendar::Period;
+use crate::not_yet::exists;
 use crate::request::{Filter, Is, Request};
 use crate::units::Scope;
 use crate::world::World;
@@ -131,7 +132,8 @@ pub fn expected(world: &World, request: &Request) -> Option<Value> {
 
 /// The one key that page views must have: the only positive value, whatever the negative ones.
 fn only_tag(filter: &Filter) -> Option<&str> {
-    let positive: Vec<Is> = filter.tag.iter().filter(|is| is.is_positive()).cloned().collect();
+    let counts = |is: &&Is| is.is_positive() || !exists("negative tags beside the one");
+    let positive: Vec<Is> = filter.tag.iter().filter(counts).cloned().collect();
     let key = Filter::only_text(&positive)?;
     filter.tag.iter().find_map(|is| match is {
         Is::Text(text) if text == key => Some(text.as_str()),

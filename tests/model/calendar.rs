@@ -130,15 +130,14 @@ impl Period {
     fn between(mut self, from: Option<Time>, to: Option<Time>) -> Self {
         let (from, to) = (from.unwrap_or(Time::midnight()), to.unwrap_or(Time::constant(23, 59, 0, 0)));
         let (from, to) = (from.min(to), from.max(to));
-        let minutes: Vec<i64> = self.span.clone().step_by(MINUTE as usize).collect();
-        let shows = |at: &&i64| clock(&self.zone, **at).time();
-        let first = minutes.iter().find(|at| shows(at) >= from).copied();
-        let last = minutes.iter().rev().find(|at| shows(at) <= to).copied();
-        self.span = match (first, last) {
-            (Some(first), Some(last)) if first <= last => first..last + MINUTE,
-            _ => self.span.start..self.span.start,
-        };
-        self.span = not_empty(self.span);
+        let whole = self.span.start..day_start(&self.zone, plus_days(self.first, 1));
+        let minutes: Vec<i64> = whole.clone().step_by(MINUTE as usize).collect();
+        let day = self.first;
+        let shown: Vec<(i64, DateTime)> = minutes.iter().map(|at| (*at, clock(&self.zone, *at))).collect();
+        let of_day = || shown.iter().filter(|(_, shown)| shown.date() == day);
+        let first = of_day().find(|(_, shown)| shown.time() >= from).map_or(whole.end, |(at, _)| *at);
+        let end = of_day().rev().find(|(_, shown)| shown.time() <= to).map_or(first, |(at, _)| at + MINUTE);
+        self.span = not_empty(first..end.max(first));
         self.kind = PeriodKind::Clock(from, to);
         self
     }

@@ -22,7 +22,9 @@ fn differs_at(place: &str, expected: &Value, got: &Value) -> Option<String> {
             if let Some(name) = needless {
                 return Some(format!("at {place:?}: there is a member {name}"));
             }
-            wanted.iter().find_map(|(name, value)| differs_at(&format!("{place}/{name}"), value, &members[name]))
+            wanted
+                .iter()
+                .find_map(|(name, value)| differs_at(&format!("{place}/{name}"), value, &members[name]))
         }
         (Value::Array(wanted), Value::Array(items)) => {
             let pairs = wanted.iter().zip(items).enumerate();

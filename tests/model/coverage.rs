@@ -105,9 +105,9 @@ fn says_anything(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::Array(items) => items.iter().any(says_anything),
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, value)| !EVER_PRESENT.contains(&name.as_str()) && says_anything(value)),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| !EVER_PRESENT.contains(&name.as_str()) && says_anything(value))
+        }
         Value::String(text) => !text.is_empty(),
         Value::Bool(_) | Value::Null => false,
     }

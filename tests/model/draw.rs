@@ -195,9 +195,10 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
         }
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
     } else if sorted && request.endpoint == "goals" && exists("sort") {
-        request.sort = Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
+        request.sort =
+            Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && exists("sort") {
+    } else if sorted && (!request.endpoint.starts_with("session/") || exists("sort is ignored on sessions")) {
         // Without effect where there is an order of its own.
         request.sort = Some("visitors".into());
         request.descending = Some(chance(random, 50));
@@ -255,6 +256,10 @@ fn fault(random: &mut Random, request: &mut Request) {
         "custom_metric_type" => request.metric = None,
         "from_time" => request.times = None,
         _ => {}
+    }
+    if fault.0 == "sort" && request.endpoint.starts_with("session/") && !exists("sort is ignored on sessions")
+    {
+        return;
     }
     request.fault = Some(fault);
 }

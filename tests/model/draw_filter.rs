@@ -71,7 +71,8 @@ pub fn add(random: &mut Random, world: &World, filter: &mut Filter, name: &'stat
         }
     }
     let event = filter.of("event");
-    if event.contains(&Is::Null) && (filter.tests_meta() || event.len() > 1) && !exists("several event null") {
+    if event.contains(&Is::Null) && (filter.tests_meta() || event.len() > 1) && !exists("several event null")
+    {
         filter.texts.remove("event");
     }
 }
@@ -104,7 +105,8 @@ fn key_and_values(
 
 /// One to three values of a parameter.
 fn list(random: &mut Random, name: &str, occurring: &[String]) -> Vec<Is> {
-    let count = if exists(&format!("{name} several")) { [1, 1, 1, 1, 1, 2, 2, 3][random.below(8)] } else { 1 };
+    let count =
+        if exists(&format!("{name} several")) { [1, 1, 1, 1, 1, 2, 2, 3][random.below(8)] } else { 1 };
     let mut list: Vec<Is> = Vec::new();
     while list.len() < count {
         let is = value(random, name, occurring);

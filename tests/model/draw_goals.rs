@@ -49,7 +49,8 @@ fn goal(random: &mut Random, number: usize, rows: &[&Row]) -> Goal {
 }
 
 fn first_pair(random: &mut Random, pairs: &Pairs) -> Option<(String, String)> {
-    let pairs: Vec<_> = pairs.iter().collect();
+    // An empty value would be no value.
+    let pairs: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
     (!pairs.is_empty()).then(|| pick(random, &pairs)).map(|(key, value)| ((*key).clone(), (*value).clone()))
 }
 

@@ -47,8 +47,18 @@ struct Pools {
 
 impl Pools {
     fn draw(random: &mut Random) -> Self {
-        let paths =
-            ["/", "/a", "/a/b", "/blog/one", "/Blog/two", "/Über", "/прайс", "/很长", "/100%", "/a b+c&d=e#f"];
+        let paths = [
+            "/",
+            "/a",
+            "/a/b",
+            "/blog/one",
+            "/Blog/two",
+            "/Über",
+            "/прайс",
+            "/很长",
+            "/100%",
+            "/a b+c&d=e#f",
+        ];
         Self {
             paths: some(random, &paths),
             titles: some(random, &["", "Home", "home", "Über uns", "100% _"]),
@@ -184,8 +194,13 @@ fn rows(random: &mut Random, pools: &Pools, start: i64) -> (Vec<Row>, bool) {
     }
     let opened_by_event = rows[0].kind == Kind::Event && !rows[0].path.is_empty();
     if opened_by_event {
-        let view =
-            Row { kind: Kind::View, name: String::new(), meta: Pairs::new(), duration: None, ..rows[0].clone() };
+        let view = Row {
+            kind: Kind::View,
+            name: String::new(),
+            meta: Pairs::new(),
+            duration: None,
+            ..rows[0].clone()
+        };
         rows.insert(0, view);
     }
     (rows, opened_by_event)

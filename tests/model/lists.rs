@@ -52,7 +52,8 @@ pub fn groups<'a>(
 pub fn finish(mut lines: Vec<Line>, number: &str, request: &Request) -> Value {
     let codes = matches!(request.endpoint, "language" | "country");
     if let Some(search) = &request.search {
-        let found = |text: &String| if codes { is_code(&search.text, text) } else { like(&search.text, text) };
+        let found =
+            |text: &String| if codes { is_code(&search.text, text) } else { like(&search.text, text) };
         lines.retain(|line| line.searched.iter().any(found) != search.not);
     }
     lines.sort_by(|a, b| {
@@ -132,9 +133,15 @@ pub fn by_attributes(scope: &Scope<'_>, request: &Request) -> Option<Value> {
         vec![key]
     };
     let numbers: &[&str] = match request.endpoint {
-        "channel" => {
-            &["visitors", "views", "sessions", "relative_visitors", "relative_views", "bounces", "bounce_rate"]
-        }
+        "channel" => &[
+            "visitors",
+            "views",
+            "sessions",
+            "relative_visitors",
+            "relative_views",
+            "bounces",
+            "bounce_rate",
+        ],
         _ => &["visitors", "relative_visitors"],
     };
     let lines = groups(&scope.sessions(), key).into_iter().map(|(keys, hits)| {
@@ -169,8 +176,7 @@ pub fn referrers(scope: &Scope<'_>, request: &Request) -> Value {
         members.insert("referrer".into(), json!(urls.min().unwrap_or_default()));
         members.insert("referrer_name".into(), json!(keys[0]));
         members.insert("referrer_icon".into(), json!(""));
-        let searched = vec![keys[usize::from(by_url)].clone()];
-        Line { searched, keys, members }
+        Line { searched: keys[..=usize::from(by_url)].to_vec(), keys, members }
     });
     finish(lines.collect(), "visitors", request)
 }

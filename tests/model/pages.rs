@@ -99,7 +99,13 @@ pub fn ends(scope: &Scope<'_>, request: &Request) -> Value {
     finish(lines.collect(), count, request)
 }
 
-fn event_line(hits: &[Hit<'_>], scope: &Scope<'_>, name: &str, meta_value: &str, meta_keys: Vec<String>) -> Line {
+fn event_line(
+    hits: &[Hit<'_>],
+    scope: &Scope<'_>,
+    name: &str,
+    meta_value: &str,
+    meta_keys: Vec<String>,
+) -> Line {
     let mut members = number_members(&["count", "visitors", "views", "cr"], tally(hits), scope.whole());
     let seconds: u64 = hits.iter().map(|hit| u64::from(hit.row().duration.unwrap_or(0))).sum();
     members.insert("name".into(), json!(name));
@@ -128,7 +134,8 @@ pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
     let (Some(name), Some(key)) = (name, Filter::only_text(&filter.event_meta_key)) else {
         return json!([]);
     };
-    let value = |hit: &Hit<'_>| hit.row().meta.get(key).map(|value| vec![value.clone()]).into_iter().collect();
+    let value =
+        |hit: &Hit<'_>| hit.row().meta.get(key).map(|value| vec![value.clone()]).into_iter().collect();
     let lines = groups(&scope.events(), value).into_iter().map(|(keys, hits)| {
         let line = event_line(&hits, scope, name, &keys[0], Vec::new());
         Line { searched: keys.clone(), keys, ..line }

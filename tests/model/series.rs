@@ -106,7 +106,10 @@ pub fn by_clock(scope: &Scope<'_>, period: &Period, request: &Request) -> Value 
         members.insert(request.endpoint.trim_end_matches('s').to_owned(), json!(at));
         let of_slot: Vec<Hit<'_>> = of(&event_slots, at).into_iter().map(|index| events[index]).collect();
         let wanted = request.metric.as_ref().filter(|_| wants_events(&request.filter));
-        put_metric(&mut members, wanted.map_or((0.0, 0.0), |metric| crate::units::metric_of(&of_slot, metric)));
+        put_metric(
+            &mut members,
+            wanted.map_or((0.0, 0.0), |metric| crate::units::metric_of(&of_slot, metric)),
+        );
         Value::Object(members)
     });
     cut(lines.collect(), request)

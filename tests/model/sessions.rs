@@ -90,7 +90,8 @@ fn detail(hit: &Hit<'_>) -> Map<String, Value> {
     let is_view = row.kind == Kind::View;
     let mut members = attributes(hit.visit);
     let before = at.checked_sub(1).map_or(row.time, |before| hit.visit.rows[before].time);
-    let seconds = if is_view { whole_seconds(before, row.time) } else { i64::from(row.duration.unwrap_or(0)) };
+    let seconds =
+        if is_view { whole_seconds(before, row.time) } else { i64::from(row.duration.unwrap_or(0)) };
     let (pairs, keys, values) =
         if is_view { (&row.tags, "tag_keys", "tag_values") } else { (&row.meta, "meta_keys", "meta_values") };
     let more = [
@@ -130,7 +131,9 @@ pub fn options(scope: &Scope<'_>, request: &Request) -> Value {
             wanted.map(|(_, value)| value.clone()).collect()
         }),
         "tag" => of_rows(scope.views(), &|row| row.tags.keys().cloned().collect()),
-        "tag/value" => of_rows(scope.views(), &|row| row.tags.get(tag.unwrap()).cloned().into_iter().collect()),
+        "tag/value" => {
+            of_rows(scope.views(), &|row| row.tags.get(tag.unwrap()).cloned().into_iter().collect())
+        }
         _ => {
             let attribute = match kind {
                 "referrer/name" => "referrer_name".to_owned(),
@@ -140,9 +143,7 @@ pub fn options(scope: &Scope<'_>, request: &Request) -> Value {
         }
     };
     let shown = found.into_iter().filter(|text| {
-        let passes = request.search.as_ref().is_none_or(|search| {
-            like(&search.text, text) != search.not
-        });
+        let passes = request.search.as_ref().is_none_or(|search| like(&search.text, text) != search.not);
         passes && !text.is_empty()
     });
     cut(shown.map(Value::String).collect(), request, OPTIONS_MAX)

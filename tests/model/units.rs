@@ -130,7 +130,8 @@ pub fn metric_of(events: &[Hit<'_>], metric: &Metric) -> (f64, f64) {
             text.trim().parse::<f64>().unwrap_or(0.0)
         }
     };
-    let total: f64 = texts.iter().map(number).sum();
+    // A sum of nothing would be minus zero.
+    let total = texts.iter().map(number).fold(0.0, |sum, number| sum + number);
     let average = if texts.is_empty() { 0.0 } else { total / texts.len() as f64 };
     (average, total)
 }
