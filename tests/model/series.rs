@@ -18,7 +18,7 @@ fn wants_events(filter: &Filter) -> bool {
 }
 
 pub fn metric(scope: &Scope<'_>, request: &Request) -> (f64, f64) {
-    scope.metric(request.metric.as_ref(), wants_events(&request.filter))
+    scope.metric(request.metric.as_ref(), scope.filters.iter().any(wants_events))
 }
 
 /// Adds the custom metric's members.
