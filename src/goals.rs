@@ -75,7 +75,7 @@ pub struct Goal {
     pub custom_metric_avg_goal: Option<f64>,
     /// The goal is deleted once it is reached.
     pub delete_reached: bool,
-    /// Reaching the goal is announced.
+    /// Somebody wants to be told when the goal is reached. Kept and shown; nothing is sent.
     pub email_reached: bool,
     /// When the goal was created.
     pub created: TimestampMs,

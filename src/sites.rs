@@ -51,7 +51,7 @@ pub struct Site {
     pub alternative_hosts: Vec<String>,
     /// `dnt` is not heeded.
     pub ignore_dnt: bool,
-    /// Statistics may be read by everyone.
+    /// Statistics may be read by everyone, single visits aside.
     pub public: bool,
     /// Foreign hosts are left out from every interface, not only from those that name the page freely.
     pub strict_hosts: bool,

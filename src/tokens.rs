@@ -135,6 +135,10 @@ mod tests {
         assert_eq!(tokens.client_of(&first.token, 1_000), None);
         assert_eq!(tokens.client_of(&second.token, 1_000).as_deref(), Some("b"));
         assert_eq!(tokens.client_of("", 0), None);
+        let (all_but_one, last) = first.token.split_at(first.token.len() - 1);
+        let other = if last == "a" { "b" } else { "a" };
+        assert_eq!(tokens.client_of(&format!("{all_but_one}{other}"), 0), None);
+        assert_eq!(tokens.client_of(all_but_one, 0), None);
         tokens.retain(|client| client != "b").unwrap();
         assert_eq!(tokens.client_of(&second.token, 600), None);
         assert_eq!(open().client_of(&second.token, 600), None);

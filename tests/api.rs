@@ -18,5 +18,8 @@ mod api {
     mod go_sdk;
     mod sdk;
     mod sessions;
+    mod manage;
+    mod sdk;
+    mod settings;
     mod statistics_input;
 }

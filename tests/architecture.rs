@@ -62,13 +62,13 @@ engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
 engine writer: codec error event limits log manifest open query record schema segment segment::table session snapshot units vfs
-server admin: auth clock engine::error engine::units sites state
+server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
-server api::pirsch: app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
+server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::vfs enrich enrich::client_ip hit rate salts sites state tokens
 server auth:
-server cli: admin app clock config control demo engine::error engine::vfs server sites state
+server cli: admin app clock config control demo engine::error engine::vfs goals server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
 server control: admin app http
@@ -92,7 +92,7 @@ server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
-server goals: engine::units
+server goals: engine::units pattern
 server hit: engine::units
 server http:
 server main: cli

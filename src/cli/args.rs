@@ -121,7 +121,7 @@ fn site_set() -> Command {
                 .help("All other names of the site, also *.example.com; \"\" for none. [default: none]"),
         )
         .arg(switch("ignore-dnt", "Visitors who ask not to be tracked are counted."))
-        .arg(switch("public", "Everyone may read the site's statistics."))
+        .arg(switch("public", "Everyone may read the site's statistics, single visits aside."))
         .arg(switch("strict-hosts", "Pages of other hosts are left out on every interface."))
         .arg(switch("keep-event-id", "The ids that senders give their events are stored."))
 }

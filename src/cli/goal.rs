@@ -58,8 +58,8 @@ fn create() -> Command {
             option("metric-avg", "X", "Reached with this average of the custom metric.")
                 .value_parser(value_parser!(f64)),
         )
-        .arg(switch("delete-reached", "Deletes the goal once it is reached."))
-        .arg(switch("email-reached", "Announces that the goal is reached."))
+        .arg(switch("delete-reached", "Deletes the goal once it is seen to be reached."))
+        .arg(switch("email-reached", "Kept with the goal for those who read it; this server sends no mail."))
 }
 
 /// What the arguments ask for.

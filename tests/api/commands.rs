@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use serde_json::json;
+
 use crate::support::http::Request;
 use crate::support::{Folder, PATIENCE, hitstone, stderr_of};
 
@@ -15,6 +17,8 @@ fn version_and_help() {
         &["help", "serve"],
         &["help", "site"],
         &["help", "client"],
+        &["help", "goal"],
+        &["help", "goal", "create"],
         &["help", "demo"],
         &["--help"],
     ] {
@@ -127,6 +131,123 @@ fn sites_and_clients_are_made_with_and_without_a_server() {
         let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
         assert!(!found, "a secret is stored in plain text");
     }
+}
+
+#[test]
+fn goals_are_made_listed_and_deleted_with_and_without_a_server() {
+    let folder = Folder::new();
+    folder.create_site("goal.test");
+    let before = folder.run_json(&["goal", "create", "Blog", "--path", "/blog/*", "--json"]);
+    assert_eq!((&before["site"], &before["pattern"]), (&json!("goal.test"), &json!("(?i)^/blog/[^/]*$")));
+    let id = crate::support::text(&before, "id");
+    let names = |folder: &Folder, args: &[&str]| {
+        let list = folder.run_json(&[&["goal", "list", "--json"], args].concat());
+        let names = list.as_array().into_iter().flatten().map(|goal| crate::support::text(goal, "name"));
+        names.collect::<Vec<_>>()
+    };
+
+    let server = folder.start(&["--site", "second.test"]);
+    let unclear = server.folder().run(&["goal", "create", "Bought", "--event", "bought"]);
+    assert_eq!(unclear.status.code(), Some(1), "{}", stderr_of(&unclear));
+    assert_one_line("no site named", &unclear);
+    let said = stderr_of(&unclear);
+    assert!(["--site", "goal.test", "second.test"].iter().all(|word| said.contains(word)), "{said}");
+    let bought = server.folder().run_json(&[
+        "goal",
+        "create",
+        "Bought",
+        "--site",
+        "second.test",
+        "--event",
+        "bought",
+        "--meta-key",
+        "currency",
+        "--meta-value",
+        "USD",
+        "--metric-key",
+        "amount",
+        "--metric-type",
+        "integer",
+        "--metric-total",
+        "1000",
+        "--metric-avg",
+        "2.5",
+        "--tag",
+        "author",
+        "--tag",
+        "kind=shop",
+        "--visitor-goal",
+        "10",
+        "--cr-goal",
+        "1.5",
+        "--delete-reached",
+        "--email-reached",
+        "--json",
+    ]);
+    for (member, value) in [
+        ("site", json!("second.test")),
+        ("path_pattern", json!(null)),
+        ("event_name", json!("bought")),
+        ("event_meta_key", json!("currency")),
+        ("event_meta_value", json!("USD")),
+        ("custom_metric_key", json!("amount")),
+        ("custom_metric_type", json!("integer")),
+        ("custom_metric_total_goal", json!(1000.0)),
+        ("custom_metric_avg_goal", json!(2.5)),
+        ("tags", json!(["author", "kind=shop"])),
+        ("visitor_goal", json!(10)),
+        ("cr_goal", json!(1.5)),
+        ("delete_reached", json!(true)),
+        ("email_reached", json!(true)),
+        ("reached", json!(null)),
+    ] {
+        assert_eq!(bought[member], value, "{member} in {bought}");
+    }
+    assert_eq!(names(server.folder(), &[]), ["Blog", "Bought"]);
+    assert_eq!(names(server.folder(), &["--site", "second.test"]), ["Bought"]);
+    let text = stdout_of(&server.folder().run(&["goal", "list"]));
+    assert!(text.lines().count() == 2 && text.contains(&id) && text.contains("/blog/*"), "{text}");
+
+    let folder = server.stop();
+    assert_eq!(names(&folder, &[]), ["Blog", "Bought"], "after it stopped");
+    for args in [
+        &["goal", "create", "Bad", "--site", "goal.test"][..],
+        &["goal", "create", "Bad", "--site", "goal.test", "--path", "blog"],
+        &["goal", "create", "", "--site", "goal.test", "--path", "/"],
+        &["goal", "create", "Bad", "--site", "goal.test", "--path", "/", "--cr-goal", "101"],
+        &["goal", "create", "Bad", "--site", "none.test", "--path", "/"],
+        &["goal", "delete", "abcdefghij"],
+        &["goal", "list", "--site", "none.test"],
+    ] {
+        let output = folder.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr_of(&output));
+        assert_one_line(&format!("{args:?}"), &output);
+    }
+    for args in [
+        &["goal", "create"][..],
+        &["goal", "create", "Bad", "--path", "/", "--visitor-goal", "many"],
+        &["goal", "create", "Bad", "--path", "/", "--metric-type", "text"],
+        &["goal", "delete"],
+        &["goal"],
+    ] {
+        let output = folder.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr_of(&output));
+        assert_one_line(&format!("{args:?}"), &output);
+    }
+    assert_eq!(folder.run_json(&["goal", "delete", &id, "--json"]), json!({ "deleted": id }));
+    assert_eq!(names(&folder, &[]), ["Bought"]);
+}
+
+#[test]
+fn clients_are_described() {
+    let folder = Folder::new();
+    folder.create_site("client.test");
+    let server = folder.start(&[]);
+    let args = ["client", "create", "--site", "client.test", "--description", "the shop's backend", "--json"];
+    let id = crate::support::text(&server.folder().run_json(&args), "client_id");
+    let list = server.stop().run_json(&["client", "list", "--json"]);
+    assert_eq!((&list[1]["client_id"], &list[1]["description"]), (&json!(id), &json!("the shop's backend")));
+    assert_eq!(list[0]["description"], "", "{list}");
 }
 
 /// `serve` needs no flag but finds its settings in the environment and a file, too.

@@ -8,7 +8,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use crate::api::pirsch::error::ApiError;
 use crate::app::App;
 use crate::auth::ACCESS_KEY_PREFIX;
-use crate::sites::LiveSite;
+use crate::sites::{LiveSite, Site};
 
 /// The site that the request may write to.
 ///
@@ -62,6 +62,19 @@ pub fn client(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
         };
     }
     client_of_token(app, token)
+}
+
+/// `id` must name the caller's own site.
+///
+/// # Errors
+/// 404.
+pub fn check_domain(site: &Site, id: &str) -> Result<(), ApiError> {
+    if id == site.id { Ok(()) } else { Err(no_domain()) }
+}
+
+/// 404: what the caller names is no site of its own.
+pub fn no_domain() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")
 }
 
 fn client_of_token(app: &App, token: &str) -> Result<Caller, ApiError> {

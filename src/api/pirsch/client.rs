@@ -7,6 +7,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::admin::{Request as AdminRequest, Response};
+use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::members::Members;
@@ -41,7 +42,7 @@ pub async fn answer(app: &Arc<App>, request: Request<Incoming>) -> Result<Answer
 }
 
 fn list(app: &App, site: &Site, uri: &Uri) -> Result<Answer, ApiError> {
-    manage::check_domain(site, &manage::required_query(uri, "id")?)?;
+    access::check_domain(site, &manage::required_query(uri, "id")?)?;
     let view = app.state.view();
     let own = view.state.clients.iter().filter(|client| client.site == site.number);
     let clients: Vec<Value> = own.map(|client| client_json(client, &site.id)).collect();
@@ -56,7 +57,7 @@ async fn revoke(app: &Arc<App>, site: &Site, uri: &Uri) -> Result<Answer, ApiErr
 
 async fn describe(app: &Arc<App>, site: &Site, id: &str, members: &Members<'_>) -> Result<Answer, ApiError> {
     if let Some(id) = members.text("domain_id")? {
-        manage::check_domain(site, id)?;
+        access::check_domain(site, id)?;
     }
     let request = AdminRequest::ClientDescribe {
         site: site.id.clone(),
@@ -68,7 +69,7 @@ async fn describe(app: &Arc<App>, site: &Site, id: &str, members: &Members<'_>) 
 }
 
 async fn create(app: &Arc<App>, site: &Site, members: &Members<'_>) -> Result<Answer, ApiError> {
-    manage::check_domain(site, members.required("domain_id")?)?;
+    access::check_domain(site, members.required("domain_id")?)?;
     let write_only = match members.required("type")? {
         "oauth" => false,
         "token" => true,

@@ -54,7 +54,7 @@ fn is_meant(site: &Site, uri: &Uri) -> bool {
 async fn new_code(app: &Arc<App>, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let site = manage::caller(app, request.headers())?.site;
     let body = body::read(request).await?;
-    manage::check_domain(&site, Members::parse(&body)?.required("id")?)?;
+    access::check_domain(&site, Members::parse(&body)?.required("id")?)?;
     manage::administer(app, AdminRequest::SiteNewCode { host: site.id.clone() }).await?;
     let code = manage::site_now(app, &site)?.identification_code.clone();
     Ok(respond::json(StatusCode::OK, json!({ "identification_code": code }).to_string()))

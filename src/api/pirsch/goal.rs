@@ -7,6 +7,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::admin::{Request as AdminRequest, Response};
+use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::members::Members;
@@ -38,19 +39,19 @@ pub async fn answer(app: &Arc<App>, request: Request<Incoming>) -> Result<Answer
     let members = Members::parse(&body)?;
     let goal = if method == Method::PUT {
         if let Some(id) = members.text("domain_id")? {
-            manage::check_domain(&site, id)?;
+            access::check_domain(&site, id)?;
         }
         let id = members.required("id")?.to_owned();
         AdminRequest::GoalReplace { site: site.id.clone(), id, goal: spec(&members)? }
     } else {
-        manage::check_domain(&site, members.required("domain_id")?)?;
+        access::check_domain(&site, members.required("domain_id")?)?;
         AdminRequest::GoalCreate { site: Some(site.id.clone()), goal: spec(&members)? }
     };
     write(app, &site, goal, &members).await
 }
 
 fn list(site: &Site, uri: &Uri) -> Result<Answer, ApiError> {
-    manage::check_domain(site, &manage::required_query(uri, "id")?)?;
+    access::check_domain(site, &manage::required_query(uri, "id")?)?;
     let search = manage::query(uri, "search").unwrap_or_default().to_lowercase();
     let found = site.goals.iter().filter(|goal| goal.name.to_lowercase().contains(&search));
     let goals: Vec<Value> = found.map(|goal| goal_json(goal, &site.id)).collect();

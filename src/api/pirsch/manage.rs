@@ -64,19 +64,7 @@ pub fn failed() -> ApiError {
 /// # Errors
 /// 404: it was deleted meanwhile.
 pub fn site_now(app: &App, site: &Site) -> Result<Arc<LiveSite>, ApiError> {
-    app.state.view().site(site.number).cloned().ok_or_else(no_domain)
-}
-
-/// `id` must name the client's own site.
-///
-/// # Errors
-/// 404.
-pub fn check_domain(site: &Site, id: &str) -> Result<(), ApiError> {
-    if id == site.id { Ok(()) } else { Err(no_domain()) }
-}
-
-fn no_domain() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")
+    app.state.view().site(site.number).cloned().ok_or_else(access::no_domain)
 }
 
 /// The last value of a query parameter; the empty one is as good as absent.

@@ -1,6 +1,5 @@
 //! `GET /api/v1/statistics/...`: who asks, for which site; the rest is `statistics`' business.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::header::{HeaderMap, HeaderName};
@@ -8,6 +7,7 @@ use hyper::{StatusCode, Uri};
 
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
+use crate::api::pirsch::manage;
 use crate::api::pirsch::statistics::{self, StatisticsContext};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
@@ -26,12 +26,13 @@ pub async fn statistic(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
-    let query = uri.query().unwrap_or_default().to_owned();
-    let site = match in_public(app, path, &query, headers) {
+    let id = manage::query(uri, "id");
+    let site = match in_public(app, path, id.as_deref(), headers) {
         Some(site) => site,
         None => access::to_read(app, headers)?,
     };
-    check_id(&site, &query)?;
+    check_id(&site, id.as_deref())?;
+    let query = uri.query().unwrap_or_default().to_owned();
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
     let answer = app.query(move |snapshot, cancelled| {
         let incomplete = snapshot.incomplete(site.site_id());
@@ -48,22 +49,15 @@ pub async fn statistic(
 }
 
 /// The site whose statistics everyone may read, when the request has no token. Single visits are nobody's business.
-fn in_public(app: &App, path: &str, query: &str, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
-    let id = id(query).filter(|_| !path.starts_with("session/"))?;
-    access::to_read_in_public(app, headers, &id)
+fn in_public(app: &App, path: &str, id: Option<&str>, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
+    let id = id.filter(|_| !path.starts_with("session/"))?;
+    access::to_read_in_public(app, headers, id)
 }
 
-fn id(query: &str) -> Option<Cow<'_, str>> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.filter(|(name, value)| name == "id" && !value.is_empty()).map(|(_, value)| value).last()
-}
-
-/// `id` must name the site that the token belongs to.
-fn check_id(site: &Site, query: &str) -> Result<(), ApiError> {
-    match id(query) {
+fn check_id(site: &Site, id: Option<&str>) -> Result<(), ApiError> {
+    match id {
         None => Err(ApiError::field("id", "is required: the id of the domain, see /api/v1/domain")),
-        Some(id) if id == site.id => Ok(()),
-        Some(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "this client has no domain with this id")),
+        Some(id) => access::check_domain(site, id),
     }
 }
 
@@ -74,10 +68,8 @@ mod tests {
     #[test]
     fn the_id_must_be_the_client_s_own() {
         let site = Site::new(1, "example.com".into(), 0).unwrap();
-        let own = format!("from=2026-01-01&id={}&to=2026-01-02", site.id);
-        assert!(check_id(&site, &own).is_ok());
-        assert_eq!(check_id(&site, "from=x").unwrap_err().status, 400);
-        assert_eq!(check_id(&site, "id=").unwrap_err().status, 400);
-        assert_eq!(check_id(&site, "id=other").unwrap_err().status, 404);
+        assert!(check_id(&site, Some(&site.id)).is_ok());
+        assert_eq!(check_id(&site, None).unwrap_err().status, 400);
+        assert_eq!(check_id(&site, Some("other")).unwrap_err().status, 404);
     }
 }

@@ -7,6 +7,7 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::admin::Request as AdminRequest;
+use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::members::Members;
@@ -30,7 +31,7 @@ pub async fn answer(app: &Arc<App>, request: Request<Incoming>) -> Result<Answer
         return Ok(respond::empty());
     }
     if method != Method::POST && method != Method::PUT {
-        manage::check_domain(&site, &manage::required_query(request.uri(), "domain_id")?)?;
+        access::check_domain(&site, &manage::required_query(request.uri(), "domain_id")?)?;
         let names = site.alternative_hosts.iter().map(|host| name_json(&site, host));
         return Ok(respond::json(StatusCode::OK, Value::Array(names.collect()).to_string()));
     }
@@ -38,13 +39,13 @@ pub async fn answer(app: &Arc<App>, request: Request<Incoming>) -> Result<Answer
     let members = Members::parse(&body)?;
     let change = if method == Method::PUT {
         if let Some(id) = members.text("domain_id")? {
-            manage::check_domain(&site, id)?;
+            access::check_domain(&site, id)?;
         }
         let id = members.required("id")?.to_owned();
         let hostname = members.required("hostname")?.to_owned();
         AdminRequest::AlternativeReplace { site: site.id.clone(), id, hostname }
     } else {
-        manage::check_domain(&site, members.required("domain_id")?)?;
+        access::check_domain(&site, members.required("domain_id")?)?;
         let hostname = members.required("hostname")?.to_owned();
         AdminRequest::AlternativeAdd { site: site.id.clone(), hostname }
     };

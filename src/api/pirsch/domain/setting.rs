@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use super::shown;
 use crate::admin::{Request as AdminRequest, SiteChanges, SiteSwitch};
+use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::members::Members;
@@ -54,7 +55,7 @@ pub async fn change(
     let site = manage::caller(app, request.headers())?.site;
     let body = body::read(request).await?;
     let members = Members::parse(&body)?;
-    manage::check_domain(&site, members.required("domain_id")?)?;
+    access::check_domain(&site, members.required("domain_id")?)?;
     let done = manage::administer(app, asked(setting, site.id.clone(), &members)?).await;
     done.map_err(|error| error.renamed("active_visitors_seconds", "time"))?;
     shown(app, &site)
