@@ -16,10 +16,9 @@ mod api {
     mod commands;
     mod connections;
     mod go_sdk;
-    mod sdk;
-    mod sessions;
     mod manage;
     mod sdk;
+    mod sessions;
     mod settings;
     mod statistics_input;
 }
