@@ -49,7 +49,8 @@ pub struct Goal {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// The path as people write it: `*` within a segment, `**` across segments.
+    /// The path as people write it: `*` within a segment, `**` across segments; or a regular expression, which
+    /// begins with `^` or `(?`.
     pub path_pattern: Option<String>,
     /// The regular expression made of `path_pattern`; it matches the whole path.
     pub pattern: Option<String>,
@@ -201,8 +202,13 @@ pub fn wildcards_to_pattern(path: &str) -> String {
     pattern
 }
 
+/// Whether a path is written as a regular expression. No path begins like that.
+fn is_pattern(path: &str) -> bool {
+    path.starts_with('^') || path.starts_with("(?")
+}
+
 fn compiled(path: &str) -> Result<String, GoalFault> {
-    let text = wildcards_to_pattern(path);
+    let text = if is_pattern(path) { path.to_owned() } else { wildcards_to_pattern(path) };
     match pattern::compile(&text) {
         Ok(_) => Ok(text),
         Err(message) => Err(GoalFault::new("path_pattern", format!("{message} (made into a pattern)"))),
@@ -215,8 +221,9 @@ fn checked(spec: GoalSpec) -> Result<GoalSpec, GoalFault> {
         .ok_or_else(|| GoalFault::new("name", "is required"))?;
     let trimmed = |text: Option<String>| text.map(|text| text.trim().to_owned());
     let path_pattern = text("path_pattern", trimmed(spec.path_pattern), pattern::BYTES_MAX)?;
-    if path_pattern.as_deref().is_some_and(|path| !path.starts_with(['/', '*'])) {
-        return Err(GoalFault::new("path_pattern", "must begin with / or *, as paths do"));
+    if path_pattern.as_deref().is_some_and(|path| !path.starts_with(['/', '*']) && !is_pattern(path)) {
+        let message = "must begin with / or *, as paths do, or with ^ or (? as a regular expression";
+        return Err(GoalFault::new("path_pattern", message));
     }
     let spec = GoalSpec {
         name,

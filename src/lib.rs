@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod goals;
 pub mod hit;
 pub mod http;
+pub mod milestones;
 pub mod pattern;
 pub mod rate;
 pub mod router;

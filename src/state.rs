@@ -86,6 +86,11 @@ impl View {
         self.sites.get(&number)
     }
 
+    /// All sites.
+    pub fn sites(&self) -> impl Iterator<Item = &Arc<LiveSite>> {
+        self.sites.values()
+    }
+
     /// The client with this id.
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.get(id)

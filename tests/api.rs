@@ -18,7 +18,6 @@ mod api {
     mod go_sdk;
     mod manage;
     mod sdk;
-    mod sdk;
     mod sessions;
     mod settings;
     mod statistics_input;

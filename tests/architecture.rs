@@ -68,7 +68,7 @@ server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::vfs enrich enrich::client_ip hit rate salts sites state tokens
 server auth:
-server cli: admin app clock config control demo engine::error engine::vfs goals server sites state
+server cli: admin app clock config control demo engine::error engine::vfs goals milestones server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
 server control: admin app http
@@ -96,6 +96,7 @@ server goals: engine::units pattern
 server hit: engine::units
 server http:
 server main: cli
+server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
 server rate: engine::units
 server root:

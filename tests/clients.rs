@@ -27,6 +27,12 @@ fn the_official_javascript_client() {
     }
     let folder = Folder::new();
     let site = folder.create_site("sdk.test");
+    for goal in [
+        ["Buyers", "--event", "Order", "--metric-key", "amount"],
+        ["Readers", "--path", "/", "--visitor-goal", "9"],
+    ] {
+        folder.run_json(&[&["goal", "create", "--json"], &goal[..]].concat());
+    }
     let places = folder.beside("places.mmdb");
     std::fs::write(&places, places_database()).expect("writing the database of places");
     folder.set_clock("2026-06-29T08:00:00Z");

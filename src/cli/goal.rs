@@ -59,7 +59,10 @@ fn create() -> Command {
                 .value_parser(value_parser!(f64)),
         )
         .arg(switch("delete-reached", "Deletes the goal once it is seen to be reached."))
-        .arg(switch("email-reached", "Kept with the goal for those who read it; this server sends no mail."))
+        .arg(switch(
+            "email-reached",
+            "Says so on the server's standard error once the goal is reached; this server sends no mail.",
+        ))
 }
 
 /// What the arguments ask for.

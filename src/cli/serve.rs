@@ -2,7 +2,8 @@
 
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
-use std::time::Duration;
+
+use std::time::{Duration, Instant};
 
 use hitstone_engine::vfs::OsFs;
 use tokio::net::TcpListener;
@@ -14,10 +15,12 @@ use crate::cli::{Failure, say};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Control;
-use crate::{demo, server};
+use crate::{demo, milestones, server};
 
 /// How often the server looks after what is due.
 const TIDY: Duration = Duration::from_secs(10);
+/// How often the server looks whether goals are reached.
+const MILESTONES: Duration = Duration::from_secs(60);
 
 /// `hitstone serve`
 pub fn serve(settings: Settings) -> Result<(), Failure> {
@@ -98,10 +101,15 @@ fn watch_signals() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 async fn tidy(app: Arc<App>) {
+    let mut looked = Instant::now();
     loop {
         tokio::time::sleep(TIDY).await;
-        let app = Arc::clone(&app);
-        let _ = tokio::task::spawn_blocking(move || app.tidy()).await;
+        let tidied = Arc::clone(&app);
+        let _ = tokio::task::spawn_blocking(move || tidied.tidy()).await;
+        if looked.elapsed() >= MILESTONES {
+            milestones::look(&app).await;
+            looked = Instant::now();
+        }
     }
 }
 

@@ -161,9 +161,8 @@ fn find<'a>(text: &'a str, part: &str) -> Option<&'a str> {
     let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     starts.into_iter().find_map(|at| {
         let mut rest = text.get(at..)?.chars();
-        part.chars()
-            .all(|wanted| rest.next().is_some_and(|c| wanted == '_' || wanted == c))
-            .then(|| rest.as_str())
+        let matches = part.chars().all(|wanted| rest.next().is_some_and(|c| wanted == '_' || wanted == c));
+        matches.then_some(rest.as_str())
     })
 }
 

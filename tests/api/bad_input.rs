@@ -25,7 +25,7 @@ fn bad_members() -> Vec<Bad> {
     let mut table = vec![
         bad("no url", "hit", json!({"url": null}), "url"),
         bad("empty url", "hit", json!({"url": ""}), "url"),
-        bad("a path as url", "hit", json!({"url": "/path"}), "url"),
+        bad("an address without a scheme as url", "hit", json!({"url": "//example.com/path"}), "url"),
         bad("words as url", "hit", json!({"url": "not a url"}), "url"),
         bad("url without a host", "hit", json!({"url": "https://"}), "url"),
         bad("url of a script", "hit", json!({"url": "javascript:alert(1)"}), "url"),

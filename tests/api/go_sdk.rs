@@ -47,8 +47,8 @@ const STATISTICS: &[(&str, &str)] = &[
     ("keywords", ""),
 ];
 
-/// Without data.
-const EMPTY: &[&str] = &["goals", "keywords"];
+/// What another service would have to tell.
+const EMPTY: &[&str] = &["keywords"];
 
 #[test]
 fn empty_parameters_are_as_good_as_none() {
@@ -164,6 +164,7 @@ fn get(client: &mut Client, target: &str) -> Response {
 fn start() -> (Server, Client) {
     let folder = Folder::new();
     let site = folder.create_site("go.test");
+    folder.run_json(&["goal", "create", "Buyers", "--event", "Order", "--visitor-goal", "9", "--json"]);
     let server = folder.start(&[]);
     let client = server.log_in(&site);
     (server, client)

@@ -22,8 +22,8 @@ const needs = {
     tags: { tag: "author" },
 };
 
-// Search Console is another service's; this site has no goals.
-const empty = ["keywords", "conversionGoals"];
+// Search Console is another service's.
+const empty = ["keywords"];
 
 /**
  * Asks, and holds the answer against what is declared.
@@ -201,6 +201,19 @@ test("tags", async () => {
     assert.deepEqual(table(await checked("tags", {}), "value"), { ada: 1, bo: 1 });
     assert.deepEqual(table(await checked("tags", { tag: "words" }), "value", "views"), { 300: 1 });
     assert.deepEqual(await checked("tags", { tag: "colour" }), []);
+});
+
+test("the goals that tests/clients.rs made", async () => {
+    const goals = await checked("conversionGoals", {});
+    assert.deepEqual(
+        goals.map((/** @type {any} */ { page_goal, stats }) => [page_goal.name, stats.visitors, stats.views, stats.cr]),
+        [
+            ["Buyers", 2, 4, 2 / 3],
+            ["Readers", 2, 2, 2 / 3],
+        ],
+    );
+    assert.deepEqual([goals[0].stats.custom_metric_total, goals[0].stats.custom_metric_avg], [29.5, 14.75]);
+    assert.deepEqual([goals[1].page_goal.path_pattern, goals[1].page_goal.visitor_goal], ["/", 9]);
 });
 
 test("custom metrics", async () => {

@@ -68,7 +68,8 @@ pub struct SessionState {
     pub entry_row: u32,
     /// Last row with a path, or [`NO_ROW`] when the session has no page view.
     pub exit_row: u32,
-    /// One distinct path at most among the page views, and no interactive event.
+    /// One distinct path at most among the page views, and no interactive event but one that opened the session;
+    /// without any page view, no interactive event at all.
     pub bounced: bool,
 }
 
@@ -85,6 +86,8 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
         exit_row: NO_ROW,
         bounced: true,
     };
+    let first_row = rows.start;
+    let mut opened_by_event = false;
     for row in rows {
         let row_kind = kind[row] & ROW_KIND_MASK;
         if row_kind == Kind::PageView as u8 {
@@ -95,7 +98,8 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
                 state.bounced = false;
             }
         } else if row_kind == Kind::Event as u8 && kind[row] & ROW_NON_INTERACTIVE == 0 {
-            state.bounced = false;
+            opened_by_event |= row == first_row;
+            state.bounced &= row == first_row;
         }
         if path[row] != 0 {
             state.exit_row = row as u32;
@@ -103,6 +107,7 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
     }
     if state.views == 0 {
         state.exit_row = NO_ROW;
+        state.bounced &= !opened_by_event;
     }
     state
 }

@@ -70,7 +70,9 @@ impl Session {
         let rows = self.ordered();
         let views: Vec<&Row> = rows.iter().filter(|row| row.kind == 0).collect();
         let paths: BTreeSet<&str> = views.iter().map(|row| row.path()).collect();
-        let interactive = rows.iter().any(|row| row.kind == 1 && !row.quiet);
+        // An event that opened the session does not count, unless there is nothing but events.
+        let opener = usize::from(!views.is_empty());
+        let interactive = rows.iter().skip(opener).any(|row| row.kind == 1 && !row.quiet);
         let with_path = rows.iter().rfind(|row| !row.path().is_empty());
         State {
             start: self.start(),

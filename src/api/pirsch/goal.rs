@@ -110,7 +110,7 @@ fn spec(members: &Members<'_>) -> Result<GoalSpec, ApiError> {
     })
 }
 
-/// A goal as clients see it; what is not set is null.
+/// A goal as clients see it; what is not set is null, but for the path: clients declare that a text.
 pub fn goal_json(goal: &Goal, site_id: &str) -> Value {
     json!({
         "id": goal.id,
@@ -118,8 +118,8 @@ pub fn goal_json(goal: &Goal, site_id: &str) -> Value {
         "mod_time": rfc3339(goal.modified),
         "domain_id": site_id,
         "name": goal.name,
-        "path_pattern": goal.path_pattern,
-        "pattern": goal.pattern,
+        "path_pattern": goal.path_pattern.as_deref().unwrap_or_default(),
+        "pattern": goal.pattern.as_deref().unwrap_or_default(),
         "tags": goal.tags,
         "event_name": goal.event_name,
         "event_meta_key": goal.event_meta_key,

@@ -70,6 +70,13 @@ pub fn read(call: Call, body: Json<'_>, now: TimestampMs, time_required: bool) -
     fields.into_hit(call, now, time_required)
 }
 
+/// Completes a URL that is a path only: what Go's servers know of a request, and its client sends as it is.
+pub fn complete_url(hit: &mut Hit, hostname: &str) {
+    if hit.url.starts_with('/') && !hit.url.starts_with("//") {
+        hit.url.insert_str(0, &format!("https://{hostname}"));
+    }
+}
+
 impl<'a> Fields<'a> {
     fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), ApiError> {
         match name {
@@ -239,6 +246,8 @@ fn pairs(name: &str, value: Json<'_>) -> Result<Vec<(String, String)>, ApiError>
             flatten(name, "", members, &mut pairs, 0)?;
             Ok(pairs)
         }
+        // PHP writes an empty map as a list.
+        Json::List(items) if items.is_empty() => Ok(pairs),
         _ => Err(ApiError::field(name, "must be an object")),
     }
 }

@@ -230,9 +230,8 @@ fn sort_by(endpoint: Endpoint, filter: &Filter) -> Result<Option<SortBy>, Invali
     let fields = match endpoint.statistic {
         Statistic::Goals if name == "name" => return Ok(Some(SortBy::Key(0))),
         Statistic::Total | Statistic::Growth | Statistic::Platforms | Statistic::Overview => return Ok(None),
-        Statistic::Days(_) | Statistic::Clock(_) | Statistic::Options(_) | Statistic::Nothing => {
-            return Ok(None);
-        }
+        Statistic::Days(_) | Statistic::Clock(_) | Statistic::Options(_) => return Ok(None),
+        Statistic::Sessions | Statistic::SessionDetails | Statistic::Nothing => return Ok(None),
         _ => endpoint.fields,
     };
     let field = fields.iter().find(|field| field.0 == name);

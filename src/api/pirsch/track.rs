@@ -30,7 +30,8 @@ const REJECTED: HeaderName = HeaderName::from_static("x-hitstone-rejected");
 pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let site = access::to_write(app, request.headers())?;
     let body = body::read(request).await?;
-    let hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
+    let mut hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
+    hit::complete_url(&mut hit, &site.hostname);
     let ingested = app.ingest(&site, vec![hit]).await.map_err(|error| api_error(error, false))?;
     Ok(accepted(&ingested))
 }
@@ -42,7 +43,8 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
 pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let site = access::to_write(app, request.headers())?;
     let body = body::read(request).await?;
-    let hits = read_batch(call, &body, app.clock.now_ms())?;
+    let mut hits = read_batch(call, &body, app.clock.now_ms())?;
+    hits.iter_mut().for_each(|hit| hit::complete_url(hit, &site.hostname));
     let ingested = app.ingest(&site, hits).await.map_err(|error| api_error(error, true))?;
     Ok(accepted(&ingested))
 }

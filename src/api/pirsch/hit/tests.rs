@@ -47,7 +47,7 @@ fn faults_name_their_field() {
         (r#","event_duration":-1"#, "event_duration"),
         (r#","event_duration":1e20"#, "event_duration"),
         (r#","event_duration":"42""#, "event_duration"),
-        (r#","event_meta":[]"#, "event_meta"),
+        (r#","event_meta":[1]"#, "event_meta"),
         (r#","event_meta":"x""#, "event_meta"),
         (r#","event_meta":{"a":[1]}"#, "event_meta"),
         (r#","tags":{"a":{"b":[]}}"#, "tags"),

@@ -158,7 +158,9 @@ fn lists_are_ordered_as_asked() {
         assert_eq!((status, body["validation"]["sort"].is_string()), (400, true), "{path} {query}");
     }
     let series = Fake::new(|_| vec![]);
-    for path in ["visitor", "hours", "growth", "total", "platform", "options/page", "overview"] {
+    for path in
+        ["visitor", "hours", "growth", "total", "platform", "options/page", "overview", "session/list"]
+    {
         ask(&series, path, "sort=whatever&direction=asc&search=x");
     }
 }

@@ -1,0 +1,153 @@
+//! Goals that are to be deleted or announced once they are reached: looked after every minute.
+//!
+//! A goal is reached when every number that it names is: visitors, their share, the custom metric's total and
+//! average, counted from the day the goal was created on. There is no mail in this server: a reached goal is
+//! announced by a line on standard error.
+
+use std::sync::Arc;
+
+use hitstone_engine::error::QueryError;
+use hitstone_engine::query::Cancelled;
+use hitstone_engine::store::Snapshot;
+use hitstone_engine::units::TimestampMs;
+use jiff::tz::TimeZone;
+
+use crate::admin;
+use crate::app::App;
+use crate::goals::Goal;
+use crate::sites::{LiveSite, Site};
+use crate::statistics::numbers::share;
+use crate::statistics::period::{Period, local_date};
+use crate::statistics::selection::Selection;
+use crate::statistics::{Line, Page, Question, SnapshotAsk, goals};
+
+/// Looks after the goals of all sites. What cannot be told now is tried again with the next round.
+pub async fn look(app: &Arc<App>) {
+    let now = app.clock.now_ms();
+    for site in app.state.view().sites().filter(|site| site.goals.iter().any(is_waited_for)) {
+        let looked_at = Arc::clone(site);
+        let reached = app.query(move |snapshot, cancelled| reached(&snapshot, &looked_at, now, cancelled));
+        let ids = match reached.await {
+            Ok(Ok(ids)) => ids,
+            Ok(Err(error)) => return eprintln!("hitstone: goals of {}: {error}", site.hostname),
+            Err(reason) => return eprintln!("hitstone: goals of {}: {reason}", site.hostname),
+        };
+        if !ids.is_empty() {
+            let (app, site) = (Arc::clone(app), Arc::clone(site));
+            let _ = tokio::task::spawn_blocking(move || note(&app, &site, now, &ids)).await;
+        }
+    }
+}
+
+/// Whether anything happens when the goal is reached, and it can be.
+fn is_waited_for(goal: &Goal) -> bool {
+    let has_target = goal.visitor_goal.is_some()
+        || goal.cr_goal.is_some()
+        || goal.custom_metric_total_goal.is_some()
+        || goal.custom_metric_avg_goal.is_some();
+    goal.reached.is_none() && has_target && (goal.delete_reached || goal.email_reached)
+}
+
+/// The ids of the goals that are reached now.
+fn reached(
+    snapshot: &Snapshot,
+    site: &LiveSite,
+    now: TimestampMs,
+    cancelled: Cancelled<'_>,
+) -> Result<Vec<String>, QueryError> {
+    let mut ids = Vec::new();
+    for goal in site.goals.iter().filter(|goal| is_waited_for(goal)) {
+        if is_reached(goal, &numbers(snapshot, site, goal, now, cancelled)?) {
+            ids.push(goal.id.clone());
+        }
+    }
+    Ok(ids)
+}
+
+fn numbers(
+    snapshot: &Snapshot,
+    site: &Site,
+    goal: &Goal,
+    now: TimestampMs,
+    cancelled: Cancelled<'_>,
+) -> Result<Line, QueryError> {
+    let zone = TimeZone::get(&site.timezone).unwrap_or(TimeZone::UTC);
+    let (first, last) = (local_date(&zone, goal.created), local_date(&zone, now));
+    let period = Period::days(zone, first, last);
+    let question = Question {
+        ask: &SnapshotAsk { snapshot, cancelled },
+        site: site.site_id(),
+        selection: &Selection::default(),
+        period: &period,
+        page: Page { offset: 0, limit: None },
+        with_title: false,
+        with_time: false,
+        scale: Default::default(),
+        sort_by: None,
+        ascending: None,
+        search: None,
+        custom: None,
+    };
+    goals::line(&question, goal)
+}
+
+fn is_reached(goal: &Goal, line: &Line) -> bool {
+    let percentage = 100.0 * share(line.metrics.visitors, line.whole.visitors);
+    let enough = |target: Option<f64>, number: f64| target.is_none_or(|target| number >= target);
+    goal.visitor_goal.is_none_or(|visitors| line.metrics.visitors >= visitors)
+        && enough(goal.cr_goal, percentage)
+        && enough(goal.custom_metric_total_goal, line.custom.total())
+        && enough(goal.custom_metric_avg_goal, line.custom.average())
+}
+
+fn note(app: &App, site: &Site, now: TimestampMs, ids: &[String]) {
+    for id in ids {
+        match admin::goal_reached(&app.state, now, site.number, id) {
+            Ok(Some(goal)) if goal.delete_reached => {
+                eprintln!("hitstone: {}: the goal {:?} is reached, and deleted", site.hostname, goal.name);
+            }
+            Ok(Some(goal)) => {
+                eprintln!("hitstone: {}: the goal {:?} is reached", site.hostname, goal.name);
+            }
+            Ok(None) => {}
+            Err(error) => eprintln!("hitstone: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goals::GoalSpec;
+    use hitstone_engine::query::Metrics;
+
+    #[test]
+    fn every_number_must_be_reached() {
+        let goal = |visitors, percentage| {
+            let spec = GoalSpec {
+                name: "goal".into(),
+                path_pattern: Some("/".into()),
+                visitor_goal: visitors,
+                cr_goal: percentage,
+                delete_reached: true,
+                ..GoalSpec::default()
+            };
+            Goal::new("id".into(), spec, 0).unwrap()
+        };
+        let line = Line {
+            metrics: Metrics { visitors: 10, ..Metrics::default() },
+            whole: Metrics { visitors: 40, ..Metrics::default() },
+            ..Line::default()
+        };
+        for (visitors, percentage, want) in [
+            (Some(10), None, true),
+            (Some(11), None, false),
+            (None, Some(25.0), true),
+            (None, Some(25.1), false),
+            (Some(10), Some(25.1), false),
+        ] {
+            assert_eq!(is_reached(&goal(visitors, percentage), &line), want, "{visitors:?} {percentage:?}");
+        }
+        assert!(!is_waited_for(&goal(None, None)), "a goal without a number is never reached");
+    }
+}
