@@ -46,6 +46,10 @@ pub struct Counters {
     pub rows: AtomicU64,
     /// Requests answered "busy".
     pub busy: AtomicU64,
+    /// Statistics that were begun.
+    pub queries: AtomicU64,
+    /// Statistics that were given up: nobody waited any more, or they took too long.
+    pub queries_cancelled: AtomicU64,
     left_out: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -123,7 +127,7 @@ pub struct App {
     /// Calls that manage a site, by client.
     pub management: MinuteLimit<String>,
     /// Counts for metrics.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     salts: Arc<Salts>,
     enricher: Enricher,
     store: ArcSwapOption<Store>,
@@ -154,7 +158,7 @@ impl App {
             proxies: settings.proxies(),
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
             management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
-            counters: Counters::default(),
+            counters: Arc::default(),
             queries: Arc::new(Semaphore::new(settings.threads)),
             store: ArcSwapOption::from_pointee(store),
             settings,
@@ -265,15 +269,23 @@ impl App {
             self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
         let gone = GoneAway::default();
         let flag = Arc::clone(&gone.0);
+        let counters = Arc::clone(&self.counters);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
+            let told = AtomicBool::new(false);
             let cancelled = || {
-                if flag.load(Ordering::Relaxed) {
-                    return Some("nobody waits for the answer any more");
-                }
-                (Instant::now() > deadline).then_some("it took longer than 60 seconds")
+                let reason = if flag.load(Ordering::Relaxed) {
+                    Some("nobody waits for the answer any more")
+                } else {
+                    (Instant::now() > deadline).then_some("it took longer than 60 seconds")
+                };
+                told.fetch_or(reason.is_some(), Ordering::Relaxed);
+                reason
             };
-            question(snapshot, &cancelled)
+            counters.queries.fetch_add(1, Ordering::Relaxed);
+            let answer = question(snapshot, &cancelled);
+            counters.queries_cancelled.fetch_add(u64::from(told.into_inner()), Ordering::Relaxed);
+            answer
         });
         task.await.map_err(|_| "the server failed on this statistic")
     }

@@ -118,8 +118,14 @@ fn note(app: &App, site: &Site, now: TimestampMs, ids: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::Request;
+    use crate::api::pirsch::hit::{self, Call};
+    use crate::api::pirsch::json::Json;
+    use crate::clock::Clock;
+    use crate::config::Given;
     use crate::goals::GoalSpec;
     use hitstone_engine::query::Metrics;
+    use hitstone_engine::vfs::OsFs;
 
     #[test]
     fn every_number_must_be_reached() {
@@ -149,5 +155,44 @@ mod tests {
             assert_eq!(is_reached(&goal(visitors, percentage), &line), want, "{visitors:?} {percentage:?}");
         }
         assert!(!is_waited_for(&goal(None, None)), "a goal without a number is never reached");
+    }
+
+    #[tokio::test]
+    async fn a_reached_goal_is_deleted_or_noted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Given::default().settings(&folder.path().display().to_string()).unwrap();
+        let app = Arc::new(App::open(Arc::new(OsFs), settings, Clock::system()).unwrap());
+        app.administer(Request::SiteCreate { host: "example.com".into() }).unwrap();
+        let create = |name: &str, visitors, delete_reached| {
+            let goal = GoalSpec {
+                name: name.into(),
+                path_pattern: Some("/bought".into()),
+                visitor_goal: Some(visitors),
+                delete_reached,
+                email_reached: true,
+                ..GoalSpec::default()
+            };
+            app.administer(Request::GoalCreate { site: None, goal }).unwrap();
+        };
+        create("one", 1, true);
+        create("two", 1, false);
+        create("three", 2, true);
+        let goals = || {
+            let view = app.state.view();
+            let site = view.sites().next().unwrap();
+            let of = |goal: &Goal| (goal.name.clone(), goal.reached.is_some());
+            (Arc::clone(site), site.goals.iter().map(of).collect::<Vec<_>>())
+        };
+        look(&app).await;
+        assert_eq!(goals().1.len(), 3, "nobody has bought yet");
+        let body = br#"{"url":"https://example.com/bought","ip":"198.51.100.2","disable_bot_filter":true,
+                        "user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}"#;
+        let hit = hit::read(Call::Hit, Json::parse(body).unwrap(), app.clock.now_ms(), false).unwrap();
+        let ingested = app.ingest(&goals().0, vec![hit]).await.unwrap();
+        assert_eq!(ingested.stored, 1, "{ingested:?}");
+        for _ in 0..2 {
+            look(&app).await;
+            assert_eq!(goals().1, [("two".to_owned(), true), ("three".to_owned(), false)]);
+        }
     }
 }

@@ -57,6 +57,11 @@ pub fn metrics(app: &App) -> Answer {
         "Requests answered 503 because too much waited.",
         &count(&counters.busy),
     );
+    let queries = count(&counters.queries);
+    metric(&mut text, "queries_total", "counter", "Statistics begun since the start.", &queries);
+    let cancelled = count(&counters.queries_cancelled);
+    let help = "Statistics given up: nobody waited for them any more, or they took too long.";
+    metric(&mut text, "queries_cancelled_total", "counter", help, &cancelled);
     head(&mut text, "events_left_out_total", "counter", "Events answered with success and left out.");
     for (reason, count) in counters.left_out() {
         line(&mut text, &format!("events_left_out_total{{reason=\"{reason}\"}}"), &count.to_string());

@@ -6,7 +6,7 @@ use hitstone_engine::schema::Column;
 
 use super::list::to_lines;
 use super::numbers::mean_cut;
-use super::sort::SortBy;
+use super::sort::{Sort, SortBy};
 use super::{Ask, Line, Question};
 
 /// Metadata keys that the line of an event shows at most.
@@ -19,7 +19,8 @@ const META_KEYS_MAX: usize = 1_000;
 pub fn by_name<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
     let group = Group::Columns(vec![Column::EventName]);
     let measures = Measures { meta_keys: true, ..Measures::default() };
-    let mut lines = lines(question, Query { measures, ..question.query(Unit::Events, group) })?;
+    let query = Query { measures, ..question.query(Unit::Events, group) };
+    let mut lines = lines(question, query, question.sort(SortBy::Visitors))?;
     lines.iter_mut().for_each(|line| line.meta_keys.truncate(META_KEYS_MAX));
     Ok(lines)
 }
@@ -35,7 +36,8 @@ pub fn by_meta_value<A: Ask>(
     key: &str,
 ) -> Result<Vec<Line>, QueryError> {
     let group = Group::Pairs(PairsColumn::EventMeta, PairsPart::ValueOf(key.to_owned()));
-    let mut lines = lines(question, question.query(Unit::Events, group))?;
+    let sort = question.sort(SortBy::Visitors).without_first_key();
+    let mut lines = lines(question, question.query(Unit::Events, group), sort)?;
     lines.iter_mut().for_each(|line| line.keys.insert(0, name.to_owned()));
     Ok(lines)
 }
@@ -56,14 +58,12 @@ pub fn by_metadata<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, Quer
 }
 
 /// Durations of events are averaged over all events, those without a duration included.
-fn lines<A: Ask>(question: &Question<'_, A>, query: Query) -> Result<Vec<Line>, QueryError> {
+fn lines<A: Ask>(question: &Question<'_, A>, query: Query, sort: Sort) -> Result<Vec<Line>, QueryError> {
     let seconds = |metrics: &Metrics| mean_cut(metrics.event_seconds, metrics.views);
     let whole = question.whole()?;
     let query = Query {
         keep: question.keep(1),
-        order: question
-            .sort(SortBy::Visitors)
-            .order(|metrics| mean_cut(metrics.event_seconds, metrics.views) as f64),
+        order: sort.order(|metrics| mean_cut(metrics.event_seconds, metrics.views) as f64),
         limit: question.page.group_limit(),
         ..query
     };

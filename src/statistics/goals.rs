@@ -59,7 +59,8 @@ fn wanted(goal: &Goal) -> Selection {
     }
     for tag in &goal.tags {
         selection.tags.push(match tag.split_once('=') {
-            Some((key, value)) => PairIs::Value(key.to_owned(), exactly(value)),
+            Some((key, value)) if !value.is_empty() => PairIs::Value(key.to_owned(), exactly(value)),
+            Some((key, _)) => PairIs::Keys(exactly(key)),
             None => PairIs::Keys(exactly(tag)),
         });
     }

@@ -1,7 +1,8 @@
 //! Spans of time in a time zone: days, hours, the period before.
 //!
 //! A day is whatever the zone calls one: 23 to 25 hours mostly, nothing at all where a zone skipped a date. Edges
-//! are strictly increasing, so a date that did not happen has no bucket.
+//! are strictly increasing, so a date that did not happen has no bucket; only when nothing else was asked for there
+//! are two equal edges, an empty bucket.
 
 use std::ops::Range;
 
@@ -87,7 +88,7 @@ impl Period {
     pub fn days(zone: TimeZone, first: Date, last: Date) -> Self {
         let (first, last) = (first.min(last), first.max(last));
         let start = day_start(&zone, first);
-        let span = start..day_start(&zone, plus_days(last, 1)).max(start + 1);
+        let span = start..day_start(&zone, plus_days(last, 1)).max(start);
         Self { zone, first, last, span, shape: Shape::Days }
     }
 
@@ -100,7 +101,7 @@ impl Period {
             (at, true) => at + MINUTE_MS,
             (at, false) => at,
         };
-        let span = start..end.min(day.end).max(start + 1);
+        let span = start..end.min(day.end).max(start);
         Self { zone, first: date, last: date, span, shape: Shape::Minutes(first, last) }
     }
 
@@ -180,7 +181,7 @@ impl Period {
         let mut before = Self::days(self.zone.clone(), day, day);
         if self.first == local_date(&self.zone, now_ms) {
             let same_time = same_time_of_day(&self.zone, now_ms, day);
-            before.span.end = same_time.clamp(before.span.start + 1, before.span.end);
+            before.span.end = same_time.clamp(before.span.start, before.span.end);
         }
         before
     }

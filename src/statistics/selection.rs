@@ -60,10 +60,10 @@ impl Texts {
             && !self.none.iter().any(|is| is.holds(text))
     }
 
-    /// The one text that passes, when the conditions say just that.
-    pub fn exact(&self) -> Option<&str> {
-        match (self.any.as_slice(), self.none.as_slice()) {
-            ([TextIs::Exactly(text)], []) if !text.is_empty() => Some(text),
+    /// The one text that is wanted, when it is one; there may be unwanted ones besides.
+    pub fn one_wanted(&self) -> Option<&str> {
+        match self.any.as_slice() {
+            [TextIs::Exactly(text)] if !text.is_empty() => Some(text),
             _ => None,
         }
     }
@@ -180,13 +180,13 @@ impl Selection {
         Self { entry_path, exit_path, and, ..self.clone() }
     }
 
-    /// The one tag that is asked for, when the conditions name just one.
+    /// The one tag that is wanted, when it is one.
     pub fn one_tag(&self) -> Option<&str> {
         let mut keys = self.tags.iter().filter_map(|is| match is {
             PairIs::Keys(texts) => Some(texts),
             PairIs::Value(..) => None,
         });
-        let key = keys.next()?.exact();
+        let key = keys.next()?.one_wanted();
         if keys.next().is_some() { None } else { key }
     }
 

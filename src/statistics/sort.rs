@@ -61,6 +61,16 @@ impl Sort {
         Order { rank, ascending: self.ascending }
     }
 
+    /// The same order of groups that lack the first text of their lines, which is equal in all of them.
+    pub fn without_first_key(self) -> Self {
+        let by = match self.by {
+            SortBy::Key(0) => SortBy::Nothing,
+            SortBy::Key(key) => SortBy::Key(key - 1),
+            by => by,
+        };
+        Self { by, ..self }
+    }
+
     /// Puts finished lines in order.
     pub fn lines(self, lines: &mut [Line]) {
         lines.sort_by(|a, b| self.compare(a, b).then_with(|| a.keys.cmp(&b.keys)));

@@ -1,8 +1,9 @@
 //! Connections: kept, filled ahead, left half-way, and what is no HTTP at all.
 
 use std::thread;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::http::{Connection, Request};
 use crate::support::random::Random;
@@ -227,4 +228,48 @@ fn start() -> (Server, Client) {
 fn hit(client: &Client, number: u32) -> Request {
     let more = json!({"time": "2026-06-10T12:00:00Z", "title": format!("Page {number}")});
     Request::post("/api/v1/hit", &client.token).json(&client.hit_body("/", "198.51.100.1", more))
+}
+
+/// Nobody waits for the answer any more: the statistic is given up.
+#[test]
+fn a_client_that_goes_away_stops_its_statistic() {
+    let (server, mut client) = start();
+    for batch in 0..8 {
+        let item = |i: u32| {
+            let path = format!("/pages/{batch}/{i}/with/a/long/tail/of/segments");
+            client.hit_body(
+                &path,
+                &format!("198.51.{batch}.{}", i % 250),
+                json!({"time": "2026-06-10T12:00:00Z"}),
+            )
+        };
+        let items: Vec<Value> = (0..5_000).map(item).collect();
+        client.post_ok("/api/v1/hit/batch", &Value::Array(items));
+    }
+    // Fifty goals are a hundred questions in one request.
+    for goal in 0..50 {
+        let body = json!({"domain_id": client.site.id, "name": format!("goal {goal}"), "path_pattern": "/**/tail/**"});
+        client.post_ok("/api/v1/goal", &body);
+    }
+    let given_up = || -> u64 {
+        let text = String::from_utf8(server.send(&Request::get("/metrics", "")).body).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix("hitstone_queries_cancelled_total "));
+        line.and_then(|number| number.parse().ok()).expect("a number")
+    };
+    assert_eq!(given_up(), 0);
+    let target = format!("/api/v1/statistics/goals?id={}&{DAY}&pattern=a.*l.*t", client.site.id);
+    // A fast machine may be done before the client has gone: it then tries again.
+    for _ in 0..20 {
+        let mut connection = server.connect();
+        connection.write(&Request::get(&target, &client.token).to_bytes()).expect("writing the request");
+        thread::sleep(Duration::from_millis(20));
+        drop(connection);
+        for _ in 0..100 {
+            if given_up() > 0 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    panic!("no statistic was given up");
 }

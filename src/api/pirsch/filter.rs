@@ -164,7 +164,7 @@ pub fn parse(query: &str, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
         days,
         start,
         scale: reader.scale(),
-        event_meta_key: values::one(reader.parameters.get("event_meta_key")),
+        event_meta_key: reader.peek("event_meta_key").one_wanted().map(str::to_owned),
         selection: reader.selection(),
         limit: reader.count("limit").filter(|limit| *limit > 0),
         offset: reader.count("offset").unwrap_or(0),
@@ -194,6 +194,11 @@ impl Reader {
             return Vec::new();
         }
         values
+    }
+
+    /// The conditions of a parameter that somebody else will take.
+    fn peek(&self, name: &str) -> Texts {
+        self.parameters.get(name).map(|values| values::texts(values, Words::Plain)).unwrap_or_default()
     }
 
     fn single(&mut self, name: &str) -> Option<String> {

@@ -265,7 +265,7 @@ fn event_and_key(filter: &Filter) -> Result<Option<(&str, &str)>, Invalid> {
     if filter.selection.event.is_empty() {
         return Ok(None);
     }
-    match filter.selection.event.exact() {
+    match filter.selection.event.one_wanted() {
         Some(name) => Ok(Some((name, key))),
         None => Err(Invalid::new("event", "must be the name of one event to be broken down by metadata")),
     }

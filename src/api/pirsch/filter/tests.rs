@@ -174,11 +174,13 @@ fn rows_events_and_sessions() {
     assert!(!selection("entry_path=/a&exit_path=/b&event=c&meta_d=e&os=f").selects_rows());
     let filter = read("event=a&event_meta_key=k&meta_x=1&meta_y=!2").unwrap();
     assert_eq!(filter.event_meta_key.as_deref(), Some("k"));
-    assert_eq!((filter.selection.meta.len(), filter.selection.event.exact()), (3, Some("a")));
+    assert_eq!((filter.selection.meta.len(), filter.selection.event.one_wanted()), (3, Some("a")));
     assert_eq!(read("event_meta_key=k&event_meta_key=l").unwrap().event_meta_key, None);
     assert_eq!(selection("tag=a&tag=!b&tag_c=d").tags.len(), 2);
-    assert_eq!(selection("tag=a&tag_c=d").one_tag(), Some("a"));
-    for several in ["tag=a&tag=b", "tag=!a", "tag=~a", "tag=null", "tag_a=b", "tag=a&tag=!b"] {
+    for one in ["tag=a&tag_c=d", "tag=a&tag=!b"] {
+        assert_eq!(selection(one).one_tag(), Some("a"));
+    }
+    for several in ["tag=a&tag=b", "tag=!a", "tag=~a", "tag=null", "tag_a=b"] {
         assert_eq!(selection(several).one_tag(), None, "{several}");
     }
     let session = Some((VisitorId(u64::MAX), SessionId(7)));
@@ -244,7 +246,7 @@ proptest! {
         let filter = read(&format!("from={from}&to={last}&tz={zone}")).unwrap();
         let now_ms = period::day_number(first) * 86_400_000;
         let period = filter.period(now_ms).unwrap();
-        for period in [period.previous(now_ms), period] {
+        for period in [period.previous(now_ms), period].into_iter().filter(|period| !period.span().is_empty()) {
             let scales = [period::Scale::Day, period::Scale::Month, period::Scale::Year];
             for days in scales.map(|scale| period.buckets(scale)) {
                 let edges = &days.edges;
@@ -268,7 +270,7 @@ proptest! {
             let _ = filter.selection.filter();
             if let Ok(period) = filter.period(0) {
                 let before = period.previous(0);
-                prop_assert!(before.buckets(period::Scale::Day).edges.windows(2).all(|pair| pair[0] < pair[1]));
+                prop_assert!(before.buckets(period::Scale::Day).edges.windows(2).all(|pair| pair[0] <= pair[1]));
                 prop_assert!(!period.clock(60_000, 60).pieces.is_empty());
             }
         }

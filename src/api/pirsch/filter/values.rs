@@ -44,17 +44,6 @@ fn form(value: &str) -> Form<'_> {
     }
 }
 
-/// The one value of a parameter, when it has just one and that is to be taken as it stands.
-pub(super) fn one(values: Option<&Vec<String>>) -> Option<String> {
-    match values.map(Vec::as_slice) {
-        Some([value]) => match form(value) {
-            Form::Is(text) if !text.is_empty() => Some(text.to_owned()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// The conditions that the values of one parameter make: one of the positive ones, and none of the others.
 pub(super) fn texts(values: &[String], words: Words) -> Texts {
     let mut texts = Texts::default();
