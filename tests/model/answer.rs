@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::calendar::Period;
-use crate::not_yet::exists;
-use crate::request::{Filter, Is, Request};
+use crate::request::{Filter, Request};
 use crate::units::Scope;
 use crate::world::World;
 use crate::{goals, lists, pages, series, sessions};
@@ -117,7 +116,7 @@ pub fn expected(world: &World, request: &Request) -> Option<Value> {
         "event/list" => pages::event_list(scope, request),
         "hostname" => lists::hostnames(scope, request),
         "tags" => lists::tags(scope, request, None),
-        "tag/details" => match only_tag(&request.filter) {
+        "tag/details" => match Filter::one_wanted(&request.filter.tag) {
             Some(key) => lists::tags(scope, request, Some(key)),
             None => json!([]),
         },
@@ -130,22 +129,19 @@ pub fn expected(world: &World, request: &Request) -> Option<Value> {
     })
 }
 
-/// The one key that page views must have: the only positive value, whatever the negative ones.
-fn only_tag(filter: &Filter) -> Option<&str> {
-    let counts = |is: &&Is| is.is_positive() || !exists("negative tags beside the one");
-    let positive: Vec<Is> = filter.tag.iter().filter(counts).cloned().collect();
-    let key = Filter::only_text(&positive)?;
-    filter.tag.iter().find_map(|is| match is {
-        Is::Text(text) if text == key => Some(text.as_str()),
-        _ => None,
-    })
-}
-
 /// Sorting by nonsense is an error only where there is something to sort.
 fn is_refused(request: &Request) -> bool {
     let is_list = shape(request.endpoint) == Shape::List || request.endpoint == "goals";
     let faulty = request.fault.is_some_and(|(name, _)| name != "sort" || is_list);
+    let Filter { tag, event_meta_key, session, .. } = &request.filter;
+    let event = request.filter.of("event");
+    let one = |list| Filter::one_wanted(list).is_some();
     faulty
-        || (request.endpoint == "options/tag/value" && Filter::only_text(&request.filter.tag).is_none())
-        || (request.endpoint == "session/details" && request.filter.session.is_none())
+        || match request.endpoint {
+            "options/tag/value" => !one(tag),
+            "session/details" => session.is_none(),
+            // One key of several events means nothing.
+            "event/meta" => one(event_meta_key) && !event.is_empty() && !one(event),
+            _ => false,
+        }
 }

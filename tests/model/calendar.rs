@@ -8,7 +8,6 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::not_yet::exists;
 use crate::request::{Days, Request, Scale};
 use crate::world::{Week, World};
 
@@ -112,7 +111,7 @@ impl Period {
     }
 
     pub fn days(zone: &str, first: Date, last: Date) -> Self {
-        let span = not_empty(day_start(zone, first)..day_start(zone, plus_days(last, 1)));
+        let span = day_start(zone, first)..day_start(zone, plus_days(last, 1));
         Self { zone: zone.to_owned(), first, last, span, kind: PeriodKind::Days }
     }
 
@@ -137,7 +136,7 @@ impl Period {
         let of_day = || shown.iter().filter(|(_, shown)| shown.date() == day);
         let first = of_day().find(|(_, shown)| shown.time() >= from).map_or(whole.end, |(at, _)| *at);
         let end = of_day().rev().find(|(_, shown)| shown.time() <= to).map_or(first, |(at, _)| at + MINUTE);
-        self.span = not_empty(first..end.max(first));
+        self.span = first..end.max(first);
         self.kind = PeriodKind::Clock(from, to);
         self
     }
@@ -178,17 +177,10 @@ impl Period {
         if shown.date() == self.first {
             let same = zone_named(&self.zone).to_ambiguous_timestamp(day.to_datetime(shown.time()));
             let end = same.compatible().unwrap().as_millisecond();
-            let end = end.clamp(before.span.start, before.span.end);
-            before.span = not_empty(before.span.start..end);
+            before.span.end = end.clamp(before.span.start, before.span.end);
         }
         before
     }
-}
-
-/// A span without any time in it lasts a millisecond, as long as the server cannot do without.
-fn not_empty(span: Range<i64>) -> Range<i64> {
-    let least = if exists("empty spans") { span.start } else { span.start + 1 };
-    span.start..span.end.max(least)
 }
 
 fn unit_start(date: Date, scale: Scale, week: Week) -> Date {

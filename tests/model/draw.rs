@@ -11,7 +11,7 @@ use crate::draw_world::PLACES;
 use crate::not_yet::exists;
 use crate::random::Random;
 use crate::request::{Days, Filter, Is, Metric, Request, Scale, Search, Style};
-use crate::world::World;
+use crate::world::{Row, World};
 
 /// Zones to ask in, beside those of the worlds.
 const ZONES: &[&str] = &["UTC", "Asia/Kolkata", "Pacific/Apia", "America/New_York", "Pacific/Kiritimati"];
@@ -48,9 +48,9 @@ pub fn request(random: &mut Random, world: &World) -> Request {
         times: None,
         start: chance(random, 6).then(|| *pick(random, &[1, 60, 600, 1800, 3600])),
         scale: None,
-        filter: filter(random, world),
+        filter: filter(random, &world.visits),
         limit: chance(random, 25).then(|| *pick(random, &[0, 1, 1, 2, 3, 5, 20, 100, 1000])),
-        offset: chance(random, 15).then(|| *pick(random, &[0, 1, 2, 5, 100])),
+        offset: chance(random, 15).then(|| *pick(random, &[0, 1, 1, 2, 5])),
         sort: None,
         descending: None,
         search: None,
@@ -129,7 +129,7 @@ fn metric(random: &mut Random, world: &World, request: &mut Request) {
     let integer = *pick(random, &[None, Some(true), Some(false)]);
     request.metric = Some(Metric { key, integer });
     if chance(random, 60) {
-        add(random, world, &mut request.filter, "event");
+        add(random, &world.visits, &mut request.filter, "event");
     }
 }
 
@@ -137,22 +137,17 @@ fn metric(random: &mut Random, world: &World, request: &mut Request) {
 fn fit(random: &mut Random, world: &World, request: &mut Request) {
     let filter = &mut request.filter;
     match request.endpoint {
-        "event/page" | "event/list" if chance(random, 60) => add(random, world, filter, "event"),
+        "event/page" | "event/list" if chance(random, 60) => add(random, &world.visits, filter, "event"),
         "event/meta" => {
-            if chance(random, 85) {
-                add(random, world, filter, "event_meta_key");
-            }
-            if chance(random, 85) {
-                add(random, world, filter, "event");
-            }
-            let key = filter.event_meta_key.iter().find(|is| matches!(is, Is::Text(_))).cloned();
-            filter.event_meta_key = key.into_iter().collect();
-            // Anything but one name is refused beside a key.
-            let names = world.rows().map(|row| &row.name).filter(|name| !name.is_empty()).cloned();
-            let names: Vec<String> = names.collect();
-            if Filter::only_text(filter.of("event")).is_none() && !filter.of("event").is_empty() {
-                let name = if names.is_empty() { "sale".to_owned() } else { pick(random, &names).clone() };
-                filter.texts.insert("event", vec![Is::Text(name)]);
+            let events: Vec<&Row> = world.rows().filter(|row| !row.meta.is_empty()).collect();
+            if chance(random, 75) && !events.is_empty() {
+                let event = pick(random, &events);
+                let key = event.meta.keys().nth(random.below(event.meta.len())).unwrap();
+                let names = filter.texts.entry("event").or_default();
+                for (list, text) in [(&mut filter.event_meta_key, key), (names, &event.name)] {
+                    list.retain(|is| !is.is_positive() && *is != Is::Not(text.clone()));
+                    list.push(Is::Text(text.clone()));
+                }
             }
         }
         "tag/details" | "options/tag/value" if chance(random, 90) => {
@@ -162,11 +157,20 @@ fn fit(random: &mut Random, world: &World, request: &mut Request) {
             filter.tag.push(Is::Text(tag));
         }
         "options/metadata" if chance(random, 50) => {
-            add(random, world, filter, "event_meta_key");
-            filter.event_meta_key.retain(|is| matches!(is, Is::Text(_)));
-            filter.event_meta_key.truncate(1);
+            add(random, &world.visits, filter, "event_meta_key");
         }
-        "session/details" if chance(random, 90) => add(random, world, filter, "session_id"),
+        "session/details" if chance(random, 90) => {
+            if chance(random, 60) {
+                *filter = Filter::default();
+            }
+            add(random, &world.visits, filter, "session_id");
+            let visit = world.visits.iter().find(|visit| filter.session == Some((visit.visitor, visit.id)));
+            if let Some(visit) = visit.filter(|_| chance(random, 70)) {
+                let day = clock(request.zone.unwrap_or(world.zone), visit.start()).date();
+                request.days = Days { from: day, to: plus_days(day, between(random, 0, 1)), ..request.days };
+                request.times = None;
+            }
+        }
         _ => {}
     }
 }
@@ -185,10 +189,7 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
     let lines = answer.get("stats").unwrap_or(&answer);
     let first = lines.as_array().and_then(|lines| lines.first()).and_then(Value::as_object);
     if sorted && shape == Shape::List && exists("sort") {
-        let of_one_key = matches!(request.endpoint, "tag/details" | "event/meta");
-        let texts = !of_one_key || exists("sort by text of one key's values");
-        let sortable = |value: &Value| value.is_number() || (texts && value.is_string());
-        let members = first.into_iter().flatten().filter(|(_, value)| sortable(value));
+        let members = first.into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_string());
         let names: Vec<&String> = members.map(|(name, _)| name).collect();
         if !names.is_empty() && chance(random, 80) {
             request.sort = Some((*pick(random, &names)).clone());
@@ -198,7 +199,7 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
         request.sort =
             Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && (!request.endpoint.starts_with("session/") || exists("sort is ignored on sessions")) {
+    } else if sorted && exists("sort") {
         // Without effect where there is an order of its own.
         request.sort = Some("visitors".into());
         request.descending = Some(chance(random, 50));
@@ -256,10 +257,6 @@ fn fault(random: &mut Random, request: &mut Request) {
         "custom_metric_type" => request.metric = None,
         "from_time" => request.times = None,
         _ => {}
-    }
-    if fault.0 == "sort" && request.endpoint.starts_with("session/") && !exists("sort is ignored on sessions")
-    {
-        return;
     }
     request.fault = Some(fault);
 }

@@ -4,7 +4,7 @@ use crate::dice::{chance, pick};
 use crate::not_yet::exists;
 use crate::random::Random;
 use crate::request::{ATTRIBUTES, Filter, Is};
-use crate::world::{Pairs, World};
+use crate::world::{Pairs, Row, Visit};
 
 /// Filters beside those of attributes. Those that matter to most statistics are named more than once.
 const OTHERS: &[&str] = &[
@@ -31,42 +31,53 @@ const OTHERS: &[&str] = &[
 /// Something to put into a filter when nothing occurs.
 const STRANGER: &str = "Nothing like it";
 
-pub fn filter(random: &mut Random, world: &World) -> Filter {
+/// Texts come from all visits, or all from the same one, so that several filters together still find something.
+pub fn filter(random: &mut Random, visits: &[Visit]) -> Filter {
     let mut filter = Filter::default();
     let count = [0, 0, 0, 0, 1, 1, 1, 1, 2, 3][random.below(10)];
+    let from = some_visits(random, visits);
     for _ in 0..count {
         let name = if chance(random, 40) { *pick(random, ATTRIBUTES) } else { *pick(random, OTHERS) };
-        add(random, world, &mut filter, name);
+        add(random, from, &mut filter, name);
     }
     filter
 }
 
+/// All of them, or one.
+pub fn some_visits<'a>(random: &mut Random, visits: &'a [Visit]) -> &'a [Visit] {
+    if visits.is_empty() || chance(random, 40) { visits } else { std::slice::from_ref(pick(random, visits)) }
+}
+
+fn rows(visits: &[Visit]) -> impl Iterator<Item = &Row> {
+    visits.iter().flat_map(|visit| &visit.rows)
+}
+
 /// Adds one parameter to a filter.
-pub fn add(random: &mut Random, world: &World, filter: &mut Filter, name: &'static str) {
+pub fn add(random: &mut Random, visits: &[Visit], filter: &mut Filter, name: &'static str) {
     match name {
-        "pattern" => filter.pattern = patterns(random, world),
+        "pattern" => filter.pattern = patterns(random, visits),
         "event_meta_key" => {
-            filter.event_meta_key = list(random, name, &keys(world, |row| &row.meta));
+            filter.event_meta_key = list(random, name, &keys(visits, |row| &row.meta));
         }
-        "tag" => filter.tag = list(random, name, &keys(world, |row| &row.tags)),
+        "tag" => filter.tag = list(random, name, &keys(visits, |row| &row.tags)),
         "meta_" => {
-            let (key, values) = key_and_values(random, world, |row| &row.meta);
+            let (key, values) = key_and_values(random, visits, |row| &row.meta);
             let list = list(random, name, &values);
             filter.meta.insert(key, list);
         }
         "tag_" => {
-            let (key, values) = key_and_values(random, world, |row| &row.tags);
+            let (key, values) = key_and_values(random, visits, |row| &row.tags);
             let list = list(random, name, &values);
             filter.tag_values.insert(key, list);
         }
         "session_id" => {
-            filter.session = match world.visits.get(random.below(world.visits.len() + 1)) {
+            filter.session = match visits.get(random.below(visits.len() + 1)) {
                 Some(visit) => Some((visit.visitor, visit.id)),
                 None => Some((u64::MAX, 7)),
             };
         }
         _ => {
-            let list = list(random, name, &occurring(world, name));
+            let list = list(random, name, &occurring(visits, name));
             filter.texts.insert(name, list);
         }
     }
@@ -77,28 +88,28 @@ pub fn add(random: &mut Random, world: &World, filter: &mut Filter, name: &'stat
     }
 }
 
-fn occurring(world: &World, name: &str) -> Vec<String> {
+fn occurring(visits: &[Visit], name: &str) -> Vec<String> {
     match name {
-        "path" | "entry_path" | "exit_path" => world.rows().map(|row| row.path.clone()).collect(),
-        "hostname" => world.rows().map(|row| row.hostname.clone()).collect(),
-        "event" => world.rows().map(|row| row.name.clone()).filter(|name| !name.is_empty()).collect(),
-        _ => world.visits.iter().map(|visit| visit.attribute(name).to_owned()).collect(),
+        "path" | "entry_path" | "exit_path" => rows(visits).map(|row| row.path.clone()).collect(),
+        "hostname" => rows(visits).map(|row| row.hostname.clone()).collect(),
+        "event" => rows(visits).map(|row| row.name.clone()).filter(|name| !name.is_empty()).collect(),
+        _ => visits.iter().map(|visit| visit.attribute(name).to_owned()).collect(),
     }
 }
 
-fn keys(world: &World, pairs: impl Fn(&crate::world::Row) -> &Pairs) -> Vec<String> {
-    world.rows().flat_map(|row| pairs(row).keys().cloned()).collect()
+fn keys(visits: &[Visit], pairs: impl Fn(&Row) -> &Pairs) -> Vec<String> {
+    rows(visits).flat_map(|row| pairs(row).keys().cloned()).collect()
 }
 
 /// A key that occurs and its values, the one of a missing key among them.
 fn key_and_values(
     random: &mut Random,
-    world: &World,
-    pairs: impl Fn(&crate::world::Row) -> &Pairs,
+    visits: &[Visit],
+    pairs: impl Fn(&Row) -> &Pairs,
 ) -> (String, Vec<String>) {
-    let keys: Vec<&String> = world.rows().flat_map(|row| pairs(row).keys()).collect();
+    let keys: Vec<&String> = rows(visits).flat_map(|row| pairs(row).keys()).collect();
     let key = if keys.is_empty() { "k".to_owned() } else { (*pick(random, &keys)).clone() };
-    let mut values: Vec<String> = world.rows().filter_map(|row| pairs(row).get(&key).cloned()).collect();
+    let mut values: Vec<String> = rows(visits).filter_map(|row| pairs(row).get(&key).cloned()).collect();
     values.push(String::new());
     (key, values)
 }
@@ -170,8 +181,8 @@ pub fn part(random: &mut Random, text: &str) -> String {
     if chance(random, 30) { part.to_uppercase() } else { part }
 }
 
-fn patterns(random: &mut Random, world: &World) -> Vec<(bool, String)> {
-    let paths = occurring(world, "path");
+fn patterns(random: &mut Random, visits: &[Visit]) -> Vec<(bool, String)> {
+    let paths = occurring(visits, "path");
     let pattern = |random: &mut Random| {
         let path = if paths.is_empty() { "/" } else { pick(random, &paths).as_str() };
         let text = match random.below(6) {

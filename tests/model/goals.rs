@@ -76,14 +76,15 @@ pub fn goals(scope: &Scope<'_>, request: &Request) -> Value {
 }
 
 fn json_of(goal: &Goal) -> Value {
+    let path = |text: &Option<String>| text.clone().unwrap_or_default();
     json!({
         "id": goal.id,
         "def_time": time(goal.created),
         "mod_time": time(goal.modified),
         "domain_id": SITE_ID,
         "name": goal.name,
-        "path_pattern": goal.path_pattern,
-        "pattern": goal.pattern,
+        "path_pattern": path(&goal.path_pattern),
+        "pattern": path(&goal.pattern),
         "tags": goal.tags,
         "event_name": goal.event_name,
         "event_meta_key": goal.event_meta_key,

@@ -130,8 +130,8 @@ pub fn events(scope: &Scope<'_>, request: &Request) -> Value {
 /// One event by the values of a metadata key; nothing without one name and one key.
 pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
     let filter = &request.filter;
-    let name = Filter::only_text(filter.of("event"));
-    let (Some(name), Some(key)) = (name, Filter::only_text(&filter.event_meta_key)) else {
+    let name = Filter::one_wanted(filter.of("event"));
+    let (Some(name), Some(key)) = (name, Filter::one_wanted(&filter.event_meta_key)) else {
         return json!([]);
     };
     let value =

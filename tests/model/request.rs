@@ -109,9 +109,10 @@ impl Filter {
         !self.of("event").is_empty() || self.tests_meta()
     }
 
-    /// The one text that is asked for, when nothing else is.
-    pub fn only_text(list: &[Is]) -> Option<&str> {
-        match list {
+    /// The one text that is wanted, when it is one; there may be unwanted ones besides.
+    pub fn one_wanted(list: &[Is]) -> Option<&str> {
+        let wanted: Vec<&Is> = list.iter().filter(|is| is.is_positive()).collect();
+        match wanted.as_slice() {
             [Is::Text(text)] => Some(text),
             _ => None,
         }

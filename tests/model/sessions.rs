@@ -119,8 +119,8 @@ pub fn options(scope: &Scope<'_>, request: &Request) -> Value {
         hits.iter().flat_map(|hit| texts(hit.row())).collect()
     };
     let kind = request.endpoint.strip_prefix("options/").unwrap();
-    let meta_key = Filter::only_text(&request.filter.event_meta_key);
-    let tag = Filter::only_text(&request.filter.tag);
+    let meta_key = Filter::one_wanted(&request.filter.event_meta_key);
+    let tag = Filter::one_wanted(&request.filter.tag);
     let found = match kind {
         "hostname" => of_rows(scope.views(), &|row| vec![row.hostname.clone()]),
         "page" => of_rows(scope.views(), &|row| vec![row.path.clone()]),

@@ -95,8 +95,7 @@ impl Visit {
         let paths: BTreeSet<&str> = self.views().map(|row| row.path.as_str()).collect();
         let opening = usize::from(self.opened_by_event);
         let interactive = |(index, row): (usize, &Row)| {
-            let can_be_excused = self.opened_by_event || exists("excused opening event without page");
-            let excused = index == opening && !paths.is_empty() && can_be_excused;
+            let excused = index == opening && !paths.is_empty();
             row.kind == Kind::Event && !row.non_interactive && !excused
         };
         paths.len() <= 1 && !self.rows.iter().enumerate().any(interactive)
