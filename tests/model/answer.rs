@@ -92,7 +92,7 @@ pub fn shape(endpoint: &str) -> Shape {
 
 /// The JSON that is expected; `None` when the request must be refused with 400.
 pub fn expected(world: &World, request: &Request) -> Option<Value> {
-    if is_refused(request) {
+    if is_refused(world, request) {
         return None;
     }
     let period = Period::of(request, world);
@@ -130,13 +130,15 @@ pub fn expected(world: &World, request: &Request) -> Option<Value> {
 }
 
 /// Sorting by nonsense is an error only where there is something to sort.
-fn is_refused(request: &Request) -> bool {
+fn is_refused(world: &World, request: &Request) -> bool {
     let is_list = shape(request.endpoint) == Shape::List || request.endpoint == "goals";
     let faulty = request.fault.is_some_and(|(name, _)| name != "sort" || is_list);
     let Filter { tag, event_meta_key, session, .. } = &request.filter;
     let event = request.filter.of("event");
     let one = |list| Filter::one_wanted(list).is_some();
+    let (first, last) = Period::days_of(request, world);
     faulty
+        || (request.times.is_some() && first != last)
         || match request.endpoint {
             "options/tag/value" => !one(tag),
             "session/details" => session.is_none(),

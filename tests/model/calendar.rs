@@ -101,13 +101,19 @@ impl Period {
         if let Some(seconds) = request.start {
             return Self::last_seconds(zone, seconds, world.now);
         }
-        let Days { from, to, .. } = request.days;
-        let tomorrow = plus_days(clock("UTC", world.now).date(), 1);
-        let period = Self::days(zone, from.min(to).min(tomorrow), from.max(to).min(tomorrow));
+        let (first, last) = Self::days_of(request, world);
+        let period = Self::days(zone, first, last);
         match request.times {
             Some(times) => period.between(times.0, times.1),
             None => period,
         }
+    }
+
+    /// First and last day: put in order, none later than tomorrow.
+    pub fn days_of(request: &Request, world: &World) -> (Date, Date) {
+        let Days { from, to, .. } = request.days;
+        let tomorrow = plus_days(clock("UTC", world.now).date(), 1);
+        (from.min(to).min(tomorrow), from.max(to).min(tomorrow))
     }
 
     pub fn days(zone: &str, first: Date, last: Date) -> Self {

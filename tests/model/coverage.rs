@@ -85,7 +85,7 @@ fn parameters(request: &Request) -> Vec<String> {
         ("include_avg_time_on_page", request.include_time.is_some()),
         ("custom_metric_key", request.metric.is_some()),
         ("custom_metric_type", request.metric.as_ref().is_some_and(|metric| metric.integer.is_some())),
-        ("keyword", request.ignored.is_some()),
+        ("without days", request.style.without_days),
         ("[]", request.style.brackets),
     ];
     let mut names: Vec<String> =
@@ -93,6 +93,7 @@ fn parameters(request: &Request) -> Vec<String> {
     names.extend(request.scale.map(|scale| format!("scale {scale:?}")));
     names.extend(request.sort.as_ref().map(|member| format!("sort {member}")));
     names.extend(request.descending.map(|down| format!("direction {}", if down { "desc" } else { "asc" })));
+    names.extend(request.ignored.map(str::to_owned));
     names.extend(request.fault.map(|fault| format!("fault {}", fault.0)));
     names
 }

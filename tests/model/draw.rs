@@ -57,13 +57,15 @@ pub fn request(random: &mut Random, world: &World) -> Request {
         include_title: chance(random, 30).then(|| chance(random, 50)),
         include_time: chance(random, 40).then(|| chance(random, 75)),
         metric: None,
-        ignored: (exists("keyword") && chance(random, 5)).then_some("whatever"),
+        ignored: (exists("keyword") && chance(random, 5))
+            .then(|| *pick(random, &["keyword", "access", "funnel_id"])),
         fault: None,
         style: Style {
             brackets: chance(random, 15),
             plus: chance(random, 30),
             empties: chance(random, 10),
             backwards: chance(random, 30),
+            without_days: false,
         },
     };
     if request.endpoint == "active" && chance(random, 50) {
@@ -80,6 +82,8 @@ pub fn request(random: &mut Random, world: &World) -> Request {
     }
     fit(random, world, &mut request);
     arrange(random, world, &mut request);
+    let days_matter = request.start.is_none() && !matches!(request.endpoint, "active" | "overview");
+    request.style.without_days = !days_matter && request.times.is_none() && chance(random, 40);
     if chance(random, 2) {
         fault(random, &mut request);
     }
@@ -121,7 +125,9 @@ fn times(random: &mut Random, request: &mut Request) {
         _ => (Some(times.0), Some(times.1)),
     });
     request.start = None;
-    request.days.to = request.days.from;
+    if chance(random, 95) {
+        request.days.to = request.days.from;
+    }
 }
 
 fn metric(random: &mut Random, world: &World, request: &mut Request) {

@@ -97,6 +97,7 @@ pub fn world(random: &mut Random) -> World {
         }
     }
     let mut world = World {
+        number: 1,
         zone: if chance(random, 70) { zone } else { pick(random, PLACES).0 },
         week: *pick(random, &[Week::FromMonday, Week::FromSunday]),
         group_by_title: chance(random, 30),

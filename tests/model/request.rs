@@ -111,7 +111,9 @@ impl Filter {
 
     /// The one text that is wanted, when it is one; there may be unwanted ones besides.
     pub fn one_wanted(list: &[Is]) -> Option<&str> {
-        let wanted: Vec<&Is> = list.iter().filter(|is| is.is_positive()).collect();
+        let mut wanted: Vec<&Is> = list.iter().filter(|is| is.is_positive()).collect();
+        // Saying it twice makes no difference.
+        wanted.dedup();
         match wanted.as_slice() {
             [Is::Text(text)] => Some(text),
             _ => None,
@@ -178,6 +180,8 @@ pub struct Style {
     pub plus: bool,
     /// Empty values for what is not given, as the Go client sends them.
     pub empties: bool,
+    /// Neither `from` nor `to`, where they have no meaning.
+    pub without_days: bool,
     /// The order of the parameters turned round.
     pub backwards: bool,
 }
@@ -199,7 +203,7 @@ pub struct Request {
     pub include_title: Option<bool>,
     pub include_time: Option<bool>,
     pub metric: Option<Metric>,
-    /// Accepted and without effect.
+    /// A parameter that is accepted and without effect.
     pub ignored: Option<&'static str>,
     /// Something that must be answered with 400: a name and a value.
     pub fault: Option<(&'static str, &'static str)>,
@@ -218,8 +222,10 @@ impl Request {
         };
         let date = |date: Date| format!("{date}{}", if self.days.iso { "T00:00:00.000Z" } else { "" });
         let time = |time: Option<Time>| time.map(|time| time.strftime("%H:%M").to_string());
-        add("from", Some(date(self.days.from)));
-        add("to", Some(date(self.days.to)));
+        if !self.style.without_days {
+            add("from", Some(date(self.days.from)));
+            add("to", Some(date(self.days.to)));
+        }
         add("tz", self.zone.map(str::to_owned));
         add("from_time", self.times.and_then(|times| time(times.0)));
         add("to_time", self.times.and_then(|times| time(times.1)));
@@ -238,7 +244,9 @@ impl Request {
             let kind = |integer| if integer { "integer" } else { "float" };
             add("custom_metric_type", metric.integer.map(|integer| kind(integer).to_owned()));
         }
-        add("keyword", self.ignored.map(str::to_owned));
+        if let Some(name) = self.ignored {
+            add(name, Some("whatever".into()));
+        }
         let suffix = if self.style.brackets { "[]" } else { "" };
         let filters = self.filter.spelled();
         pairs.extend(filters.into_iter().map(|(name, value)| (format!("{name}{suffix}"), value)));

@@ -1,6 +1,6 @@
 //! Puts a world into a store and asks the server about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 
 use hitstone::api::pirsch::statistics::{StatisticsAnswer, StatisticsContext, answer};
@@ -12,44 +12,42 @@ use hitstone_engine::units::{SiteId, VisitorId};
 use hitstone_engine::vfs::OsFs;
 
 use crate::draw_world::visitor_id;
+use crate::random::Random;
 use crate::request::Request;
-use crate::world::{Kind, Person, Row, SITE_ID, SITE_NUMBER, Visit, Week, World};
+use crate::world::{Kind, Person, Row, SITE_ID, Visit, Week, World};
 
 const DAY: i64 = 86_400_000;
 
-/// A world in a store of its own, and its site.
+/// Worlds in a store, and their sites.
 pub struct Stored {
-    pub site: Site,
+    sites: HashMap<u32, Site>,
     snapshot: Arc<Snapshot>,
-    now: i64,
     // The snapshot needs neither, but they go last.
     _store: Store,
     _folder: tempfile::TempDir,
 }
 
 impl Stored {
-    pub fn new(world: &World) -> Self {
+    /// Stores worlds of different site numbers, all in one.
+    pub fn new(worlds: &[World]) -> Self {
         let folder = folder();
-        let options = StoreOptions { seal_rows: world.seal_rows, ..StoreOptions::default() };
+        let options = StoreOptions { seal_rows: worlds[0].seal_rows, ..StoreOptions::default() };
         let store = Store::open(Arc::new(OsFs), folder.path(), options).unwrap();
-        append(&store, world);
+        append(&store, worlds);
         let snapshot = store.snapshot();
-        Self { site: site(world), snapshot, now: world.now, _store: store, _folder: folder }
+        let sites = worlds.iter().map(|world| (world.number, site(world))).collect();
+        Self { sites, snapshot, _store: store, _folder: folder }
     }
 
-    /// The server's answer.
-    pub fn ask(&self, request: &Request) -> StatisticsAnswer {
-        self.ask_raw(request.endpoint, &request.query())
-    }
-
-    pub fn ask_raw(&self, endpoint: &str, query: &str) -> StatisticsAnswer {
+    /// The server's answer about a world.
+    pub fn ask(&self, world: &World, request: &Request) -> StatisticsAnswer {
         let context = StatisticsContext {
             snapshot: Arc::clone(&self.snapshot),
-            site: &self.site,
-            now_ms: self.now,
+            site: &self.sites[&world.number],
+            now_ms: world.now,
             cancelled: &|| None,
         };
-        answer(endpoint, query, &context)
+        answer(request.endpoint, &request.query(), &context)
     }
 }
 
@@ -59,7 +57,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn site(world: &World) -> Site {
-    let mut site = Site::new(SITE_NUMBER, "example.com".into(), 0).unwrap();
+    let mut site = Site::new(world.number, "example.com".into(), 0).unwrap();
     site.id = SITE_ID.into();
     site.timezone = world.zone.into();
     site.group_by_title = world.group_by_title;
@@ -72,28 +70,42 @@ fn site(world: &World) -> Site {
     site
 }
 
-/// Appends everything in batches and checks that the store made as many rows of it as the world has.
-fn append(store: &Store, world: &World) {
+/// Appends everything in batches and checks that the store made as many rows of it as the worlds have.
+fn append(store: &Store, worlds: &[World]) {
     let (report, reports) = mpsc::channel();
-    let events = events(world);
-    let batches: Vec<_> = events.chunks(world.batch_rows).collect();
+    let events = mixed(worlds);
+    let batches: Vec<_> = events.chunks(worlds[0].batch_rows).collect();
     for batch in &batches {
         let report = report.clone();
         store.append(batch.to_vec(), Box::new(move |result| report.send(result).unwrap())).unwrap();
     }
     let receipts: Vec<Receipt> = batches.iter().map(|_| reports.recv().unwrap().unwrap()).collect();
     let stored: usize = receipts.iter().map(|receipt| receipt.rows).sum();
-    assert_eq!(stored, world.rows().count(), "the store did not keep the rows as they were constructed");
+    let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
+    assert_eq!(stored, rows, "the store did not keep the rows as they were constructed");
 }
 
-/// The events in order of arrival.
+/// The events of all worlds, a few of each in turn.
+fn mixed(worlds: &[World]) -> Vec<Event> {
+    let mut random = Random::new(worlds.len() as u64);
+    let mut left: Vec<VecDeque<Event>> = worlds.iter().map(|world| events(world).into()).collect();
+    let mut mixed = Vec::new();
+    while left.iter().any(|events| !events.is_empty()) {
+        let events = &mut left[random.below(worlds.len())];
+        let count = random.below(30).min(events.len());
+        mixed.extend(events.drain(..count));
+    }
+    mixed
+}
+
+/// The events of a world in order of arrival.
 fn events(world: &World) -> Vec<Event> {
     let mut sent: HashMap<usize, usize> = HashMap::new();
     let event = |at: &usize| {
         let visit = &world.visits[*at];
         let index = sent.entry(*at).or_insert(usize::from(visit.opened_by_event));
         *index += 1;
-        event(visit, *index - 1)
+        Event { site: SiteId(world.number), ..event(visit, *index - 1) }
     };
     world.arrival.iter().map(event).collect()
 }
@@ -103,7 +115,7 @@ fn event(visit: &Visit, index: usize) -> Event {
     let given = matches!(visit.person, Person::Given(_));
     let is_first = index == usize::from(visit.opened_by_event);
     Event {
-        site: SiteId(SITE_NUMBER),
+        site: SiteId(0),
         time: row.time,
         received: None,
         kind: match row.kind {

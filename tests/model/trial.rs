@@ -10,12 +10,17 @@ use crate::world::{Row, World};
 
 /// How the server's answer differs from the model's.
 pub fn mismatch(world: &World, stored: &Stored, request: &Request) -> Option<String> {
-    differs(expected(world, request).as_ref(), stored, request)
+    differs(world, expected(world, request).as_ref(), stored, request)
 }
 
 /// How the server's answer differs from `expected`; `None` there stands for a refusal.
-pub fn differs(expected: Option<&Value>, stored: &Stored, request: &Request) -> Option<String> {
-    let got = stored.ask(request);
+pub fn differs(
+    world: &World,
+    expected: Option<&Value>,
+    stored: &Stored,
+    request: &Request,
+) -> Option<String> {
+    let got = stored.ask(world, request);
     match expected {
         None => (got.status != 400).then(|| format!("expected status 400, got {}", got.status)),
         Some(_) if got.status != 200 => Some(format!("expected status 200, got {}", got.status)),
@@ -34,7 +39,7 @@ pub fn shrunk(world: &World, request: &Request) -> World {
         let mut at = 0;
         while at < small.visits.len() {
             let smaller = small.without(at..(at + size).min(small.visits.len()));
-            if mismatch(&smaller, &Stored::new(&smaller), request).is_some() {
+            if mismatch(&smaller, &Stored::new(std::slice::from_ref(&smaller)), request).is_some() {
                 small = smaller;
             } else {
                 at += size;
@@ -48,14 +53,14 @@ pub fn shrunk(world: &World, request: &Request) -> World {
 /// Everything that is needed to understand a difference.
 pub fn report(seed: u64, world: &World, request: &Request) -> String {
     let small = shrunk(world, request);
-    let stored = Stored::new(&small);
-    let got = stored.ask(request);
+    let stored = Stored::new(std::slice::from_ref(&small));
+    let got = stored.ask(&small, request);
     let expected = expected(&small, request).map_or("400".into(), |value| value.to_string());
     let parameters: Vec<String> =
         request.parameters().iter().map(|(name, value)| format!("    {name} = {value}")).collect();
     format!(
         "the server and the model differ: {}\n  HITSTONE_SEED={seed} finds it again\n  GET {}?{}\n{}\n{}\n  model:  {expected}\n  server: {} {}\n",
-        mismatch(&small, &stored, request).unwrap_or_default(),
+        mismatch(&small, &stored, request).unwrap_or("only beside other sites in the same store".into()),
         request.endpoint,
         request.query(),
         parameters.join("\n"),

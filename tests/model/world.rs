@@ -10,8 +10,6 @@ use crate::not_yet::exists;
 /// Metadata or tags.
 pub type Pairs = BTreeMap<String, String>;
 
-/// The site's number in the engine.
-pub const SITE_NUMBER: u32 = 7;
 pub const SITE_ID: &str = "some-site";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +121,8 @@ pub enum Week {
 /// A site with everything that happened on it.
 #[derive(Debug, Clone)]
 pub struct World {
+    /// The site's number in the engine.
+    pub number: u32,
     pub zone: &'static str,
     pub week: Week,
     pub group_by_title: bool,
