@@ -122,7 +122,7 @@ fn the_server_answers_as_the_model() {
     let missing: Vec<String> =
         wanted_coverage().into_iter().filter(|name| coverage.count(name) == 0).collect();
     assert!(draws < DRAWS || missing.is_empty(), "never drawn: {missing:?}");
-    assert!(coverage.telling * 2 > coverage.draws, "most answers say nothing: {}", coverage.telling);
+    assert!(coverage.telling * 5 > coverage.draws * 2, "most answers say nothing: {}", coverage.telling);
 }
 
 /// What has to occur in the short form already.
