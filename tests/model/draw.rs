@@ -42,7 +42,7 @@ pub fn endpoints() -> Vec<&'static str> {
 
 pub fn request(random: &mut Random, world: &World) -> Request {
     let mut request = Request {
-        endpoint: pick(random, &endpoints()),
+        endpoint: pick::<&str>(random, &endpoints()),
         zone: chance(random, 40).then(|| zone(random)),
         days: days(random, world),
         times: None,
@@ -91,7 +91,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
 }
 
 fn zone(random: &mut Random) -> &'static str {
-    if chance(random, 60) { pick(random, PLACES).0 } else { pick(random, ZONES) }
+    if chance(random, 60) { pick(random, PLACES).0 } else { pick::<&str>(random, ZONES) }
 }
 
 /// Days around what happens, in whichever order.
