@@ -31,6 +31,8 @@ mod draw_goals;
 mod draw_world;
 #[path = "model/goals.rs"]
 mod goals;
+#[path = "model/lazy_fs.rs"]
+mod lazy_fs;
 #[path = "model/lists.rs"]
 mod lists;
 #[path = "model/matching.rs"]
@@ -68,7 +70,7 @@ use world::World;
 
 /// Draws of the short form.
 const DRAWS: usize = 4_000;
-const DRAWS_A_WORLD: usize = 40;
+const DRAWS_A_WORLD: usize = 20;
 /// Sites that share a data folder.
 const WORLDS_A_STORE: u32 = 5;
 const SEED: u64 = 20_261_121;
@@ -120,7 +122,7 @@ fn the_server_answers_as_the_model() {
     let missing: Vec<String> =
         wanted_coverage().into_iter().filter(|name| coverage.count(name) == 0).collect();
     assert!(draws < DRAWS || missing.is_empty(), "never drawn: {missing:?}");
-    assert!(coverage.telling * 2 > coverage.draws, "most answers say nothing: {}", coverage.telling);
+    assert!(coverage.telling * 5 > coverage.draws * 2, "most answers say nothing: {}", coverage.telling);
 }
 
 /// What has to occur in the short form already.

@@ -42,11 +42,11 @@ pub fn endpoints() -> Vec<&'static str> {
 
 pub fn request(random: &mut Random, world: &World) -> Request {
     let mut request = Request {
-        endpoint: *pick(random, &endpoints()),
+        endpoint: pick::<&str>(random, &endpoints()),
         zone: chance(random, 40).then(|| zone(random)),
         days: days(random, world),
         times: None,
-        start: chance(random, 6).then(|| *pick(random, &[1, 60, 600, 1800, 3600])),
+        start: chance(random, 4).then(|| *pick(random, &[1, 60, 600, 1800, 3600])),
         scale: None,
         filter: filter(random, &world.visits),
         limit: chance(random, 25).then(|| *pick(random, &[0, 1, 1, 2, 3, 5, 20, 100, 1000])),
@@ -74,7 +74,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
     if exists("scale") && chance(random, 35) {
         request.scale = Some(*pick(random, &[Scale::Day, Scale::Week, Scale::Month, Scale::Year]));
     }
-    if exists("from_time") && chance(random, 12) {
+    if exists("from_time") && chance(random, 8) {
         times(random, &mut request);
     }
     if exists("custom_metric_key") && chance(random, 30) {
@@ -91,7 +91,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
 }
 
 fn zone(random: &mut Random) -> &'static str {
-    if chance(random, 60) { pick(random, PLACES).0 } else { *pick(random, ZONES) }
+    if chance(random, 60) { pick(random, PLACES).0 } else { pick::<&str>(random, ZONES) }
 }
 
 /// Days around what happens, in whichever order.

@@ -7,6 +7,5 @@ const NOT_YET: &[&str] = &[
 
 /// Whether the server has it.
 pub fn exists(name: &str) -> bool {
-    let group = name.split('/').next().unwrap_or_default();
-    !NOT_YET.contains(&name) && !(group == "options" && NOT_YET.contains(&"options"))
+    !NOT_YET.contains(&name)
 }

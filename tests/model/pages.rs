@@ -6,7 +6,7 @@ use crate::calendar::Period;
 use crate::lists::{Line, finish, groups, number_members};
 use crate::not_yet::exists;
 use crate::request::{Filter, Request};
-use crate::units::{Hit, Scope, mean_time_on_page, share, tally, visitors};
+use crate::units::{Hit, Scope, Tally, mean_time_on_page, share, tally, visitors};
 use crate::world::Row;
 
 const PAGE_NUMBERS: &[&str] =
@@ -99,14 +99,8 @@ pub fn ends(scope: &Scope<'_>, request: &Request) -> Value {
     finish(lines.collect(), count, request)
 }
 
-fn event_line(
-    hits: &[Hit<'_>],
-    scope: &Scope<'_>,
-    name: &str,
-    meta_value: &str,
-    meta_keys: Vec<String>,
-) -> Line {
-    let mut members = number_members(&["count", "visitors", "views", "cr"], tally(hits), scope.whole());
+fn event_line(hits: &[Hit<'_>], whole: Tally, name: &str, meta_value: &str, meta_keys: Vec<String>) -> Line {
+    let mut members = number_members(&["count", "visitors", "views", "cr"], tally(hits), whole);
     let seconds: u64 = hits.iter().map(|hit| u64::from(hit.row().duration.unwrap_or(0))).sum();
     members.insert("name".into(), json!(name));
     members.insert("average_duration_seconds".into(), json!(seconds / hits.len() as u64));
@@ -116,12 +110,13 @@ fn event_line(
 }
 
 pub fn events(scope: &Scope<'_>, request: &Request) -> Value {
+    let whole = scope.whole();
     let lines = groups(&scope.events(), |hit| vec![vec![hit.row().name.clone()]]).into_iter();
     let lines = lines.map(|(keys, hits)| {
         let mut meta_keys: Vec<String> = hits.iter().flat_map(|hit| hit.row().meta.keys().cloned()).collect();
         meta_keys.sort();
         meta_keys.dedup();
-        let line = event_line(&hits, scope, &keys[0], "", meta_keys);
+        let line = event_line(&hits, whole, &keys[0], "", meta_keys);
         Line { searched: keys.clone(), keys, ..line }
     });
     finish(lines.collect(), "visitors", request)
@@ -134,10 +129,11 @@ pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
     let (Some(name), Some(key)) = (name, Filter::one_wanted(&filter.event_meta_key)) else {
         return json!([]);
     };
+    let whole = scope.whole();
     let value =
         |hit: &Hit<'_>| hit.row().meta.get(key).map(|value| vec![value.clone()]).into_iter().collect();
     let lines = groups(&scope.events(), value).into_iter().map(|(keys, hits)| {
-        let line = event_line(&hits, scope, name, &keys[0], Vec::new());
+        let line = event_line(&hits, whole, name, &keys[0], Vec::new());
         Line { searched: keys.clone(), keys, ..line }
     });
     finish(lines.collect(), "visitors", request)
@@ -153,7 +149,7 @@ pub fn event_list(scope: &Scope<'_>, request: &Request) -> Value {
         vec![vec![row.name.clone(), meta.collect()]]
     };
     let lines = groups(&scope.events(), key).into_iter().map(|(keys, hits)| {
-        let mut members = number_members(&["visitors", "count"], tally(&hits), scope.whole());
+        let mut members = number_members(&["visitors", "count"], tally(&hits), Tally::default());
         members.insert("name".into(), json!(keys[0]));
         members.insert("meta".into(), json!(hits[0].row().meta));
         Line { searched: vec![keys[0].clone()], keys, members }
