@@ -368,7 +368,6 @@ fn push_distinct(list: &mut Vec<&'static str>, reason: &'static str) {
     }
 }
 
-/// Raises its flag when dropped, which is when nobody waits any more (or when all is done).
 /// Tells the operator what the store met when it was opened.
 fn report_recovery(store: &Store) {
     for damage in store.snapshot().damage() {
@@ -382,6 +381,7 @@ fn report_recovery(store: &Store) {
     }
 }
 
+/// Raises its flag when dropped, which is when nobody waits any more (or when all is done).
 #[derive(Default)]
 struct GoneAway(Arc<AtomicBool>);
 

@@ -43,7 +43,7 @@ engine query::model: event schema units
 engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
 engine query::recurring: query scan segment::table units
-engine query::report: query query::groups query::metadata query::numbers scan segment::table
+engine query::report: error query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec schema units

@@ -3,7 +3,7 @@
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hitstone_engine::vfs::OsFs;
 use tokio::net::TcpListener;
@@ -71,7 +71,9 @@ async fn serve_app(
 ) -> Result<(), Failure> {
     let control = Control::bind(folder).map_err(Failure::Failed)?;
     let administration = tokio::spawn(control.serve(Arc::clone(app), stop.clone()));
+    // Each by itself: a statistic takes as long as it takes, and salts end in time.
     let tidying = tokio::spawn(tidy(Arc::clone(app)));
+    let looking = tokio::spawn(look_for_milestones(Arc::clone(app)));
     let shown = if is_demo { demo::prepare(app).await.map_err(Failure::Failed)? } else { None };
     say(&format!("listening on http://{address}"));
     if let Some(shown) = shown {
@@ -79,6 +81,7 @@ async fn serve_app(
     }
     server::run(listener, Arc::clone(app), stop).await;
     tidying.abort();
+    looking.abort();
     let _ = administration.await;
     Ok(())
 }
@@ -101,15 +104,17 @@ fn watch_signals() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 async fn tidy(app: Arc<App>) {
-    let mut looked = Instant::now();
     loop {
         tokio::time::sleep(TIDY).await;
         let tidied = Arc::clone(&app);
         let _ = tokio::task::spawn_blocking(move || tidied.tidy()).await;
-        if looked.elapsed() >= MILESTONES {
-            milestones::look(&app).await;
-            looked = Instant::now();
-        }
+    }
+}
+
+async fn look_for_milestones(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(MILESTONES).await;
+        milestones::look(&app).await;
     }
 }
 

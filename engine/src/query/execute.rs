@@ -68,7 +68,7 @@ pub fn execute(
         key_sets: &key_sets.borrow(),
         sums: &sums.borrow(),
     };
-    Ok(report::make(query, &counts, group_count, &grouping))
+    report::make(query, &counts, group_count, &grouping, &mut guard)
 }
 
 /// The number of groups that are in the report even when nothing was counted; `None`: those that occur.

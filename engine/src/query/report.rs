@@ -4,9 +4,11 @@
 //! limit, groups below the limit's number are dropped first.
 
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyTexts};
+use super::guard::Guard;
 use super::metadata::KeySets;
 use super::numbers::Sum;
-use super::{Group, GroupRow, Metrics, Order, Query, Rank, Report};
+use super::{Group, GroupRow, GroupTest, Metrics, Order, Query, Rank, Report};
+use crate::error::QueryError;
 use crate::scan::count::{Extra, Slot};
 use crate::segment::table::Dictionary;
 
@@ -29,7 +31,8 @@ pub(super) fn make(
     counts: &[Counts],
     fixed: Option<usize>,
     grouping: &Grouping<'_, '_>,
-) -> Report {
+    guard: &mut Guard<'_>,
+) -> Result<Report, QueryError> {
     let limit = query.limit.unwrap_or(usize::MAX);
     let key_count = match &query.group {
         Group::All | Group::Buckets(_) | Group::Clock(_) => 0,
@@ -45,13 +48,13 @@ pub(super) fn make(
     let (chosen, texts) = match fixed {
         Some(count) => ((0..count as u32).take(limit).collect(), Vec::new()),
         None => {
-            let keep = |group| {
-                let texts = grouping.texts(group);
-                query.keep.as_ref().is_none_or(|keep| keep(texts.get(..key_count).unwrap_or_default()))
-            };
             let occurring = counts.iter().zip(0u32..).filter(|((slot, _), _)| slot.sessions > 0);
-            let kept: Vec<u32> = occurring.map(|(_, group)| group).filter(|&group| keep(group)).collect();
-            choose(kept, query.order, limit, &metrics, grouping)
+            let mut groups: Vec<u32> = occurring.map(|(_, group)| group).collect();
+            if let Some(keep) = &query.keep {
+                groups = grouping.kept(groups, key_count, keep, guard)?;
+            }
+            guard.spend(groups.len())?;
+            choose(groups, query.order, limit, &metrics, grouping)
         }
     };
     let mut meta_keys =
@@ -63,7 +66,7 @@ pub(super) fn make(
         metrics: metrics(group),
         meta_keys: meta_keys.next().unwrap_or_default(),
     };
-    Report { rows: chosen.iter().enumerate().map(row).collect() }
+    Ok(Report { rows: chosen.iter().enumerate().map(row).collect() })
 }
 
 /// The groups in the answer, in order, with their texts.
@@ -116,6 +119,26 @@ fn sortable(number: f64) -> i64 {
 impl<'a> Grouping<'_, 'a> {
     fn texts(&self, group: u32) -> KeyTexts<'a> {
         self.groups.texts(group, self.dictionaries)
+    }
+
+    /// The groups whose first texts pass the test.
+    fn kept(
+        &self,
+        groups: Vec<u32>,
+        key_count: usize,
+        keep: &GroupTest,
+        guard: &mut Guard<'_>,
+    ) -> Result<Vec<u32>, QueryError> {
+        let mut kept = Vec::new();
+        for group in groups {
+            let texts = self.texts(group);
+            let texts = texts.get(..key_count).unwrap_or_default();
+            guard.spend_on(texts)?;
+            if keep(texts) {
+                kept.push(group);
+            }
+        }
+        Ok(kept)
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn statistic(
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
     let id = manage::query(uri, "id");
-    let site = match in_public(app, path, id.as_deref(), headers) {
+    let site = match in_public(app, path, uri, headers) {
         Some(site) => site,
         None => access::to_read(app, headers)?,
     };
@@ -49,9 +49,18 @@ pub async fn statistic(
 }
 
 /// The site whose statistics everyone may read, when the request has no token. Single visits are nobody's business.
-fn in_public(app: &App, path: &str, id: Option<&str>, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
-    let id = id.filter(|_| !path.starts_with("session/"))?;
-    access::to_read_in_public(app, headers, id)
+fn in_public(app: &App, path: &str, uri: &Uri, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
+    if path.starts_with("session/") || names_a_visit(uri) {
+        return None;
+    }
+    access::to_read_in_public(app, headers, &manage::query(uri, "id")?)
+}
+
+/// Whether the filter picks a single visit.
+fn names_a_visit(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    let picks = |name: &str| matches!(name.strip_suffix("[]").unwrap_or(name), "visitor_id" | "session_id");
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| picks(&name))
 }
 
 fn check_id(site: &Site, id: Option<&str>) -> Result<(), ApiError> {

@@ -32,7 +32,7 @@ use crate::statistics::{
     Ask, Line, Page, Question, SnapshotAsk, events, goals, list, options, pages, referrers, series, tags,
 };
 
-use super::filter::{self, Defaults, Filter, Invalid, Scale};
+use super::filter::{self, Defaults, Filter, Heeded, Invalid, Scale};
 use bodies::{ActiveBody, GrowthBody, OverviewBody, PlatformsBody, goal_bodies};
 use endpoints::{Endpoint, OptionsOf, Statistic};
 use render::{Lines, OneLine};
@@ -75,9 +75,10 @@ pub(crate) fn answer_from<A: Ask>(
     let Some(endpoint) = endpoints::find(path) else {
         return failure(404, BTreeMap::new(), "there is no such statistic");
     };
-    let answered = filter::parse(query, Defaults { zone: &site.timezone, now_ms })
-        .map_err(Refusal::from)
-        .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
+    let answered =
+        filter::parse(query, heeded(endpoint.statistic), Defaults { zone: &site.timezone, now_ms })
+            .map_err(Refusal::from)
+            .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
     match answered {
         Ok(body) => StatisticsAnswer { status: 200, body },
         Err(Refusal::Invalid(invalid)) => {
@@ -188,6 +189,28 @@ fn compute<A: Ask>(
         Statistic::Clock(cycle) => series::by_clock(&question, cycle)?,
     };
     json(&Lines { lines: &lines, fields, scale: filter.scale })
+}
+
+/// Options and the overview ignore filters.
+fn heeded(statistic: Statistic) -> Heeded {
+    match statistic {
+        Statistic::Overview => Heeded::Only(&["id", "tz"]),
+        Statistic::Options(_) => Heeded::Only(&[
+            "id",
+            "from",
+            "to",
+            "from_time",
+            "to_time",
+            "start",
+            "tz",
+            "limit",
+            "offset",
+            "search",
+            "tag",
+            "event_meta_key",
+        ]),
+        _ => Heeded::All,
+    }
 }
 
 /// The span of time and the part of the list that a request means. Active visitors have a window of their own, the
