@@ -104,9 +104,75 @@ fn note(app: &App, site: &Site, now: TimestampMs, goal: &Goal) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::admin::Request;
+    use crate::clock::Clock;
+    use crate::config::Given;
     use crate::goals::GoalSpec;
+    use crate::hit::{ClientHints, Hit, HitKind};
     use hitstone_engine::query::Metrics;
+    use hitstone_engine::vfs::OsFs;
+
+    fn page_view() -> Hit {
+        Hit {
+            kind: HitKind::PageView,
+            url: "https://one.test/".into(),
+            ip: "198.51.100.1".parse().unwrap(),
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+            accept_language: String::new(),
+            referrer: String::new(),
+            title: String::new(),
+            screen_width: 0,
+            hints: ClientHints::default(),
+            dnt: false,
+            tags: Vec::new(),
+            time: None,
+            disable_bot_filter: true,
+            status: None,
+            event_id: String::new(),
+            given_visitor: String::new(),
+            source: "pirsch",
+        }
+    }
+
+    #[tokio::test]
+    async fn reached_goals_are_noted_or_deleted_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let flag = |text: &str| vec![text.to_owned()];
+        let flags = BTreeMap::from([
+            ("data".to_owned(), flag(&folder.path().display().to_string())),
+            ("site".to_owned(), flag("one.test")),
+        ]);
+        let settings = Given::gather(flags, None, &|_| None).unwrap().settings("").unwrap();
+        let app = Arc::new(App::open(Arc::new(OsFs), settings, Clock::system()).unwrap());
+        for (name, visitors, delete_reached) in
+            [("gone", 1, true), ("noted", 1, false), ("far", 2, true), ("unwatched", 1, false)]
+        {
+            let goal = GoalSpec {
+                name: name.into(),
+                path_pattern: Some("/".into()),
+                visitor_goal: Some(visitors),
+                delete_reached,
+                email_reached: name == "noted",
+                ..GoalSpec::default()
+            };
+            app.administer(Request::GoalCreate { site: None, goal }).unwrap();
+        }
+        let goals = || {
+            let view = app.state.view();
+            let goals = view.state.sites[0].goals.iter();
+            goals.map(|goal| (goal.name.clone(), goal.reached.is_some())).collect::<Vec<_>>()
+        };
+        look(&app).await;
+        assert_eq!(goals().len(), 4, "nobody came");
+        let site = app.state.view().site(1).cloned().unwrap();
+        app.ingest(&site, vec![page_view()]).await.unwrap();
+        look(&app).await;
+        let want = [("noted", true), ("far", false), ("unwatched", false)];
+        assert_eq!(goals(), want.map(|(name, is_reached)| (name.to_owned(), is_reached)));
+    }
 
     #[test]
     fn every_number_must_be_reached() {

@@ -59,8 +59,6 @@ impl Invalid {
 /// What a request asks for, apart from the statistic itself.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// The site's public id, as sent.
-    pub id: String,
     /// The zone of days and hours.
     pub zone: TimeZone,
     /// First and last day, when given.
@@ -155,11 +153,12 @@ impl Filter {
 /// Every parameter that is unknown, malformed or not supported yet.
 pub fn parse(query: &str, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
     let mut reader = Reader { parameters: params::parse(query)?, invalid: Invalid::default() };
+    // The caller has found the site by it.
+    let _ = reader.single("id");
     let zone = reader.zone(defaults.zone);
     let start = reader.start();
     let days = reader.days(defaults.now_ms);
     let filter = Filter {
-        id: reader.single("id").unwrap_or_default(),
         minutes: reader.minutes(days, start.is_some()),
         days,
         start,
