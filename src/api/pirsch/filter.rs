@@ -59,8 +59,6 @@ impl Invalid {
 /// What a request asks for, apart from the statistic itself.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// The site's public id, as sent.
-    pub id: String,
     /// The zone of days and hours.
     pub zone: TimeZone,
     /// First and last day, when given.
@@ -167,11 +165,12 @@ pub fn parse(query: &str, heeded: Heeded, defaults: Defaults<'_>) -> Result<Filt
     if let Heeded::Only(names) = heeded {
         reader.parameters.retain(|name, _| names.contains(&name.as_str()) || !is_known(name));
     }
+    // The caller has found the site by it.
+    let _ = reader.single("id");
     let zone = reader.zone(defaults.zone);
     let start = reader.start();
     let days = reader.days(defaults.now_ms);
     let filter = Filter {
-        id: reader.single("id").unwrap_or_default(),
         minutes: reader.minutes(days, start.is_some()),
         days,
         start,
