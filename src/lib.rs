@@ -24,3 +24,4 @@ pub mod sites;
 pub mod state;
 pub mod statistics;
 pub mod tokens;
+pub mod turns;

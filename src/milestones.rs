@@ -36,7 +36,7 @@ pub async fn look(app: &Arc<App>) {
 
 async fn look_at(app: Arc<App>, site: Arc<LiveSite>, goal: Goal, now: TimestampMs) -> Result<(), String> {
     let (asked_site, asked_goal) = (Arc::clone(&site), goal.clone());
-    let line = app.query(move |snapshot, cancelled| {
+    let line = app.query(site.site_id(), move |snapshot, cancelled| {
         numbers(&snapshot, &asked_site, &asked_goal, now, cancelled).map_err(|error| error.to_string())
     });
     if is_reached(&goal, &line.await??) {

@@ -87,7 +87,7 @@ fn goals_live_and_die_and_are_on_disk() {
     let names = |site: Option<&str>| {
         let list = Request::GoalList { site: site.map(str::to_owned) };
         let Ok(Response::Goals(goals)) = execute(&open(folder.path()), 5, list) else { panic!("no list") };
-        goals.into_iter().map(|goal| goal.name).collect::<Vec<_>>()
+        goals.into_iter().map(|goal| goal.spec.name).collect::<Vec<_>>()
     };
     assert_eq!((names(None), names(Some("two.test"))), (vec!["g".into(), "h".into()], vec!["h".into()]));
     let delete = |site: &str| Request::GoalDelete { site: Some(site.into()), id: goal.id.clone() };

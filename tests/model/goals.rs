@@ -65,8 +65,9 @@ pub fn goals(scope: &Scope<'_>, request: &Request) -> Value {
         members.extend(stats);
         members.insert("name".into(), json!(goal.name));
         members.insert("".into(), json!(""));
-        let keys = if request.sort.is_some() { vec![goal.name.clone(), goal.id] } else { vec![goal.id] };
-        Line { keys, searched: vec![goal.name], members }
+        let name = goal.spec.name.clone();
+        let keys = if request.sort.is_some() { vec![name.clone(), goal.id] } else { vec![goal.id] };
+        Line { keys, searched: vec![name], members }
     });
     let mut list = finish(lines.collect(), "", request);
     for line in list.as_array_mut().unwrap() {

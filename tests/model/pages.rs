@@ -143,10 +143,8 @@ pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
 pub fn event_list(scope: &Scope<'_>, request: &Request) -> Value {
     let key = |hit: &Hit<'_>| {
         let row = hit.row();
-        let part = |text: &String| format!("{}:{text}", text.len());
-        // The metadata as it is stored.
-        let meta = row.meta.iter().map(|(key, value)| part(key) + &part(value));
-        vec![vec![row.name.clone(), meta.collect()]]
+        let meta = row.meta.iter().flat_map(|(key, value)| [key.clone(), value.clone()]);
+        vec![[row.name.clone()].into_iter().chain(meta).collect()]
     };
     let lines = groups(&scope.events(), key).into_iter().map(|(keys, hits)| {
         let mut members = number_members(&["visitors", "count"], tally(&hits), Tally::default());

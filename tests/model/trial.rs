@@ -50,11 +50,14 @@ pub fn shrunk(world: &World, request: &Request) -> World {
     small
 }
 
+/// Takes something out of a request.
+type Step = Box<dyn Fn(&mut Request)>;
+
 /// The same request with as little in it as still shows a difference.
 fn simplified(world: &World, request: &Request) -> Request {
     let stored = Stored::new(std::slice::from_ref(world));
     let mut simple = request.clone();
-    let mut steps: Vec<Box<dyn Fn(&mut Request)>> = vec![
+    let mut steps: Vec<Step> = vec![
         Box::new(|request| request.style = Style::default()),
         Box::new(|request| request.ignored = None),
         Box::new(|request| request.limit = None),

@@ -3,12 +3,15 @@
 //! Strings are looked up only for groups that can be in the answer: when the order is by a number and there is a
 //! limit, groups below the limit's number are dropped first.
 
+use std::cmp::Ordering;
+
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyTexts};
 use super::guard::Guard;
 use super::metadata::KeySets;
 use super::numbers::Sum;
 use super::{Group, GroupRow, GroupTest, Metrics, Order, Query, Rank, Report};
 use crate::error::QueryError;
+use crate::event::Pairs;
 use crate::scan::count::{Extra, Slot};
 use crate::segment::table::Dictionary;
 
@@ -18,6 +21,8 @@ pub(super) struct Grouping<'g, 'a> {
     /// For each source, the dictionaries of the key's columns.
     pub dictionaries: &'g [Vec<Dictionary<'a>>],
     pub key_sets: &'g KeySets<'a>,
+    /// Which of the key's columns hold pairs.
+    pub pairs: Vec<bool>,
     /// The sums of the groups that have any.
     pub sums: &'g [Sum],
 }
@@ -95,11 +100,12 @@ fn choose<'a>(
         ranked.into_iter().map(|(rank, group)| (rank, grouping.texts(group), group)).collect();
     let compare = |a: &(i64, KeyTexts<'a>, u32), b: &(i64, KeyTexts<'a>, u32)| {
         let by_key = match order.rank {
-            Rank::Key(key) => a.1.get(key).cmp(&b.1.get(key)),
+            Rank::Key(key) => grouping.compare(key, &a.1, &b.1),
             Rank::Number(_) => a.0.cmp(&b.0),
         };
         let reversed = matches!(order.rank, Rank::Key(_)) && !order.ascending;
-        (if reversed { by_key.reverse() } else { by_key }).then(a.1.cmp(&b.1))
+        let keys = (0..KEY_COLUMNS_MAX).map(|key| grouping.compare(key, &a.1, &b.1));
+        (if reversed { by_key.reverse() } else { by_key }).then(keys.fold(Ordering::Equal, Ordering::then))
     };
     if named.len() > limit {
         named.select_nth_unstable_by(limit - 1, compare);
@@ -117,6 +123,13 @@ fn sortable(number: f64) -> i64 {
 }
 
 impl<'a> Grouping<'_, 'a> {
+    /// The order of two groups by one of their texts; pairs are in the order of what they hold, not of how it is
+    /// written.
+    fn compare(&self, key: usize, a: &KeyTexts<'_>, b: &KeyTexts<'_>) -> Ordering {
+        let (Some(a), Some(b)) = (a.get(key), b.get(key)) else { return Ordering::Equal };
+        if self.pairs.get(key) == Some(&true) { Pairs(a).iter().cmp(Pairs(b).iter()) } else { a.cmp(b) }
+    }
+
     fn texts(&self, group: u32) -> KeyTexts<'a> {
         self.groups.texts(group, self.dictionaries)
     }

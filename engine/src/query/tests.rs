@@ -284,7 +284,7 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
     let mut edges: Vec<i64> = times.iter().map(|time| origin + time).collect();
     edges.sort_unstable();
     let keys =
-        [Column::Country, Column::Browser, Column::Path, Column::Title, Column::City, Column::EventName];
+        [Column::Country, Column::Browser, Column::Path, Column::Title, Column::EventMeta, Column::EventName];
     match kind {
         0 => Group::All,
         1 => Group::Buckets(edges),

@@ -154,6 +154,18 @@ pub enum Heeded {
     All,
     /// Only these.
     Only(&'static [&'static str]),
+    /// All but these.
+    AllBut(&'static [&'static str]),
+}
+
+impl Heeded {
+    fn holds(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&name),
+            Self::AllBut(names) => !names.contains(&name),
+        }
+    }
 }
 
 /// Reads a raw query string.
@@ -162,9 +174,7 @@ pub enum Heeded {
 /// Every parameter that is unknown, or malformed and heeded.
 pub fn parse(query: &str, heeded: Heeded, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
     let mut reader = Reader { parameters: params::parse(query)?, invalid: Invalid::default() };
-    if let Heeded::Only(names) = heeded {
-        reader.parameters.retain(|name, _| names.contains(&name.as_str()) || !is_known(name));
-    }
+    reader.parameters.retain(|name, _| heeded.holds(name) || !is_known(name));
     // The caller has found the site by it.
     let _ = reader.single("id");
     let zone = reader.zone(defaults.zone);

@@ -9,7 +9,7 @@ use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::statistics::{self, StatisticsContext};
-use crate::app::App;
+use crate::app::{App, BUSY_QUERIES};
 use crate::http::respond::{self, Answer};
 use crate::sites::{LiveSite, Site};
 
@@ -34,12 +34,13 @@ pub async fn statistic(
     check_id(&site, id.as_deref())?;
     let query = uri.query().unwrap_or_default().to_owned();
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
-    let answer = app.query(move |snapshot, cancelled| {
+    let answer = app.query(site.site_id(), move |snapshot, cancelled| {
         let incomplete = snapshot.incomplete(site.site_id());
         let context = StatisticsContext { snapshot, site: &site, now_ms, cancelled };
         (statistics::answer(&path, &query, &context), incomplete)
     });
-    let (answer, incomplete) = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
+    let unavailable = |reason| ApiError::unavailable(reason, (reason == BUSY_QUERIES).then_some(1));
+    let (answer, incomplete) = answer.await.map_err(unavailable)?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let answer = respond::json(status, answer.body);
     Ok(match incomplete {

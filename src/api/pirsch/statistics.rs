@@ -191,7 +191,8 @@ fn compute<A: Ask>(
     json(&Lines { lines: &lines, fields, scale: filter.scale })
 }
 
-/// Options and the overview ignore filters.
+/// Which parameters have a meaning: options and the overview ignore filters, active visitors have their own span of
+/// time, and only lists have an order to choose and lines to search.
 fn heeded(statistic: Statistic) -> Heeded {
     match statistic {
         Statistic::Overview => Heeded::Only(&["id", "tz"]),
@@ -209,8 +210,26 @@ fn heeded(statistic: Statistic) -> Heeded {
             "tag",
             "event_meta_key",
         ]),
-        _ => Heeded::All,
+        Statistic::Active => Heeded::AllBut(&["from", "to", "from_time", "to_time", "scale"]),
+        _ if is_list(statistic) => Heeded::All,
+        _ => Heeded::AllBut(&["sort", "direction", "search"]),
     }
+}
+
+fn is_list(statistic: Statistic) -> bool {
+    !matches!(
+        statistic,
+        Statistic::Total
+            | Statistic::Growth
+            | Statistic::Platforms
+            | Statistic::Overview
+            | Statistic::Days(_)
+            | Statistic::Clock(_)
+            | Statistic::Options(_)
+            | Statistic::Sessions
+            | Statistic::SessionDetails
+            | Statistic::Nothing
+    )
 }
 
 /// The span of time and the part of the list that a request means. Active visitors have a window of their own, the
@@ -252,9 +271,6 @@ fn sort_by(endpoint: Endpoint, filter: &Filter) -> Result<Option<SortBy>, Invali
     let Some(name) = filter.sort.as_deref() else { return Ok(None) };
     let fields = match endpoint.statistic {
         Statistic::Goals if name == "name" => return Ok(Some(SortBy::Key(0))),
-        Statistic::Total | Statistic::Growth | Statistic::Platforms | Statistic::Overview => return Ok(None),
-        Statistic::Days(_) | Statistic::Clock(_) | Statistic::Options(_) => return Ok(None),
-        Statistic::Sessions | Statistic::SessionDetails | Statistic::Nothing => return Ok(None),
         _ => endpoint.fields,
     };
     let field = fields.iter().find(|field| field.0 == name);

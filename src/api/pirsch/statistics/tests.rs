@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::goals::Goal;
+use crate::goals::{Goal, GoalSpec};
 use crate::statistics::fake::{Fake, counts, row};
 
 fn now_ms() -> i64 {
@@ -169,28 +169,16 @@ fn lists_are_ordered_as_asked() {
 fn goals_are_one_more_filter() {
     let fake = with_whole(|_| vec![row(&[], counts(3, 3, 4, 0))]);
     let mut site = site();
-    let goal = |name: &str, pattern: Option<&str>, event: Option<&str>| Goal {
-        id: format!("{name:0>10}"),
-        name: name.into(),
-        path_pattern: None,
-        pattern: pattern.map(str::to_owned),
-        tags: Vec::new(),
-        event_name: event.map(str::to_owned),
-        event_meta_key: None,
-        event_meta_value: None,
-        custom_metric_key: None,
-        custom_metric_kind: None,
-        visitor_goal: Some(10),
-        cr_goal: None,
-        custom_metric_total_goal: None,
-        custom_metric_avg_goal: None,
-        delete_reached: false,
-        email_reached: false,
-        created: 0,
-        modified: 0,
-        reached: None,
+    let goal = |name: &str, path: Option<&str>, event: Option<&str>| {
+        let spec = GoalSpec {
+            name: name.into(),
+            path_pattern: path.map(str::to_owned),
+            event_name: event.map(str::to_owned),
+            ..GoalSpec::default()
+        };
+        Goal::new(format!("{name:0>10}"), spec, 0).unwrap()
     };
-    site.goals = vec![goal("b", Some("^/x"), None), goal("a", None, Some("Sale"))];
+    site.goals = vec![goal("b", Some("/x"), None), goal("a", None, Some("Sale"))];
     let ask = |query: &str| {
         let query = format!("from=2026-06-10&to=2026-06-10&os=Linux&{query}");
         serde_json::from_slice::<Value>(&answer_from(&fake, "goals", &query, &site, now_ms()).body).unwrap()
