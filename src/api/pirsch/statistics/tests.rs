@@ -275,6 +275,27 @@ fn entries_and_those_who_saw_the_page() {
 }
 
 #[test]
+fn entries_are_cut_by_the_engine_unless_what_orders_them_is_joined() {
+    let limit = std::cell::Cell::new(None);
+    let fake = with_whole(|query| {
+        if matches!(query.group, Group::Entry(_)) {
+            limit.set(query.limit);
+        }
+        vec![]
+    });
+    for (query, want) in [
+        ("", Some(100)),
+        ("sort=path", Some(100)),
+        ("sort=average_time_spent_seconds", Some(100)),
+        ("sort=average_time_spent_seconds&include_avg_time_on_page=true", None),
+        ("sort=visitors", None),
+    ] {
+        ask(&fake, "page/entry", query);
+        assert_eq!(limit.take(), want, "{query}");
+    }
+}
+
+#[test]
 fn referrers_by_name_and_by_url() {
     let fake = with_whole(|query| match &query.group {
         Group::Columns(columns) if columns.len() == 2 => vec![
