@@ -47,12 +47,15 @@ pub fn line<A: Ask>(question: &Question<'_, A>, goal: &Goal) -> Result<Line, Que
 }
 
 fn line_of<A: Ask>(question: &Question<'_, A>, goal: &Goal, whole: Metrics) -> Result<Line, QueryError> {
-    let mut selection = question.selection.clone();
-    selection.and.push(wanted(goal));
     let own = goal
         .custom_metric_key
         .as_ref()
         .map(|key| CustomMetric { key: key.clone(), kind: goal.custom_metric_kind.unwrap_or_default() });
+    // A metric is read from the events of whoever names it.
+    let of_goal = own.is_some() || !question.selection.has_wanted_event();
+    let mut selection = question.selection.clone();
+    selection.events_select_sessions = of_goal;
+    selection.and.push(Selection { events_select_sessions: !of_goal, ..wanted(goal) });
     let custom = own.as_ref().or(question.custom);
     let question = Question { selection: &selection, custom, search: None, ..*question };
     let metrics = question.one(&question.query(Unit::Sessions, Group::All))?;

@@ -12,7 +12,7 @@ use crate::world::Visit;
 const COUNTS: &[&str] = &["visitors", "views", "sessions", "bounces", "bounce_rate", "cr"];
 
 /// Whether the request's filter wants events, so that a custom metric has rows to be read from.
-fn wants_events(filter: &Filter) -> bool {
+pub fn wants_events(filter: &Filter) -> bool {
     let wants = |is: &Is| matches!(is, Is::Text(_) | Is::Has(_) | Is::NotNull);
     filter.of("event").iter().any(wants) || filter.tests_meta()
 }

@@ -85,7 +85,7 @@ fn is(wanted: &'static str) -> TextTest {
 }
 
 fn event(name: &'static str, negated: bool) -> EventTest {
-    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false }
+    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false, selects_rows: true }
 }
 
 fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {

@@ -220,7 +220,7 @@ impl<'a> Narrowing<'a> {
                         || or_no_event && !EventFilter::any_event(&table, session)
                 })?;
             }
-            if unit == Unit::Events && !negated {
+            if unit == Unit::Events && !negated && test.selects_rows {
                 row_masks.extend(events.into_row_masks());
             }
         }

@@ -90,7 +90,11 @@ fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
         && query.span.contains(&row.time)
         && filter.rows.iter().all(|(column, test)| test(&row.text(*column)))
         && pairs_pass(&row.tags, &filter.tags)
-        && (unit != Unit::Events || filter.events.iter().all(|test| test.negated || event_matches(row, test)))
+        && (unit != Unit::Events
+            || filter
+                .events
+                .iter()
+                .all(|test| test.negated || !test.selects_rows || event_matches(row, test)))
 }
 
 fn seconds_between(from: i64, to: i64) -> i64 {
