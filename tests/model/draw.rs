@@ -8,7 +8,6 @@ use crate::calendar::{clock, plus_days};
 use crate::dice::{between, chance, pick};
 use crate::draw_filter::{add, filter, part};
 use crate::draw_world::PLACES;
-use crate::not_yet::exists;
 use crate::random::Random;
 use crate::request::{Days, Filter, Is, Metric, Request, Scale, Search, Style};
 use crate::world::{Row, World};
@@ -37,7 +36,7 @@ const FAULTS: &[(&str, &str)] = &[
 
 /// The endpoints that the server has.
 pub fn endpoints() -> Vec<&'static str> {
-    ENDPOINTS.iter().map(|entry| entry.0).filter(|name| exists(name)).collect()
+    ENDPOINTS.iter().map(|entry| entry.0).collect()
 }
 
 pub fn request(random: &mut Random, world: &World) -> Request {
@@ -57,8 +56,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
         include_title: chance(random, 30).then(|| chance(random, 50)),
         include_time: chance(random, 40).then(|| chance(random, 75)),
         metric: None,
-        ignored: (exists("keyword") && chance(random, 5))
-            .then(|| *pick(random, &["keyword", "access", "funnel_id"])),
+        ignored: (chance(random, 5)).then(|| *pick(random, &["keyword", "access", "funnel_id"])),
         fault: None,
         style: Style {
             brackets: chance(random, 15),
@@ -71,13 +69,13 @@ pub fn request(random: &mut Random, world: &World) -> Request {
     if request.endpoint == "active" && chance(random, 50) {
         request.start = Some(*pick(random, &[60, 600, 3600]));
     }
-    if exists("scale") && chance(random, 35) {
+    if chance(random, 35) {
         request.scale = Some(*pick(random, &[Scale::Day, Scale::Week, Scale::Month, Scale::Year]));
     }
-    if exists("from_time") && chance(random, 8) {
+    if chance(random, 8) {
         times(random, &mut request);
     }
-    if exists("custom_metric_key") && chance(random, 30) {
+    if chance(random, 30) {
         metric(random, world, &mut request);
     }
     fit(random, world, &mut request);
@@ -189,23 +187,23 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
         return;
     }
     let Some(answer) = expected(world, request) else { return };
-    if searched && exists("search") {
+    if searched {
         request.search = search(random, &answer);
     }
     let lines = answer.get("stats").unwrap_or(&answer);
     let first = lines.as_array().and_then(|lines| lines.first()).and_then(Value::as_object);
-    if sorted && shape == Shape::List && exists("sort") {
+    if sorted && shape == Shape::List {
         let members = first.into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_string());
         let names: Vec<&String> = members.map(|(name, _)| name).collect();
         if !names.is_empty() && chance(random, 80) {
             request.sort = Some((*pick(random, &names)).clone());
         }
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && request.endpoint == "goals" && exists("sort") {
+    } else if sorted && request.endpoint == "goals" {
         request.sort =
             Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && exists("sort") {
+    } else if sorted {
         // Without effect where there is an order of its own.
         request.sort = Some("visitors".into());
         request.descending = Some(chance(random, 50));
@@ -246,8 +244,7 @@ fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a String>) {
 
 /// Something that must be refused, in place of what else is said of it.
 fn fault(random: &mut Random, request: &mut Request) {
-    let known: Vec<_> = FAULTS.iter().filter(|fault| exists(fault.0) || fault.0 == "scale").collect();
-    let fault = **pick(random, &known);
+    let fault = *pick(random, FAULTS);
     match fault.0 {
         "scale" => request.scale = None,
         "limit" => request.limit = None,

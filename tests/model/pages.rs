@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::calendar::Period;
 use crate::lists::{Line, finish, groups, number_members};
-use crate::not_yet::exists;
 use crate::request::{Filter, Request};
 use crate::units::{Hit, Scope, Tally, mean_time_on_page, share, tally, visitors};
 use crate::world::Row;
@@ -91,7 +90,7 @@ pub fn ends(scope: &Scope<'_>, request: &Request) -> Value {
         members.insert(rate.into(), json!(share(entries, whole.sessions)));
         if is_entry {
             members.insert("average_time_spent_seconds".into(), time_on(&keys[0], &timed, request));
-        } else if exists("exit_path") {
+        } else {
             members.insert("exit_path".into(), json!(keys[0]));
         }
         Line { searched: keys.clone(), keys, members }
@@ -169,11 +168,8 @@ pub fn active(scope: &Scope<'_>, request: &Request) -> Value {
         Line { searched: keys.clone(), keys, members }
     });
     let stats = finish(lines.collect(), "visitors", request);
-    let mut body = json!({ "stats": stats, "visitors": visitors(&scope.activity()) });
-    if exists("countries") {
-        body["countries"] = countries(&scope, request);
-    }
-    body
+    let countries = countries(&scope, request);
+    json!({ "stats": stats, "countries": countries, "visitors": visitors(&scope.activity()) })
 }
 
 fn countries(scope: &Scope<'_>, request: &Request) -> Value {
