@@ -3,7 +3,8 @@
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use hitstone_engine::vfs::OsFs;
 use tokio::net::TcpListener;
@@ -112,9 +113,19 @@ async fn tidy(app: Arc<App>) {
 }
 
 async fn look_for_milestones(app: Arc<App>) {
+    let mut pause = MILESTONES;
+    let mut looked_at = None;
     loop {
-        tokio::time::sleep(MILESTONES).await;
+        tokio::time::sleep(pause).await;
+        let what_there_is = (app.counters.rows.load(Ordering::Relaxed), app.state.changes());
+        if looked_at == Some(what_there_is) {
+            continue;
+        }
+        let start = Instant::now();
         milestones::look(&app).await;
+        looked_at = Some(what_there_is);
+        // Goals over much data are looked at less often, so that this never takes more than a twentieth of a thread.
+        pause = MILESTONES.max(start.elapsed() * 20);
     }
 }
 
