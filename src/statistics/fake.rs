@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{GroupRow, Metrics, Query, Report};
+use hitstone_engine::query::{GroupRow, Metrics, Occurrence, Query, Report};
 use hitstone_engine::query::{SessionDetail, SessionRow, SessionsQuery};
 
 use super::Ask;
@@ -64,7 +64,7 @@ pub(crate) fn describe(query: &Query) -> String {
     parts.extend(filter.attributes.iter().map(|(column, _)| format!("{column:?}")));
     parts.extend(filter.entry_path.iter().map(|_| "entry".to_owned()));
     parts.extend(filter.exit_path.iter().map(|_| "exit".to_owned()));
-    parts.extend(filter.events.iter().map(|test| format!("event {}", !test.negated)));
+    parts.extend(filter.events.iter().map(|test| format!("event {}", test.passes != Occurrence::DidNot)));
     parts.extend(filter.rows.iter().map(|(column, _)| format!("{column:?}")));
     parts.extend(filter.tags.iter().map(|_| "tag".to_owned()));
     format!("{:?} by {group} where {}", query.unit, parts.join("+"))

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hitstone_engine::event::Pairs;
-use hitstone_engine::query::{EventTest, Filter, PairsTest, TextTest};
+use hitstone_engine::query::{EventTest, Filter, Occurrence, PairsTest, TextTest};
 use hitstone_engine::schema::Column;
 use hitstone_engine::units::{SessionId, VisitorId};
 use regex::Regex;
@@ -226,18 +226,20 @@ impl Selection {
         let any_wanted = self.event.none.iter().any(TextIs::is_absent) || !self.meta.is_empty();
         let none_wanted = self.event.any.iter().any(TextIs::is_absent);
         let mut tests = Vec::new();
-        let mut push = |names, meta, negated, or_no_event| {
+        let mut push = |names, meta, passes| {
             let selects_rows = !self.events_select_sessions;
-            tests.push(EventTest { name: one_of(names), meta, negated, or_no_event, selects_rows });
+            tests.push(EventTest { name: one_of(names), meta, passes, selects_rows });
         };
         if none_wanted && wanted.is_empty() {
-            push(Vec::new(), Vec::new(), true, false);
+            push(Vec::new(), Vec::new(), Occurrence::DidNot);
         }
         if !wanted.is_empty() || any_wanted {
-            push(wanted, self.meta.iter().map(PairIs::test).collect(), false, none_wanted && !any_wanted);
+            let passes =
+                if none_wanted && !any_wanted { Occurrence::HappenedOrNoEvent } else { Occurrence::Happened };
+            push(wanted, self.meta.iter().map(PairIs::test).collect(), passes);
         }
         if !unwanted.is_empty() {
-            push(unwanted, Vec::new(), true, false);
+            push(unwanted, Vec::new(), Occurrence::DidNot);
         }
         tests
     }
@@ -301,6 +303,7 @@ mod tests {
 
     #[test]
     fn events_become_tests() {
+        use Occurrence::{DidNot, Happened, HappenedOrNoEvent};
         let tests = |any: &[&str], none: &[&str], meta: usize| {
             let texts = |list: &[&str]| list.iter().map(|name| exactly(name)).collect();
             let selection = Selection {
@@ -312,19 +315,19 @@ mod tests {
             };
             let of = |test: EventTest| {
                 let names = test.name.map(|name| ["a", "b", "c"].map(&name));
-                (names, test.meta.len(), test.negated, test.or_no_event)
+                (names, test.meta.len(), test.passes)
             };
             selection.event_tests().into_iter().map(of).collect::<Vec<_>>()
         };
-        let (no_event, a, ab) = ((None, 0, true, false), [true, false, false], [true, true, false]);
+        let (no_event, a, ab) = ((None, 0, DidNot), [true, false, false], [true, true, false]);
         assert!(tests(&[], &[], 0).is_empty());
-        assert_eq!(tests(&["a", "b"], &[], 1), [(Some(ab), 1, false, false)]);
-        assert_eq!(tests(&[], &["a"], 0), [(Some(a), 0, true, false)]);
-        assert_eq!(tests(&[], &["a"], 1), [(None, 1, false, false), (Some(a), 0, true, false)]);
+        assert_eq!(tests(&["a", "b"], &[], 1), [(Some(ab), 1, Happened)]);
+        assert_eq!(tests(&[], &["a"], 0), [(Some(a), 0, DidNot)]);
+        assert_eq!(tests(&[], &["a"], 1), [(None, 1, Happened), (Some(a), 0, DidNot)]);
         assert_eq!(tests(&[""], &[], 0), [no_event]);
-        assert_eq!(tests(&[], &[""], 0), [(None, 0, false, false)]);
-        assert_eq!(tests(&["a", ""], &[], 0), [(Some(a), 0, false, true)]);
-        assert_eq!(tests(&["a", ""], &[], 1), [(Some(a), 1, false, false)]);
-        assert_eq!(tests(&[""], &[], 1), [no_event, (None, 1, false, false)]);
+        assert_eq!(tests(&[], &[""], 0), [(None, 0, Happened)]);
+        assert_eq!(tests(&["a", ""], &[], 0), [(Some(a), 0, HappenedOrNoEvent)]);
+        assert_eq!(tests(&["a", ""], &[], 1), [(Some(a), 1, Happened)]);
+        assert_eq!(tests(&[""], &[], 1), [no_event, (None, 1, Happened)]);
     }
 }

@@ -84,8 +84,8 @@ fn is(wanted: &'static str) -> TextTest {
     Box::new(move |text| text == wanted)
 }
 
-fn event(name: &'static str, negated: bool) -> EventTest {
-    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false, selects_rows: true }
+fn event(name: &'static str, passes: Occurrence) -> EventTest {
+    EventTest { name: Some(is(name)), meta: Vec::new(), passes, selects_rows: true }
 }
 
 fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {
@@ -99,16 +99,19 @@ fn rare_filters() -> Vec<Filter> {
         Filter { attributes: vec![(Column::Referrer, is("referrer7"))], ..none() },
         Filter { rows: vec![(Column::Path, is("/17"))], ..none() },
         Filter { rows: vec![(Column::Path, Box::new(|text| text == "/17" || text == "/18"))], ..none() },
-        Filter { events: vec![event("event3", false)], ..none() },
-        Filter { events: vec![event("event3", true)], ..none() },
-        Filter { events: vec![event("event3", false), event("event4", true)], ..none() },
+        Filter { events: vec![event("event3", Occurrence::Happened)], ..none() },
+        Filter { events: vec![event("event3", Occurrence::DidNot)], ..none() },
+        Filter {
+            events: vec![event("event3", Occurrence::Happened), event("event4", Occurrence::DidNot)],
+            ..none()
+        },
         Filter {
             attributes: vec![(Column::Referrer, is("referrer7"))],
             rows: vec![(Column::Path, Box::new(|text| text.starts_with("/1")))],
             ..none()
         },
         Filter {
-            events: vec![event("event3", false)],
+            events: vec![event("event3", Occurrence::Happened)],
             rows: vec![(Column::Path, is("/17"))],
             entry_path: Some(Box::new(|text| text != "/17")),
             ..none()

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
 use super::postings;
-use super::{Filter, PairsTest, Source, Unit};
+use super::{Filter, Occurrence, PairsTest, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Pairs;
 use crate::scan::bits::Bits;
@@ -204,23 +204,22 @@ impl<'a> Narrowing<'a> {
     ) -> Result<bool, QueryError> {
         for test in &filter.events {
             let events = EventFilter::new(self, test, guard)?;
-            if !test.negated && !test.or_no_event {
-                if events.matches_nothing() {
-                    return Ok(false);
-                }
-                if let Some(listed) = &events.listed {
-                    self.bits().intersect(listed);
-                }
-            }
             let table = self.table;
-            let (negated, or_no_event) = (test.negated, test.or_no_event);
-            if !negated || !events.matches_nothing() {
-                self.retain_all(guard, |session| {
-                    events.happened(&table, session) != negated
-                        || or_no_event && !EventFilter::any_event(&table, session)
-                })?;
+            match test.passes {
+                Occurrence::Happened if events.matches_nothing() => return Ok(false),
+                Occurrence::Happened => {
+                    if let Some(listed) = &events.listed {
+                        self.bits().intersect(listed);
+                    }
+                    self.retain_all(guard, |session| events.happened(&table, session))?;
+                }
+                Occurrence::DidNot if events.matches_nothing() => {}
+                Occurrence::DidNot => self.retain_all(guard, |session| !events.happened(&table, session))?,
+                Occurrence::HappenedOrNoEvent => self.retain_all(guard, |session| {
+                    events.happened(&table, session) || !EventFilter::any_event(&table, session)
+                })?,
             }
-            if unit == Unit::Events && !negated && test.selects_rows {
+            if unit == Unit::Events && test.passes != Occurrence::DidNot && test.selects_rows {
                 row_masks.extend(events.into_row_masks());
             }
         }

@@ -16,17 +16,26 @@ pub type PairsTest = Box<dyn Fn(Pairs<'_>) -> bool + Send + Sync>;
 /// A test of the texts of a group.
 pub type GroupTest = Box<dyn Fn(&[&str]) -> bool + Send + Sync>;
 
+/// What must be true of the events that an [`EventTest`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occurrence {
+    /// One happened in the session.
+    Happened,
+    /// None happened.
+    DidNot,
+    /// One happened, or no custom event at all.
+    HappenedOrNoEvent,
+}
+
 /// Selects sessions by the custom events that happened in them, anywhere in the session.
 pub struct EventTest {
     /// Which names count; `None`: every custom event.
     pub name: Option<TextTest>,
     /// What the metadata of the same event must satisfy, all of it.
     pub meta: Vec<PairsTest>,
-    /// `false`: sessions in which such an event happened; `true`: sessions in which none did.
-    pub negated: bool,
-    /// Sessions without any custom event pass as well.
-    pub or_no_event: bool,
-    /// With [`Unit::Events`] the test, unless it is negated, selects rows too.
+    /// Which sessions pass.
+    pub passes: Occurrence,
+    /// With [`Unit::Events`] the test selects rows too, unless it is one of [`Occurrence::DidNot`].
     pub selects_rows: bool,
 }
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::testdata::{PlainRow, PlainSession};
 use super::{
-    EventTest, Filter, Group, GroupRow, Metrics, PairsColumn, PairsPart, PairsTest, Query, Rank, Report, Unit,
+    EventTest, Filter, Group, GroupRow, Metrics, Occurrence, PairsColumn, PairsPart, PairsTest, Query, Rank,
+    Report, Unit,
 };
 use crate::event::{Kind, Pairs, decode_pairs, encode_pairs};
 use crate::schema::Column;
@@ -65,7 +66,11 @@ fn session_passes(session: &PlainSession, filter: &Filter) -> bool {
         && filter.events.iter().all(|test| {
             let happened = session.rows.iter().any(|row| row.kind == Kind::Event && event_matches(row, test));
             let no_event = session.rows.iter().all(|row| row.kind != Kind::Event);
-            happened != test.negated || (test.or_no_event && no_event)
+            match test.passes {
+                Occurrence::Happened => happened,
+                Occurrence::DidNot => !happened,
+                Occurrence::HappenedOrNoEvent => happened || no_event,
+            }
         })
 }
 
@@ -91,10 +96,9 @@ fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
         && filter.rows.iter().all(|(column, test)| test(&row.text(*column)))
         && pairs_pass(&row.tags, &filter.tags)
         && (unit != Unit::Events
-            || filter
-                .events
-                .iter()
-                .all(|test| test.negated || !test.selects_rows || event_matches(row, test)))
+            || filter.events.iter().all(|test| {
+                test.passes == Occurrence::DidNot || !test.selects_rows || event_matches(row, test)
+            }))
 }
 
 fn seconds_between(from: i64, to: i64) -> i64 {

@@ -139,9 +139,8 @@ fn pairs_test(key: String, (mode, number): TextSpec) -> PairsTest {
     }
 }
 
-/// The test of the name, those of metadata, whether it is negated, whether sessions without events pass too, whether rows
-/// are selected.
-type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool, bool, bool);
+/// The test of the name, those of metadata, which sessions pass, whether rows are selected.
+type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, u8, bool);
 
 #[derive(Debug, Clone)]
 struct QuerySpec {
@@ -166,7 +165,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let text = || (0..4u8, 0..4u8);
     let few = |count| prop::collection::vec((0..3u8, (0..4u8, 0..4u8)), 0..count);
     let rare = || prop::option::weighted(0.15, text());
-    let event = (prop::option::of(text()), few(2), any::<bool>(), prop::bool::weighted(0.2), any::<bool>());
+    let event = (prop::option::of(text()), few(2), 0..5u8, any::<bool>());
     let filter = (
         few(2),
         (rare(), rare()),
@@ -230,11 +229,14 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
         events: spec
             .events
             .iter()
-            .map(|(name, meta, negated, or_no_event, selects_rows)| EventTest {
+            .map(|(name, meta, passes, selects_rows)| EventTest {
                 name: name.map(|test| text_test(test, "event")),
                 meta: maps(meta, "m"),
-                negated: *negated,
-                or_no_event: *or_no_event,
+                passes: match passes {
+                    0 | 1 => Occurrence::Happened,
+                    2 | 3 => Occurrence::DidNot,
+                    _ => Occurrence::HappenedOrNoEvent,
+                },
                 selects_rows: *selects_rows,
             })
             .collect(),

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hitstone_engine::query::{EventTest, Filter, Group, Measures, Metrics, Order, Query, Report, Unit};
+use hitstone_engine::query::{
+    EventTest, Filter, Group, Measures, Metrics, Occurrence, Order, Query, Report, Unit,
+};
 use hitstone_engine::schema::Column;
 use hitstone_engine::snapshot::Snapshot;
 use hitstone_engine::units::SiteId;
@@ -40,8 +42,7 @@ impl Choice {
             let test = EventTest {
                 name: Some(Box::new(move |text: &str| text == name)),
                 meta: Vec::new(),
-                negated,
-                or_no_event: false,
+                passes: if negated { Occurrence::DidNot } else { Occurrence::Happened },
                 selects_rows: true,
             };
             filter.events.push(test);
