@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod dump;
 mod model;
+mod old;
 mod questions;
 mod random;
 mod sessions;

@@ -1,0 +1,80 @@
+//! Data folders of older formats: opened, read, and written on.
+//!
+//! `tests/fixtures/log-v1-*` were written by the last program whose logs had version 1, by [`write`]: one was closed in
+//! order, the other's process was killed. Both have a sealed segment and a log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hitstone_engine::event::Event;
+use hitstone_engine::store::StoreOptions;
+use hitstone_engine::vfs::OsFs;
+use hitstone_engine::writer::Core;
+
+use crate::bounds::view;
+use crate::dump::{assert_same, of_model, of_snapshot};
+use crate::model::Model;
+
+const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
+const SEAL_ROWS: usize = 8;
+
+fn open(folder: &Path) -> Core {
+    let options = StoreOptions { seal_rows: SEAL_ROWS, ..StoreOptions::default() };
+    Core::open(Arc::new(OsFs), folder, options).unwrap()
+}
+
+/// Two page views each of seven visitors.
+fn events() -> Vec<Event> {
+    (0..14).map(|n| view(n % 7, NOON + n as i64 * 60_000, &format!("/page/{n}"))).collect()
+}
+
+fn append(core: &mut Core, events: &[Event]) {
+    for event in events {
+        core.append(std::slice::from_ref(event)).unwrap();
+        core.commit().unwrap();
+        if core.wants_seal() {
+            let file = core.begin_seal().unwrap().run().unwrap();
+            core.finish_seal(file).unwrap();
+        }
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// Makes the fixtures of today's format. Run once for each format, by hand.
+#[test]
+#[ignore = "writes fixtures"]
+fn write() {
+    for (name, closed) in [("log-v1-closed", true), ("log-v1-killed", false)] {
+        let folder = fixture(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut core = open(&folder);
+        append(&mut core, &events());
+        if closed {
+            core.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn logs_of_version_1_are_read_and_written_on() {
+    for name in ["log-v1-closed", "log-v1-killed"] {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(fixture(name)).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        let mut model = Model::default();
+        events().iter().for_each(|event| model.append(event));
+        let mut core = open(folder.path());
+        assert_same(&of_snapshot(&core.snapshot(), &[1]), &of_model(&model), name);
+        let more = [view(3, NOON + 20 * 60_000, "/later")];
+        append(&mut core, &more);
+        model.append(&more[0]);
+        drop(core);
+        let mut core = open(folder.path());
+        assert_same(&of_snapshot(&core.snapshot(), &[1]), &of_model(&model), name);
+    }
+}
