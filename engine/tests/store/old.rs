@@ -30,7 +30,7 @@ fn events() -> Vec<Event> {
 
 fn append(core: &mut Core, events: &[Event]) {
     for event in events {
-        core.append(std::slice::from_ref(event)).unwrap();
+        core.append_events(std::slice::from_ref(event)).unwrap();
         core.commit().unwrap();
         if core.wants_seal() {
             let file = core.begin_seal().unwrap().run().unwrap();
