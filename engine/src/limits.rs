@@ -38,8 +38,9 @@ pub const OPEN_IDS_MAX: usize = 1 << 20;
 pub const ID_FILE_IDS_MAX: usize = 1 << 22;
 
 const _: () = assert!(OPEN_IDS_MAX + ITEM_IDS_MAX * BATCH_EVENTS_MAX < ID_FILE_IDS_MAX);
-const _: () =
-    assert!(BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX + 16 * ITEM_IDS_MAX * BATCH_EVENTS_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(
+    BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX + 16 * ITEM_IDS_MAX * BATCH_EVENTS_MAX < FRAME_BYTES_MAX
+);
 const _: () = assert!(OPEN_TEXT_BYTES_MAX / 2 > BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SESSION_ROWS_MAX <= SEAL_ROWS);

@@ -25,7 +25,7 @@ pub const HEADER_BYTES: usize = 48;
 /// Bytes of the header that the checksum covers.
 const CHECKED_BYTES: usize = 44;
 const MAGIC: &[u8; 8] = b"HITSIDS1";
-/// What begins the ids' part of the file's bytes that are written at once.
+/// Ids that are written at once.
 const WRITE_IDS: usize = 1 << 16;
 
 /// An id file: mapped, checked, with its filter in memory.
@@ -53,7 +53,7 @@ impl IdFile {
             });
         }
         let hashes = ids_of(&bytes);
-        if hashes.len() as u64 != header.count {
+        if size_of_val(hashes) + HEADER_BYTES != bytes.len() || hashes.len() as u64 != header.count {
             return Err(StorageError::corrupt(path, 32, "the file is longer or shorter than it says"));
         }
         if !hashes.is_sorted_by(|a, b| a < b) {
@@ -179,10 +179,8 @@ pub(super) struct Name {
 impl Name {
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (hour, number) = name.split_once('-')?;
-        let parsed = Self {
-            hour: u32::from_str_radix(hour, 16).ok()?,
-            number: u64::from_str_radix(number, 16).ok()?,
-        };
+        let parsed =
+            Self { hour: u32::from_str_radix(hour, 16).ok()?, number: u64::from_str_radix(number, 16).ok()? };
         (parsed.text() == name).then_some(parsed)
     }
 
@@ -256,7 +254,8 @@ mod tests {
     fn names_are_exact() {
         let name = Name { hour: 0x7_1234, number: 0x1f };
         assert_eq!(Name::parse(&name.text()), Some(name));
-        for other in ["", "-", "00071234", "71234-1f", "00071234-000000000000001F", "00071234-000000000000001f.tmp"]
+        for other in
+            ["", "-", "00071234", "71234-1f", "00071234-000000000000001F", "00071234-000000000000001f.tmp"]
         {
             assert_eq!(Name::parse(other), None, "{other}");
         }

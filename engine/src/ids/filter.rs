@@ -34,7 +34,9 @@ impl Filter {
     /// Whether the id may be one of those that the filter was made of.
     pub(super) fn may_hold(&self, hash: &EventHash) -> bool {
         let (at, mask) = place(hash, self.blocks.len());
-        self.blocks.get(at).is_some_and(|block| block.iter().zip(mask).all(|(word, bits)| word & bits == bits))
+        self.blocks
+            .get(at)
+            .is_some_and(|block| block.iter().zip(mask).all(|(word, bits)| word & bits == bits))
     }
 }
 

@@ -36,11 +36,7 @@ pub(super) fn encode_header(generation: u64) -> Vec<u8> {
 
 /// The version in a header; `None` when it is not whole. A whole one of another generation or a newer version is an
 /// error.
-pub(super) fn check_header(
-    path: &Path,
-    header: &[u8],
-    generation: u64,
-) -> Result<Option<u32>, StorageError> {
+pub(super) fn check_header(path: &Path, header: &[u8], generation: u64) -> Result<Option<u32>, StorageError> {
     let Ok((version, found)) = decode_header(header) else { return Ok(None) };
     if version > FORMAT_VERSION {
         return Err(StorageError::Version {

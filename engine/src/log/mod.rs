@@ -45,8 +45,8 @@ use std::path::{Path, PathBuf};
 use crate::error::StorageError;
 use crate::vfs::{self, Fs};
 
-use frame::{HEADER_BYTES, encode_header};
 pub use frame::{CLOSE, FORMAT_VERSION};
+use frame::{HEADER_BYTES, encode_header};
 pub use replay::{ReplayEnd, Visit, cut_tail, replay};
 pub use writer::LogWriter;
 

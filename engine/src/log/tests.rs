@@ -96,13 +96,8 @@ fn names_and_generations_agree() {
 fn an_empty_log_a_closed_log_and_one_that_goes_on() {
     let sim = disk(0);
     let writer = create(&sim);
-    let empty = ReplayEnd {
-        end_offset: 32,
-        next_sequence: 1,
-        torn_bytes: 0,
-        closed: false,
-        version: FORMAT_VERSION,
-    };
+    let empty =
+        ReplayEnd { end_offset: 32, next_sequence: 1, torn_bytes: 0, closed: false, version: FORMAT_VERSION };
     assert_eq!(read(&sim).unwrap(), (vec![], empty));
     writer.close().unwrap();
     let (_, end) = read(&sim).unwrap();

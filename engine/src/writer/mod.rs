@@ -154,7 +154,10 @@ impl Core {
             let start = payload.len();
             let mut moves = Writer::new();
             match self.assign(event, &mut moves, &mut payload)? {
-                Some(rows) => receipt.rows += rows,
+                Some(rows) => {
+                    receipt.stored += 1;
+                    receipt.rows += rows;
+                }
                 None => receipt.pings_without_session += 1,
             }
             if !moves.is_empty() {

@@ -30,6 +30,8 @@ impl Default for StoreOptions {
 pub struct Receipt {
     /// Rows stored (an event that opens a session on a page stores a page view too).
     pub rows: usize,
+    /// Items stored: neither left out nor repeats.
+    pub stored: usize,
     /// Pings left out because their visitor has no live session.
     pub pings_without_session: usize,
     /// Items that had come before, by their ids: nothing of them was stored again.

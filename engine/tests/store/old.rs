@@ -1,7 +1,7 @@
 //! Data folders of older formats: opened, read, and written on.
 //!
-//! `tests/fixtures/log-v1-*` were written by the last program whose logs had version 1, by [`write`]: one was closed in
-//! order, the other's process was killed. Both have a sealed segment and a log.
+//! `tests/fixtures/log-v1-*` were written by the last program whose logs had version 1: the events of [`events`], a batch
+//! and a commit each, sealed at 8 rows. One was closed in order, the other's process was killed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use hitstone_engine::writer::Core;
 
 use crate::bounds::view;
 use crate::dump::{assert_same, of_model, of_snapshot};
+use crate::ids::batch_of;
 use crate::model::Model;
 
 const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
@@ -28,34 +29,8 @@ fn events() -> Vec<Event> {
     (0..14).map(|n| view(n % 7, NOON + n as i64 * 60_000, &format!("/page/{n}"))).collect()
 }
 
-fn append(core: &mut Core, events: &[Event]) {
-    for event in events {
-        core.append_events(std::slice::from_ref(event)).unwrap();
-        core.commit().unwrap();
-        if core.wants_seal() {
-            let file = core.begin_seal().unwrap().run().unwrap();
-            core.finish_seal(file).unwrap();
-        }
-    }
-}
-
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-/// Makes the fixtures of today's format. Run once for each format, by hand.
-#[test]
-#[ignore = "writes fixtures"]
-fn write() {
-    for (name, closed) in [("log-v1-closed", true), ("log-v1-killed", false)] {
-        let folder = fixture(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut core = open(&folder);
-        append(&mut core, &events());
-        if closed {
-            core.close().unwrap();
-        }
-    }
 }
 
 #[test]
@@ -70,11 +45,17 @@ fn logs_of_version_1_are_read_and_written_on() {
         events().iter().for_each(|event| model.append(event));
         let mut core = open(folder.path());
         assert_same(&of_snapshot(&core.snapshot(), &[1]), &of_model(&model), name);
-        let more = [view(3, NOON + 20 * 60_000, "/later")];
-        append(&mut core, &more);
-        model.append(&more[0]);
+        // Ids of events came with version 2: the log must say so from here on.
+        let later = view(3, NOON + 20 * 60_000, "/later");
+        let batch = batch_of(vec![(later.clone(), 1)], NOON);
+        core.append(&batch).unwrap();
+        core.commit().unwrap();
+        model.append(&later);
         drop(core);
         let mut core = open(folder.path());
+        assert_eq!(core.append(&batch).unwrap().repeated, 1);
+        let log = std::fs::read(folder.path().join("log-0000000000000002")).unwrap();
+        assert_eq!(log[8..12], [2, 0, 0, 0]);
         assert_same(&of_snapshot(&core.snapshot(), &[1]), &of_model(&model), name);
     }
 }
