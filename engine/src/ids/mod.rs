@@ -179,13 +179,18 @@ impl RememberedIds {
         let over: Vec<Arc<IdFile>> = over;
         for file in over {
             gone += file.hashes().len() as u64;
-            self.fs.remove(file.path())?;
+            self.remove(file.path())?;
         }
         while let Some(at) = self.damaged.iter().position(|damaged| goes(damaged.hour)) {
             let damaged = self.damaged.swap_remove(at);
-            self.fs.remove(&damaged.path)?;
+            self.remove(&damaged.path)?;
         }
         Ok(gone)
+    }
+
+    /// Removes a file, which the operator may have moved away if it was damaged.
+    fn remove(&self, path: &Path) -> Result<(), StorageError> {
+        if self.fs.exists(path)? { self.fs.remove(path) } else { Ok(()) }
     }
 
     /// The open log is to be sealed away: its ids go to files. [`Self::finish_seal`] takes what the job made.
@@ -207,7 +212,7 @@ impl RememberedIds {
         self.files.extend(sealed.files);
         self.put_in_order();
         for path in sealed.merged_paths {
-            self.fs.remove(&path)?;
+            self.remove(&path)?;
         }
         self.looked_after = None;
         self.keep_bound()
