@@ -117,6 +117,19 @@ mod tests {
     const NOW: i64 = 1_782_000_000_000;
 
     #[test]
+    fn names_in_headers_are_trimmed_and_must_be_text() {
+        let named = |value: &[u8]| {
+            let value = hyper::header::HeaderValue::from_bytes(value).unwrap();
+            name_in(&HeaderMap::from_iter([(EVENT_ID, value)]), &EVENT_ID)
+        };
+        assert_eq!(named(b" a b ").unwrap().as_deref(), Some("a b"));
+        assert_eq!(named("\u{fc}".as_bytes()).unwrap().as_deref(), Some("\u{fc}"));
+        assert_eq!(named(b" ").unwrap(), None);
+        assert_eq!(name_in(&HeaderMap::new(), &EVENT_ID).unwrap(), None);
+        assert_eq!(named(b"\xfc").unwrap_err().status.as_u16(), 400);
+    }
+
+    #[test]
     fn one_bad_item_is_named_and_rejects_all() {
         let good = r#"{"url":"https://example.com/","ip":"198.51.100.2","user_agent":"UA","time":"2026-06-01T00:00:00Z"}"#;
         let body = format!("[{good},{good},{{\"ip\":\"198.51.100.2\"}}]");
