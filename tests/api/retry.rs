@@ -174,7 +174,11 @@ fn ids_are_remembered_for_48_hours_and_within_the_bound() {
     if skip_without_test_clock("ids_are_remembered_for_48_hours_and_within_the_bound") {
         return;
     }
-    let (server, mut client) = start();
+    let folder = Folder::new();
+    let site = folder.create_site(HOST);
+    let lifetime = ["--token-lifetime", "30d"];
+    let server = folder.start(&lifetime);
+    let mut client = server.log_in(&site);
     let hit = body("/", json!({"event_id": "1"}));
     assert_eq!(repeated(&post(&mut client, "/api/v1/hit", &[], &hit)), 0);
     for (now, wanted) in
