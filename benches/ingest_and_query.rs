@@ -51,8 +51,14 @@ fn main() {
         ("one event a request, once more", false),
         ("with ids, once more", true),
     ] {
+        let before = processor_seconds(server.process_id());
         let seconds = post_singles(&server, &token, single, with_ids);
-        report(what, &format!("{:.0} events/s acknowledged", single as f64 / seconds));
+        let spent = processor_seconds(server.process_id()) - before;
+        let (rate, each) = (single as f64 / seconds, spent * 1e6 / single as f64);
+        report(
+            what,
+            &format!("{rate:.0} events/s acknowledged, {each:.1} µs of the server's processors each"),
+        );
     }
     let mut client = server.log_in(&site);
     println!("\n{:42} {:>10} {:>10}", "statistic over the year", "first ms", "median ms");
@@ -216,6 +222,14 @@ fn ask(client: &mut Client) {
             println!("{:42} {first:>10.2} {:>10.2}", format!("{endpoint} ({name})"), times[times.len() / 2]);
         }
     }
+}
+
+/// Processor time that a process has used, as Linux counts it: in hundredths of a second.
+fn processor_seconds(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = status.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 fn memory(when: &str, process: u32) {
