@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::filter::Filter;
+use super::filter::{Filter, Probe};
 use crate::checksum::crc32c_of_parts;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
@@ -91,7 +91,11 @@ impl IdFile {
 
     /// Whether the id is in the file.
     pub fn holds(&self, hash: &EventHash) -> bool {
-        self.filter.may_hold(hash) && self.hashes().binary_search(hash).is_ok()
+        self.holds_probed(&Probe::of(hash))
+    }
+
+    pub(super) fn holds_probed(&self, probe: &Probe) -> bool {
+        self.filter.may_hold(probe) && self.hashes().binary_search(&probe.hash).is_ok()
     }
 
     /// Its ids, ascending.

@@ -23,35 +23,44 @@ impl Filter {
         let count = hashes.len().div_ceil(IDS_A_BLOCK);
         let mut blocks = vec![[0; WORDS]; count];
         for hash in hashes {
-            let (at, mask) = place(hash, count);
-            if let Some(block) = blocks.get_mut(at) {
-                block.iter_mut().zip(mask).for_each(|(word, bits)| *word |= bits);
+            let probe = Probe::of(hash);
+            if let Some(block) = blocks.get_mut(probe.block(count)) {
+                block.iter_mut().zip(probe.mask).for_each(|(word, bits)| *word |= bits);
             }
         }
         Self { blocks }
     }
 
     /// Whether the id may be one of those that the filter was made of.
-    pub(super) fn may_hold(&self, hash: &EventHash) -> bool {
-        let (at, mask) = place(hash, self.blocks.len());
-        self.blocks
-            .get(at)
-            .is_some_and(|block| block.iter().zip(mask).all(|(word, bits)| word & bits == bits))
+    pub(super) fn may_hold(&self, probe: &Probe) -> bool {
+        let block = self.blocks.get(probe.block(self.blocks.len()));
+        block.is_some_and(|block| block.iter().zip(probe.mask).all(|(word, bits)| word & bits == bits))
     }
 }
 
-/// The id's block among `count`, and its bits there. Ids in order go to blocks in order.
-fn place(hash: &EventHash, count: usize) -> (usize, [u64; WORDS]) {
-    let number = u128::from_be_bytes(hash.0);
-    let at = ((number >> 64) * count as u128) >> 64;
-    let mut choice = number as u64;
-    let mut mask = [0; WORDS];
-    for _ in 0..PROBES {
-        let bit = choice as usize % BLOCK_BITS;
-        mask[bit / 64] |= 1 << (bit % 64);
-        choice /= BLOCK_BITS as u64;
+/// An id with its bits, worked out once for all filters.
+pub(super) struct Probe {
+    pub(super) hash: EventHash,
+    mask: [u64; WORDS],
+}
+
+impl Probe {
+    pub(super) fn of(hash: &EventHash) -> Self {
+        let mut choice = u128::from_be_bytes(hash.0) as u64;
+        let mut mask = [0; WORDS];
+        for _ in 0..PROBES {
+            let bit = choice as usize % BLOCK_BITS;
+            mask[bit / 64] |= 1 << (bit % 64);
+            choice /= BLOCK_BITS as u64;
+        }
+        Self { hash: *hash, mask }
     }
-    (at as usize, mask)
+
+    /// The id's block among `count`. Ids in order go to blocks in order.
+    fn block(&self, count: usize) -> usize {
+        let position = u128::from_be_bytes(self.hash.0) >> 64;
+        ((position * count as u128) >> 64) as usize
+    }
 }
 
 #[cfg(test)]
@@ -63,9 +72,9 @@ mod tests {
     fn its_own_ids_pass_and_few_others() {
         let own: Vec<EventHash> = (0..20_000).map(hash).collect();
         let filter = Filter::of(&own);
-        assert!(own.iter().all(|id| filter.may_hold(id)));
-        let foreign = (20_000..120_000).filter(|&n| filter.may_hold(&hash(n))).count();
+        assert!(own.iter().all(|id| filter.may_hold(&Probe::of(id))));
+        let foreign = (20_000..120_000).filter(|&n| filter.may_hold(&Probe::of(&hash(n)))).count();
         assert!(foreign < 1_000, "{foreign} of 100,000 foreign ids pass");
-        assert!(!Filter::of(&[]).may_hold(&hash(1)));
+        assert!(!Filter::of(&[]).may_hold(&Probe::of(&hash(1))));
     }
 }

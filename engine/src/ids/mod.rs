@@ -26,6 +26,7 @@ use crate::units::{EventHash, TimestampMs};
 use crate::vfs::SharedFs;
 
 use file::{IdFile, Name};
+use filter::Probe;
 use recent::Recent;
 pub use seal::{IdSeal, SealedIds};
 
@@ -126,8 +127,12 @@ impl RememberedIds {
     pub fn knows(&self, hash: &EventHash, hour: u32) -> bool {
         let in_memory = [Some(&self.recent), self.frozen.as_deref()];
         let held = |recent: &Recent| recent.hour_of(hash).is_some_and(|arrived| !is_over(arrived, hour));
-        in_memory.into_iter().flatten().any(held)
-            || self.files.iter().any(|file| !is_over(file.hour(), hour) && file.holds(hash))
+        in_memory.into_iter().flatten().any(held) || self.is_in_a_file(hash, hour)
+    }
+
+    fn is_in_a_file(&self, hash: &EventHash, hour: u32) -> bool {
+        let probe = Probe::of(hash);
+        self.files.iter().any(|file| !is_over(file.hour(), hour) && file.holds_probed(&probe))
     }
 
     /// Remembers an id that arrived in `hour` and goes into the open log.
