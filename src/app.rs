@@ -11,8 +11,9 @@ use arc_swap::ArcSwapOption;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Batch, Item, ItemIds};
 use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
+use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminError};
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::salts::Salts;
 use crate::sites::LiveSite;
 use crate::state::StateFile;
 use crate::tokens::Tokens;
+use crate::turns::Turns;
 
 /// Failed tries for a token that one address has in a minute.
 const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
@@ -33,6 +35,8 @@ const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
 const MANAGEMENT_PER_MINUTE: u32 = 60;
 /// A statistic that takes longer is given up.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(60);
+/// Why a statistic is not even begun.
+pub const BUSY_QUERIES: &str = "too many statistics are being computed: try again in a moment";
 /// From so many hits on a batch is enriched off the threads that serve connections.
 const LARGE_BATCH: usize = 64;
 /// How long closing waits for those who still use the store.
@@ -136,7 +140,7 @@ pub struct App {
     salts: Arc<Salts>,
     enricher: Enricher,
     store: ArcSwapOption<Store>,
-    queries: Arc<Semaphore>,
+    queries: Turns,
 }
 
 impl App {
@@ -168,7 +172,7 @@ impl App {
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
             management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
             counters: Arc::default(),
-            queries: Arc::new(Semaphore::new(settings.threads)),
+            queries: Turns::new(settings.threads),
             store: ArcSwapOption::from_pointee(store),
             settings,
             clock,
@@ -278,18 +282,19 @@ impl App {
         Ok(result.await.map_err(|_| StorageError::Closed)??)
     }
 
-    /// Runs `question` on a thread of its own over what is stored now, when one of the threads for statistics is
-    /// free. Dropping the future, and the deadline, make `cancelled` give a reason.
+    /// Runs `question` about a site on a thread of its own over what is stored now, when one of the threads for
+    /// statistics is free. Dropping the future, and the deadline, make `cancelled` give a reason.
     ///
     /// # Errors
     /// Why there is no answer, in words.
     pub async fn query<T: Send + 'static>(
         &self,
+        site: SiteId,
         question: impl FnOnce(Arc<Snapshot>, &(dyn Fn() -> Option<&'static str> + Sync)) -> T + Send + 'static,
     ) -> Result<T, &'static str> {
         let deadline = Instant::now() + QUERY_TIME_MAX;
-        let waiting = tokio::time::timeout(QUERY_TIME_MAX, Arc::clone(&self.queries).acquire_owned());
-        let permit = waiting.await.map_err(|_| "too many statistics are being computed")?;
+        let waiting = tokio::time::timeout(QUERY_TIME_MAX, self.queries.turn(site));
+        let permit = waiting.await.map_err(|_| BUSY_QUERIES)?.ok_or(BUSY_QUERIES)?;
         let snapshot =
             self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
         let gone = GoneAway::default();

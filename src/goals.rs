@@ -41,19 +41,15 @@ impl MetricKind {
     }
 }
 
-/// A conversion goal. A visit reaches it when it satisfies everything that is set: a page view with a matching path
-/// and tags, an event with a matching name and metadata.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Goal {
-    /// The public id.
-    pub id: String,
+/// What a goal asks for, as people say it. A visit reaches it when it satisfies everything that is set: a page view
+/// with a matching path and tags, an event with a matching name and metadata.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GoalSpec {
     /// What people call it.
     pub name: String,
     /// The path as people write it: `*` within a segment, `**` across segments; or a regular expression, which
     /// begins with `^` or `(?`.
     pub path_pattern: Option<String>,
-    /// The regular expression made of `path_pattern`; it matches the whole path.
-    pub pattern: Option<String>,
     /// Tags of the page view: `key`, or `key=value`.
     pub tags: Vec<String>,
     /// The event's name.
@@ -65,6 +61,7 @@ pub struct Goal {
     /// The metadata key that the custom metric is read from.
     pub custom_metric_key: Option<String>,
     /// How the custom metric is read.
+    #[serde(rename = "custom_metric_type")]
     pub custom_metric_kind: Option<MetricKind>,
     /// Visitors at which the goal is reached.
     pub visitor_goal: Option<u64>,
@@ -76,8 +73,20 @@ pub struct Goal {
     pub custom_metric_avg_goal: Option<f64>,
     /// The goal is deleted once it is reached.
     pub delete_reached: bool,
-    /// Somebody wants to be told when the goal is reached. Kept and shown; nothing is sent.
+    /// Reaching the goal is announced.
     pub email_reached: bool,
+}
+
+/// A conversion goal: checked, and known by an id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The public id.
+    pub id: String,
+    /// What it asks for.
+    #[serde(flatten)]
+    pub spec: GoalSpec,
+    /// The regular expression made of the path, unanchored.
+    pub pattern: Option<String>,
     /// When the goal was created.
     pub created: TimestampMs,
     /// When it was changed last.
@@ -86,24 +95,12 @@ pub struct Goal {
     pub reached: Option<TimestampMs>,
 }
 
-/// What people say about a goal. Empty texts and zeros are as good as nothing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "named after the fields of `Goal`")]
-pub struct GoalSpec {
-    pub name: String,
-    pub path_pattern: Option<String>,
-    pub tags: Vec<String>,
-    pub event_name: Option<String>,
-    pub event_meta_key: Option<String>,
-    pub event_meta_value: Option<String>,
-    pub custom_metric_key: Option<String>,
-    pub custom_metric_kind: Option<MetricKind>,
-    pub visitor_goal: Option<u64>,
-    pub cr_goal: Option<f64>,
-    pub custom_metric_total_goal: Option<f64>,
-    pub custom_metric_avg_goal: Option<f64>,
-    pub delete_reached: bool,
-    pub email_reached: bool,
+impl std::ops::Deref for Goal {
+    type Target = GoalSpec;
+
+    fn deref(&self) -> &GoalSpec {
+        &self.spec
+    }
 }
 
 /// What is wrong with a goal.
@@ -129,27 +126,7 @@ impl Goal {
     pub fn new(id: String, spec: GoalSpec, now: TimestampMs) -> Result<Self, GoalFault> {
         let spec = checked(spec)?;
         let pattern = spec.path_pattern.as_deref().map(compiled).transpose()?;
-        Ok(Self {
-            id,
-            name: spec.name,
-            path_pattern: spec.path_pattern,
-            pattern,
-            tags: spec.tags,
-            event_name: spec.event_name,
-            event_meta_key: spec.event_meta_key,
-            event_meta_value: spec.event_meta_value,
-            custom_metric_key: spec.custom_metric_key,
-            custom_metric_kind: spec.custom_metric_kind,
-            visitor_goal: spec.visitor_goal,
-            cr_goal: spec.cr_goal,
-            custom_metric_total_goal: spec.custom_metric_total_goal,
-            custom_metric_avg_goal: spec.custom_metric_avg_goal,
-            delete_reached: spec.delete_reached,
-            email_reached: spec.email_reached,
-            created: now,
-            modified: now,
-            reached: None,
-        })
+        Ok(Self { id, spec, pattern, created: now, modified: now, reached: None })
     }
 
     /// Replaces all that people say about the goal. It counts as not reached yet when that changes what it asks for.
@@ -164,16 +141,8 @@ impl Goal {
     }
 
     fn asks_for_the_same(&self, other: &Self) -> bool {
-        let renamed = Self {
-            name: self.name.clone(),
-            delete_reached: self.delete_reached,
-            email_reached: self.email_reached,
-            created: self.created,
-            modified: self.modified,
-            reached: self.reached,
-            ..other.clone()
-        };
-        *self == renamed
+        let GoalSpec { name, delete_reached, email_reached, .. } = self.spec.clone();
+        self.spec == GoalSpec { name, delete_reached, email_reached, ..other.spec.clone() }
     }
 }
 

@@ -25,3 +25,4 @@ pub mod sites;
 pub mod state;
 pub mod statistics;
 pub mod tokens;
+pub mod turns;

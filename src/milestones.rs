@@ -21,22 +21,29 @@ use crate::statistics::period::{Period, local_date};
 use crate::statistics::selection::Selection;
 use crate::statistics::{Line, Page, Question, SnapshotAsk, goals};
 
-/// Looks after the goals of all sites. What cannot be told now is tried again with the next round.
+/// Looks after the goals of all sites, one question a goal: a goal that takes too long holds up no other. What
+/// cannot be told now is tried again with the next round.
 pub async fn look(app: &Arc<App>) {
     let now = app.clock.now_ms();
-    for site in app.state.view().sites().filter(|site| site.goals.iter().any(is_waited_for)) {
-        let looked_at = Arc::clone(site);
-        let reached = app.query(move |snapshot, cancelled| reached(&snapshot, &looked_at, now, cancelled));
-        let ids = match reached.await {
-            Ok(Ok(ids)) => ids,
-            Ok(Err(error)) => return eprintln!("hitstone: goals of {}: {error}", site.hostname),
-            Err(reason) => return eprintln!("hitstone: goals of {}: {reason}", site.hostname),
-        };
-        if !ids.is_empty() {
-            let (app, site) = (Arc::clone(app), Arc::clone(site));
-            let _ = tokio::task::spawn_blocking(move || note(&app, &site, now, &ids)).await;
+    for site in app.state.view().sites() {
+        for goal in site.goals.iter().filter(|goal| is_waited_for(goal)) {
+            if let Err(reason) = look_at(Arc::clone(app), Arc::clone(site), goal.clone(), now).await {
+                eprintln!("hitstone: the goal {:?} of {}: {reason}", goal.name, site.hostname);
+            }
         }
     }
+}
+
+async fn look_at(app: Arc<App>, site: Arc<LiveSite>, goal: Goal, now: TimestampMs) -> Result<(), String> {
+    let (asked_site, asked_goal) = (Arc::clone(&site), goal.clone());
+    let line = app.query(site.site_id(), move |snapshot, cancelled| {
+        numbers(&snapshot, &asked_site, &asked_goal, now, cancelled).map_err(|error| error.to_string())
+    });
+    if is_reached(&goal, &line.await??) {
+        let noted = tokio::task::spawn_blocking(move || note(&app, &site, now, &goal));
+        noted.await.map_err(|_| "the server failed on this goal")?;
+    }
+    Ok(())
 }
 
 /// Whether anything happens when the goal is reached, and it can be.
@@ -46,22 +53,6 @@ fn is_waited_for(goal: &Goal) -> bool {
         || goal.custom_metric_total_goal.is_some()
         || goal.custom_metric_avg_goal.is_some();
     goal.reached.is_none() && has_target && (goal.delete_reached || goal.email_reached)
-}
-
-/// The ids of the goals that are reached now.
-fn reached(
-    snapshot: &Snapshot,
-    site: &LiveSite,
-    now: TimestampMs,
-    cancelled: Cancelled<'_>,
-) -> Result<Vec<String>, QueryError> {
-    let mut ids = Vec::new();
-    for goal in site.goals.iter().filter(|goal| is_waited_for(goal)) {
-        if is_reached(goal, &numbers(snapshot, site, goal, now, cancelled)?) {
-            ids.push(goal.id.clone());
-        }
-    }
-    Ok(ids)
 }
 
 fn numbers(
@@ -100,18 +91,14 @@ fn is_reached(goal: &Goal, line: &Line) -> bool {
         && enough(goal.custom_metric_avg_goal, line.custom.average())
 }
 
-fn note(app: &App, site: &Site, now: TimestampMs, ids: &[String]) {
-    for id in ids {
-        match admin::goal_reached(&app.state, now, site.number, id) {
-            Ok(Some(goal)) if goal.delete_reached => {
-                eprintln!("hitstone: {}: the goal {:?} is reached, and deleted", site.hostname, goal.name);
-            }
-            Ok(Some(goal)) => {
-                eprintln!("hitstone: {}: the goal {:?} is reached", site.hostname, goal.name);
-            }
-            Ok(None) => {}
-            Err(error) => eprintln!("hitstone: {error}"),
+fn note(app: &App, site: &Site, now: TimestampMs, goal: &Goal) {
+    match admin::goal_reached(&app.state, now, site.number, goal) {
+        Ok(true) if goal.delete_reached => {
+            eprintln!("hitstone: {}: the goal {:?} is reached, and deleted", site.hostname, goal.name);
         }
+        Ok(true) => eprintln!("hitstone: {}: the goal {:?} is reached", site.hostname, goal.name),
+        Ok(false) => {}
+        Err(error) => eprintln!("hitstone: {error}"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -108,6 +109,7 @@ pub struct StateFile {
     path: PathBuf,
     current: ArcSwap<View>,
     changing: Mutex<()>,
+    changes: AtomicU64,
 }
 
 impl StateFile {
@@ -121,12 +123,23 @@ impl StateFile {
         if let Some(what) = state.fault() {
             return Err(StorageError::corrupt(&path, 0, what));
         }
-        Ok(Self { fs, path, current: ArcSwap::from_pointee(View::of(state)), changing: Mutex::new(()) })
+        Ok(Self {
+            fs,
+            path,
+            current: ArcSwap::from_pointee(View::of(state)),
+            changing: Mutex::new(()),
+            changes: AtomicU64::new(0),
+        })
     }
 
     /// The state as it is now.
     pub fn view(&self) -> Arc<View> {
         self.current.load_full()
+    }
+
+    /// How often the state was changed since it was opened.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Changes the state: on disk and in force when this returns. When `change` fails nothing happens. Waits for
@@ -143,6 +156,7 @@ impl StateFile {
         let value = change(&mut state)?;
         envelope::write(&*self.fs, &self.path, KIND, &state)?;
         self.current.store(Arc::new(View::of(state)));
+        self.changes.fetch_add(1, Ordering::Relaxed);
         Ok(value)
     }
 }

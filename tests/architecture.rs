@@ -44,7 +44,7 @@ engine query::model: event schema units
 engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
 engine query::recurring: query scan segment::table units
-engine query::report: query query::groups query::metadata query::numbers scan segment::table
+engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec schema units
@@ -67,13 +67,13 @@ server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock config engine::error engine::event engine::store engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens
+server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
 server cli: admin app clock config control demo engine::error engine::vfs goals milestones server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
 server control: admin app http
-server demo: admin app clock engine::units hit sites
+server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
 server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
@@ -109,6 +109,7 @@ server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
 server statistics: engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::vfs envelope
+server turns: engine::units
 ";
 
 /// Folders whose files have rules of their own.

@@ -31,12 +31,12 @@ mod draw_goals;
 mod draw_world;
 #[path = "model/goals.rs"]
 mod goals;
+#[path = "model/lazy_fs.rs"]
+mod lazy_fs;
 #[path = "model/lists.rs"]
 mod lists;
 #[path = "model/matching.rs"]
 mod matching;
-#[path = "model/not_yet.rs"]
-mod not_yet;
 #[path = "model/pages.rs"]
 mod pages;
 #[allow(dead_code, reason = "the tests of bad input use the rest")]
@@ -68,7 +68,7 @@ use world::World;
 
 /// Draws of the short form.
 const DRAWS: usize = 4_000;
-const DRAWS_A_WORLD: usize = 40;
+const DRAWS_A_WORLD: usize = 20;
 /// Sites that share a data folder.
 const WORLDS_A_STORE: u32 = 5;
 const SEED: u64 = 20_261_121;
@@ -120,7 +120,7 @@ fn the_server_answers_as_the_model() {
     let missing: Vec<String> =
         wanted_coverage().into_iter().filter(|name| coverage.count(name) == 0).collect();
     assert!(draws < DRAWS || missing.is_empty(), "never drawn: {missing:?}");
-    assert!(coverage.telling * 2 > coverage.draws, "most answers say nothing: {}", coverage.telling);
+    assert!(coverage.telling * 5 > coverage.draws * 2, "most answers say nothing: {}", coverage.telling);
 }
 
 /// What has to occur in the short form already.
@@ -137,7 +137,7 @@ fn wanted_coverage() -> Vec<String> {
     for name in texts.iter().chain(request::ATTRIBUTES) {
         for form in ["x", "!x", "~x", "^x", "null", "!null", "several"] {
             let makes_sense = *name != "event_meta_key" || !form.contains("null");
-            if makes_sense && not_yet::exists(&format!("{name} {form}")) {
+            if makes_sense {
                 names.push(format!("filter {name} {form}"));
             }
         }
@@ -145,36 +145,35 @@ fn wanted_coverage() -> Vec<String> {
     names.extend(["x", "!x", "several"].map(|form| format!("filter pattern {form}")));
     names.push("filter session_id x".into());
     let parameters = [
-        ("tz", "tz"),
-        ("tz", "from later than to"),
-        ("tz", "one day"),
-        ("tz", "iso dates"),
-        ("tz", "[]"),
-        ("tz", "start"),
-        ("tz", "limit"),
-        ("tz", "offset"),
-        ("tz", "include_title"),
-        ("tz", "include_avg_time_on_page"),
-        ("from_time", "from_time"),
-        ("from_time", "to_time"),
-        ("scale", "scale Day"),
-        ("scale", "scale Week"),
-        ("scale", "scale Month"),
-        ("scale", "scale Year"),
-        ("search", "search"),
-        ("search", "search !"),
-        ("sort", "sort visitors"),
-        ("direction", "direction asc"),
-        ("direction", "direction desc"),
-        ("custom_metric_key", "custom_metric_key"),
-        ("custom_metric_key", "custom_metric_type"),
-        ("keyword", "keyword"),
-        ("keyword", "access"),
-        ("keyword", "funnel_id"),
-        ("tz", "without days"),
+        "tz",
+        "from later than to",
+        "one day",
+        "iso dates",
+        "[]",
+        "start",
+        "limit",
+        "offset",
+        "include_title",
+        "include_avg_time_on_page",
+        "from_time",
+        "to_time",
+        "scale Day",
+        "scale Week",
+        "scale Month",
+        "scale Year",
+        "search",
+        "search !",
+        "sort visitors",
+        "direction asc",
+        "direction desc",
+        "custom_metric_key",
+        "custom_metric_type",
+        "keyword",
+        "access",
+        "funnel_id",
+        "without days",
     ];
-    let existing = parameters.iter().filter(|(needs, _)| not_yet::exists(needs));
-    names.extend(existing.map(|(_, name)| format!("parameter {name}")));
+    names.extend(parameters.map(|name| format!("parameter {name}")));
     names
 }
 

@@ -89,6 +89,11 @@ impl Column {
         &Self::ALL[ATTRIBUTE_COUNT..]
     }
 
+    /// Whether the texts of the column are pairs, as [`crate::event::encode_pairs`] writes them.
+    pub fn holds_pairs(self) -> bool {
+        matches!(self, Self::EventMeta | Self::Tags)
+    }
+
     /// Whether the column is stored once a session.
     pub fn is_attribute(self) -> bool {
         self.index() < ATTRIBUTE_COUNT

@@ -73,33 +73,24 @@ pub(super) fn list(state: &State, host: Option<&str>) -> Result<Response, AdminE
     Ok(Response::Goals(goals.collect()))
 }
 
-/// Notes that a goal was seen to be reached, and deletes it when it asks for that. Gives the goal as it is now when
-/// this is news; `None` when it was reached before or is gone. Waits for the disk.
+/// Notes that a goal is reached, and deletes it when it asks for that. Gives whether this is news: `false` when the goal
+/// is gone, or is no longer as it was `seen` before its numbers were asked for. Waits for the disk.
 ///
 /// # Errors
 /// The state could not be written; nothing was changed then.
-pub fn goal_reached(
-    file: &StateFile,
-    now: TimestampMs,
-    site: u32,
-    id: &str,
-) -> Result<Option<Goal>, AdminError> {
-    let is_news = |state: &State| {
-        let site = state.sites.iter().find(|known| known.number == site);
-        site.and_then(|site| site.goal(id)).is_some_and(|goal| goal.reached.is_none())
-    };
-    if !is_news(&file.view().state) {
-        return Ok(None);
-    }
-    file.change(|state| Ok(note_reached(state, now, site, id)))
+pub fn goal_reached(file: &StateFile, now: TimestampMs, site: u32, seen: &Goal) -> Result<bool, AdminError> {
+    file.change(|state| Ok(note_reached(state, now, site, seen)))
 }
 
-fn note_reached(state: &mut State, now: TimestampMs, site: u32, id: &str) -> Option<Goal> {
-    let site = state.sites.iter_mut().find(|known| known.number == site)?;
-    let at = site.goals.iter().position(|goal| goal.id == id && goal.reached.is_none())?;
-    let goal = site.goals.get_mut(at)?;
-    goal.reached = Some(now);
-    if goal.delete_reached { Some(site.goals.remove(at)) } else { Some(goal.clone()) }
+fn note_reached(state: &mut State, now: TimestampMs, number: u32, seen: &Goal) -> bool {
+    let Some(site) = state.sites.iter_mut().find(|site| site.number == number) else { return false };
+    let Some(at) = site.goals.iter().position(|goal| goal == seen) else { return false };
+    if seen.delete_reached {
+        site.goals.remove(at);
+    } else if let Some(goal) = site.goals.get_mut(at) {
+        goal.reached = Some(now);
+    }
+    true
 }
 
 fn no_goal(id: &str) -> AdminError {

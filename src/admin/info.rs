@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
-use crate::goals::{Goal, MetricKind};
+use crate::goals::{Goal, GoalSpec};
 use crate::sites::{Client, Site, WeekStart};
 
 /// A site as commands show it.
@@ -77,24 +77,20 @@ impl ClientInfo {
 pub struct GoalInfo {
     pub id: String,
     pub site: String,
-    pub name: String,
-    pub path_pattern: Option<String>,
+    #[serde(flatten)]
+    pub spec: GoalSpec,
     pub pattern: Option<String>,
-    pub tags: Vec<String>,
-    pub event_name: Option<String>,
-    pub event_meta_key: Option<String>,
-    pub event_meta_value: Option<String>,
-    pub custom_metric_key: Option<String>,
-    pub custom_metric_type: Option<MetricKind>,
-    pub visitor_goal: Option<u64>,
-    pub cr_goal: Option<f64>,
-    pub custom_metric_total_goal: Option<f64>,
-    pub custom_metric_avg_goal: Option<f64>,
-    pub delete_reached: bool,
-    pub email_reached: bool,
     pub created: String,
     pub modified: String,
     pub reached: Option<String>,
+}
+
+impl std::ops::Deref for GoalInfo {
+    type Target = GoalSpec;
+
+    fn deref(&self) -> &GoalSpec {
+        &self.spec
+    }
 }
 
 impl GoalInfo {
@@ -102,21 +98,8 @@ impl GoalInfo {
         Self {
             id: goal.id.clone(),
             site: site.to_owned(),
-            name: goal.name.clone(),
-            path_pattern: goal.path_pattern.clone(),
+            spec: goal.spec.clone(),
             pattern: goal.pattern.clone(),
-            tags: goal.tags.clone(),
-            event_name: goal.event_name.clone(),
-            event_meta_key: goal.event_meta_key.clone(),
-            event_meta_value: goal.event_meta_value.clone(),
-            custom_metric_key: goal.custom_metric_key.clone(),
-            custom_metric_type: goal.custom_metric_kind,
-            visitor_goal: goal.visitor_goal,
-            cr_goal: goal.cr_goal,
-            custom_metric_total_goal: goal.custom_metric_total_goal,
-            custom_metric_avg_goal: goal.custom_metric_avg_goal,
-            delete_reached: goal.delete_reached,
-            email_reached: goal.email_reached,
             created: rfc3339(goal.created),
             modified: rfc3339(goal.modified),
             reached: goal.reached.map(rfc3339),

@@ -87,7 +87,7 @@ fn goals_live_and_die_and_are_on_disk() {
     let names = |site: Option<&str>| {
         let list = Request::GoalList { site: site.map(str::to_owned) };
         let Ok(Response::Goals(goals)) = execute(&open(folder.path()), 5, list) else { panic!("no list") };
-        goals.into_iter().map(|goal| goal.name).collect::<Vec<_>>()
+        goals.into_iter().map(|goal| goal.spec.name).collect::<Vec<_>>()
     };
     assert_eq!((names(None), names(Some("two.test"))), (vec!["g".into(), "h".into()], vec!["h".into()]));
     let delete = |site: &str| Request::GoalDelete { site: Some(site.into()), id: goal.id.clone() };
@@ -109,17 +109,22 @@ fn a_goal_is_reached_once() {
         let Request::GoalCreate { site, goal } = new_goal(None, "g") else { panic!("no goal") };
         let request = Request::GoalCreate { site, goal: GoalSpec { delete_reached, ..goal } };
         let Ok(Response::Goal(goal)) = execute(&file, 5, request) else { panic!("no goal") };
-        goal.id
+        file.view().state.sites[0].goal(&goal.id).unwrap().clone()
     };
-    let (kept, gone) = (make(false), make(true));
-    for id in [&kept, &gone] {
-        assert!(goal_reached(&file, 9, 2, id).unwrap().is_none(), "another site's");
-        assert_eq!(goal_reached(&file, 9, 1, id).unwrap().and_then(|goal| goal.reached), Some(9));
-        assert!(goal_reached(&file, 10, 1, id).unwrap().is_none(), "it is no news");
+    let (kept, gone, changed) = (make(false), make(true), make(true));
+    for goal in [&kept, &gone] {
+        assert!(!goal_reached(&file, 9, 2, goal).unwrap(), "another site's");
+        assert!(goal_reached(&file, 9, 1, goal).unwrap());
+        assert!(!goal_reached(&file, 10, 1, goal).unwrap(), "it is no news");
     }
+    let Request::GoalCreate { goal, .. } = new_goal(None, "g") else { panic!("no goal") };
+    let goal = GoalSpec { visitor_goal: Some(1_000), ..goal };
+    execute(&file, 9, Request::GoalReplace { site: "one.test".into(), id: changed.id.clone(), goal })
+        .unwrap();
+    assert!(!goal_reached(&file, 10, 1, &changed).unwrap(), "the numbers are those of another goal");
     let view = open(folder.path()).view();
-    let goals = &view.state.sites[0].goals;
-    assert_eq!(goals.iter().map(|goal| (&goal.id, goal.reached)).collect::<Vec<_>>(), [(&kept, Some(9))]);
+    let goals: Vec<_> = view.state.sites[0].goals.iter().map(|goal| (&goal.id, goal.reached)).collect();
+    assert_eq!(goals, [(&kept.id, Some(9)), (&changed.id, None)]);
 }
 
 /// An id names its site even where another site has it for a host name.

@@ -48,15 +48,18 @@ fn create() -> Command {
         .arg(option("visitor-goal", "N", "Reached with this many visitors.").value_parser(value_parser!(u64)))
         .arg(
             option("cr-goal", "X", "Reached with this percentage of all visitors.")
-                .value_parser(value_parser!(f64)),
+                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true),
         )
         .arg(
             option("metric-total", "X", "Reached with this total of the custom metric.")
-                .value_parser(value_parser!(f64)),
+                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true),
         )
         .arg(
             option("metric-avg", "X", "Reached with this average of the custom metric.")
-                .value_parser(value_parser!(f64)),
+                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true),
         )
         .arg(switch("delete-reached", "Deletes the goal once it is seen to be reached."))
         .arg(switch(

@@ -3,6 +3,7 @@
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hitstone_engine::vfs::OsFs;
@@ -71,7 +72,9 @@ async fn serve_app(
 ) -> Result<(), Failure> {
     let control = Control::bind(folder).map_err(Failure::Failed)?;
     let administration = tokio::spawn(control.serve(Arc::clone(app), stop.clone()));
+    // Each by itself: a statistic takes as long as it takes, and salts end in time.
     let tidying = tokio::spawn(tidy(Arc::clone(app)));
+    let looking = tokio::spawn(look_for_milestones(Arc::clone(app)));
     let shown = if is_demo { demo::prepare(app).await.map_err(Failure::Failed)? } else { None };
     say(&format!("listening on http://{address}"));
     if let Some(shown) = shown {
@@ -79,6 +82,7 @@ async fn serve_app(
     }
     server::run(listener, Arc::clone(app), stop).await;
     tidying.abort();
+    looking.abort();
     let _ = administration.await;
     Ok(())
 }
@@ -101,15 +105,27 @@ fn watch_signals() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 async fn tidy(app: Arc<App>) {
-    let mut looked = Instant::now();
     loop {
         tokio::time::sleep(TIDY).await;
         let tidied = Arc::clone(&app);
         let _ = tokio::task::spawn_blocking(move || tidied.tidy()).await;
-        if looked.elapsed() >= MILESTONES {
-            milestones::look(&app).await;
-            looked = Instant::now();
+    }
+}
+
+async fn look_for_milestones(app: Arc<App>) {
+    let mut pause = MILESTONES;
+    let mut looked_at = None;
+    loop {
+        tokio::time::sleep(pause).await;
+        let what_there_is = (app.counters.rows.load(Ordering::Relaxed), app.state.changes());
+        if looked_at == Some(what_there_is) {
+            continue;
         }
+        let start = Instant::now();
+        milestones::look(&app).await;
+        looked_at = Some(what_there_is);
+        // Goals over much data are looked at less often, so that this never takes more than a twentieth of a thread.
+        pause = MILESTONES.max(start.elapsed() * 20);
     }
 }
 

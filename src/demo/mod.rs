@@ -10,6 +10,7 @@ use hitstone_engine::units::DAY_MS;
 use crate::admin::{Request, Response};
 use crate::app::{App, IngestError};
 use crate::clock;
+use crate::goals::GoalSpec;
 use crate::sites::LiveSite;
 
 /// The made-up site.
@@ -60,6 +61,9 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Shown>, String> {
         let task = tokio::task::spawn_blocking(move || crate::admin::ensure_site(&ensuring.state, now, HOST));
         task.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         fill(app).await?;
+        for goal in goals() {
+            administer(app, Request::GoalCreate { site: Some(HOST.into()), goal }).await?;
+        }
     }
     // The mark of a filled folder; its secret cannot be shown again, so each start makes one.
     let created = administer(
@@ -91,6 +95,15 @@ async fn fill(app: &Arc<App>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the shop wants its visitors to do.
+fn goals() -> [GoalSpec; 2] {
+    let named = |name: &str| GoalSpec { name: name.to_owned(), ..GoalSpec::default() };
+    [
+        GoalSpec { path_pattern: Some("/shop/**".into()), ..named("Looked at a tea") },
+        GoalSpec { event_name: Some("Newsletter".into()), ..named("Subscribed to the newsletter") },
+    ]
 }
 
 fn words(error: &IngestError) -> String {

@@ -220,13 +220,26 @@ fn page_view(visitor: &Visitor, time: TimestampMs, path: &str, title: &str, refe
         screen_width: visitor.screen_width,
         hints: ClientHints::default(),
         dnt: false,
-        tags: Vec::new(),
+        tags: tags(path),
         time: Some(time),
         disable_bot_filter: false,
         status: None,
         event_id: String::new(),
         given_visitor: String::new(),
         source: "pirsch",
+    }
+}
+
+/// What a page is tagged with.
+fn tags(path: &str) -> Vec<(String, String)> {
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    match path.split('/').nth(1) {
+        Some("blog") => {
+            let author = if path.ends_with("water") { "Ada" } else { "Linus" };
+            vec![tag("section", "blog"), tag("author", author)]
+        }
+        Some("shop" | "cart") => vec![tag("section", "shop")],
+        _ => Vec::new(),
     }
 }
 
@@ -243,5 +256,6 @@ mod tests {
         assert!(hits.iter().all(|hit| hit.time.is_some_and(|time| time <= noon && time >= 20_000 * DAY_MS)));
         assert!(day(20_000, noon + DAY_MS).len() > hits.len());
         assert!(hits.iter().any(|hit| matches!(hit.kind, HitKind::Event(_))));
+        assert!(hits.iter().any(|hit| hit.tags.iter().any(|(key, _)| key == "author")));
     }
 }

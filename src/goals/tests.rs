@@ -64,7 +64,8 @@ fn empty_texts_and_zeros_are_nothing() {
     assert_eq!((goal.name.as_str(), goal.path_pattern.as_deref()), ("Read", Some("/a/*")));
     assert_eq!(goal.pattern.as_deref(), Some("(?i)^/a/[^/]*$"));
     assert_eq!(goal.tags, ["author", "a=b=c"]);
-    assert_eq!((goal.event_name, goal.event_meta_key, goal.custom_metric_kind), (None, None, None));
+    let GoalSpec { event_name, event_meta_key, custom_metric_kind, .. } = goal.spec.clone();
+    assert_eq!((event_name, event_meta_key, custom_metric_kind), (None, None, None));
     assert_eq!((goal.visitor_goal, goal.cr_goal, goal.custom_metric_avg_goal), (None, None, None));
     assert_eq!((goal.created, goal.modified, goal.reached), (7, 7, None));
 }

@@ -11,6 +11,8 @@ use crate::goals::MetricKind;
 
 /// Billionths in one.
 const BILLION: f64 = 1e9;
+/// Billionths of a number at most: a sum of ten billion such numbers can be counted, in whatever order it is made.
+const BILLIONTHS_MAX: i128 = 10_i128.pow(28);
 
 /// Which number is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ fn read(kind: MetricKind, text: &str) -> i128 {
         MetricKind::Integer => text.parse::<i64>().map_or(0, |number| i128::from(number) * 1_000_000_000),
         MetricKind::Float => {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite()).unwrap_or(0.0);
-            (number * BILLION).round() as i128
+            ((number * BILLION).round() as i128).clamp(-BILLIONTHS_MAX, BILLIONTHS_MAX)
         }
     }
 }
@@ -104,6 +106,8 @@ mod tests {
         }
         assert_eq!(Custom { sum: 3_000_000_000, count: 2 }.average(), 1.5);
         assert_eq!(Custom::default().average(), 0.0);
-        assert_eq!(read(MetricKind::Float, "1e300"), i128::MAX, "too large to count with");
+        for (text, want) in [("1e300", BILLIONTHS_MAX), ("-1e300", -BILLIONTHS_MAX)] {
+            assert_eq!(read(MetricKind::Float, text), want, "{text}");
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! A goal is one more filter: a path and tags select page views, an event selects sessions.
 
 use hitstone_engine::error::QueryError;
+use hitstone_engine::query::{Group, Metrics, Unit};
 
-use super::custom::CustomMetric;
+use super::custom::{self, CustomMetric};
 use super::selection::{PairIs, Selection, TextIs, Texts};
 use super::sort::SortBy;
 use super::{Ask, Line, Question};
@@ -16,17 +17,25 @@ use crate::goals::Goal;
 /// As [`Ask::ask`].
 pub fn goals<A: Ask>(question: &Question<'_, A>, goals: &[Goal]) -> Result<Vec<Line>, QueryError> {
     let is_wanted = |goal: &&Goal| question.search.is_none_or(|search| search.holds(&[&goal.name]));
-    let wanted = goals.iter().filter(is_wanted).map(|goal| line(question, goal));
-    if question.sort_by.is_none() && question.ascending != Some(true) {
-        let page = wanted.skip(question.page.offset).take(question.page.limit.unwrap_or(usize::MAX));
-        return page.collect();
+    let mut wanted: Vec<&Goal> = goals.iter().filter(is_wanted).collect();
+    if question.sort_by.is_none() {
+        // Their own order is known without their numbers.
+        if question.ascending == Some(true) {
+            wanted.reverse();
+        }
+        wanted = question.page.cut(wanted);
     }
-    let mut lines = wanted.collect::<Result<Vec<_>, _>>()?;
-    match question.sort_by {
-        Some(_) => question.sort(SortBy::Visitors).lines(&mut lines),
-        None => lines.reverse(),
+    if wanted.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(question.page.cut(lines))
+    let whole = question.whole()?;
+    let lines = wanted.into_iter().map(|goal| line_of(question, goal, whole));
+    let mut lines = lines.collect::<Result<Vec<_>, _>>()?;
+    if question.sort_by.is_some() {
+        question.sort(SortBy::Visitors).lines(&mut lines);
+        lines = question.page.cut(lines);
+    }
+    Ok(lines)
 }
 
 /// The numbers of those who reached a goal.
@@ -34,15 +43,24 @@ pub fn goals<A: Ask>(question: &Question<'_, A>, goals: &[Goal]) -> Result<Vec<L
 /// # Errors
 /// As [`Ask::ask`].
 pub fn line<A: Ask>(question: &Question<'_, A>, goal: &Goal) -> Result<Line, QueryError> {
-    let mut selection = question.selection.clone();
-    selection.and.push(wanted(goal));
+    line_of(question, goal, question.whole()?)
+}
+
+fn line_of<A: Ask>(question: &Question<'_, A>, goal: &Goal, whole: Metrics) -> Result<Line, QueryError> {
     let own = goal
         .custom_metric_key
         .as_ref()
         .map(|key| CustomMetric { key: key.clone(), kind: goal.custom_metric_kind.unwrap_or_default() });
+    // A metric is read from the events of whoever names it.
+    let of_goal = own.is_some() || !question.selection.has_wanted_event();
+    let mut selection = question.selection.clone();
+    selection.events_select_sessions = of_goal;
+    selection.and.push(Selection { events_select_sessions: !of_goal, ..wanted(goal) });
     let custom = own.as_ref().or(question.custom);
     let question = Question { selection: &selection, custom, search: None, ..*question };
-    Ok(Line { keys: vec![goal.name.clone(), goal.id.clone()], ..question.total()? })
+    let metrics = question.one(&question.query(Unit::Sessions, Group::All))?;
+    let custom = custom::of_all(&question)?;
+    Ok(Line { keys: vec![goal.name.clone(), goal.id.clone()], metrics, whole, custom, ..Line::default() })
 }
 
 fn wanted(goal: &Goal) -> Selection {

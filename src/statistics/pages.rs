@@ -102,8 +102,12 @@ pub fn ends<A: Ask>(question: &Question<'_, A>, end: End) -> Result<Vec<Line>, Q
         End::Exit => Group::Exit(question.with_title),
     };
     let sort = question.sort(SortBy::Entries);
-    // Only what the report itself has can be cut before the rest is joined.
-    let joined = !matches!(sort.by, SortBy::Entries | SortBy::Key(_) | SortBy::Nothing);
+    // Only what the report itself has can be cut before the rest is joined. A time that is not shown orders nothing.
+    let joined = match sort.by {
+        SortBy::Entries | SortBy::Key(_) | SortBy::Nothing => false,
+        SortBy::Seconds => question.with_time,
+        _ => true,
+    };
     let query = Query {
         keep: question.keep(2),
         order: sort.order(|_| 0.0),

@@ -130,6 +130,8 @@ pub struct Selection {
     pub tags: Vec<PairIs>,
     /// One session.
     pub session: Option<(VisitorId, SessionId)>,
+    /// The events select sessions only, also in statistics over events.
+    pub events_select_sessions: bool,
     /// What these want is wanted as well.
     pub and: Vec<Selection>,
 }
@@ -225,7 +227,8 @@ impl Selection {
         let none_wanted = self.event.any.iter().any(TextIs::is_absent);
         let mut tests = Vec::new();
         let mut push = |names, meta, negated, or_no_event| {
-            tests.push(EventTest { name: one_of(names), meta, negated, or_no_event });
+            let selects_rows = !self.events_select_sessions;
+            tests.push(EventTest { name: one_of(names), meta, negated, or_no_event, selects_rows });
         };
         if none_wanted && wanted.is_empty() {
             push(Vec::new(), Vec::new(), true, false);

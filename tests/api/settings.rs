@@ -104,6 +104,10 @@ fn everyone_reads_a_public_site_and_no_other() {
     assert_eq!(read(&sites[0], "total").json()["views"], 1);
     assert_eq!(read(&sites[1], "total").status, 401, "the other site");
     assert_eq!(read(&sites[0], "session/list").status, 401, "single visits");
+    for name in ["visitor_id", "visitor_id[]", "visitor%5Fid"] {
+        let target = format!("/api/v1/statistics/total?id={}&{DAY}&{name}=1&session_id=1", sites[0].id);
+        assert_eq!(server.send(&Request::get(&target, "")).status, 401, "numbers of a single visit: {name}");
+    }
     for target in ["domain", &format!("goal?id={}", sites[0].id), &format!("client?id={}", sites[0].id)] {
         assert_eq!(server.send(&Request::get(&format!("/api/v1/{target}"), "")).status, 401, "{target}");
     }

@@ -129,16 +129,24 @@ pub fn expected(world: &World, request: &Request) -> Option<Value> {
     })
 }
 
-/// Sorting by nonsense is an error only where there is something to sort.
+/// Nonsense is an error only where it would have a meaning: sorting where there is something to sort, filters where
+/// they count.
 fn is_refused(world: &World, request: &Request) -> bool {
     let is_list = shape(request.endpoint) == Shape::List || request.endpoint == "goals";
-    let faulty = request.fault.is_some_and(|(name, _)| name != "sort" || is_list);
+    let is_options = shape(request.endpoint) == Shape::Options;
+    let heeded = |name| match request.endpoint {
+        "overview" => ["colour", "tz"].contains(&name),
+        "active" => !["from_time", "scale"].contains(&name),
+        _ if is_options => ["colour", "tz", "limit", "offset", "start", "from_time"].contains(&name),
+        _ => is_list || !["sort", "direction"].contains(&name),
+    };
+    let faulty = request.fault.is_some_and(|(name, _)| heeded(name));
     let Filter { tag, event_meta_key, session, .. } = &request.filter;
     let event = request.filter.of("event");
     let one = |list| Filter::one_wanted(list).is_some();
     let (first, last) = Period::days_of(request, world);
     faulty
-        || (request.times.is_some() && first != last)
+        || (request.times.is_some() && first != last && !["overview", "active"].contains(&request.endpoint))
         || match request.endpoint {
             "options/tag/value" => !one(tag),
             "session/details" => session.is_none(),

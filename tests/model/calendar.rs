@@ -109,11 +109,12 @@ impl Period {
         }
     }
 
-    /// First and last day: put in order, none later than tomorrow.
+    /// First and last day: put in order, the last not later than tomorrow unless both are.
     pub fn days_of(request: &Request, world: &World) -> (Date, Date) {
         let Days { from, to, .. } = request.days;
         let tomorrow = plus_days(clock("UTC", world.now).date(), 1);
-        (from.min(to).min(tomorrow), from.max(to).min(tomorrow))
+        let first = from.min(to);
+        (first, from.max(to).min(tomorrow).max(first))
     }
 
     pub fn days(zone: &str, first: Date, last: Date) -> Self {

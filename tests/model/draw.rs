@@ -8,7 +8,6 @@ use crate::calendar::{clock, plus_days};
 use crate::dice::{between, chance, pick};
 use crate::draw_filter::{add, filter, part};
 use crate::draw_world::PLACES;
-use crate::not_yet::exists;
 use crate::random::Random;
 use crate::request::{Days, Filter, Is, Metric, Request, Scale, Search, Style};
 use crate::world::{Row, World};
@@ -37,16 +36,16 @@ const FAULTS: &[(&str, &str)] = &[
 
 /// The endpoints that the server has.
 pub fn endpoints() -> Vec<&'static str> {
-    ENDPOINTS.iter().map(|entry| entry.0).filter(|name| exists(name)).collect()
+    ENDPOINTS.iter().map(|entry| entry.0).collect()
 }
 
 pub fn request(random: &mut Random, world: &World) -> Request {
     let mut request = Request {
-        endpoint: *pick(random, &endpoints()),
+        endpoint: pick::<&str>(random, &endpoints()),
         zone: chance(random, 40).then(|| zone(random)),
         days: days(random, world),
         times: None,
-        start: chance(random, 6).then(|| *pick(random, &[1, 60, 600, 1800, 3600])),
+        start: chance(random, 4).then(|| *pick(random, &[1, 60, 600, 1800, 3600])),
         scale: None,
         filter: filter(random, &world.visits),
         limit: chance(random, 25).then(|| *pick(random, &[0, 1, 1, 2, 3, 5, 20, 100, 1000])),
@@ -57,8 +56,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
         include_title: chance(random, 30).then(|| chance(random, 50)),
         include_time: chance(random, 40).then(|| chance(random, 75)),
         metric: None,
-        ignored: (exists("keyword") && chance(random, 5))
-            .then(|| *pick(random, &["keyword", "access", "funnel_id"])),
+        ignored: (chance(random, 5)).then(|| *pick(random, &["keyword", "access", "funnel_id"])),
         fault: None,
         style: Style {
             brackets: chance(random, 15),
@@ -71,13 +69,13 @@ pub fn request(random: &mut Random, world: &World) -> Request {
     if request.endpoint == "active" && chance(random, 50) {
         request.start = Some(*pick(random, &[60, 600, 3600]));
     }
-    if exists("scale") && chance(random, 35) {
+    if chance(random, 35) {
         request.scale = Some(*pick(random, &[Scale::Day, Scale::Week, Scale::Month, Scale::Year]));
     }
-    if exists("from_time") && chance(random, 12) {
+    if chance(random, 8) {
         times(random, &mut request);
     }
-    if exists("custom_metric_key") && chance(random, 30) {
+    if chance(random, 30) {
         metric(random, world, &mut request);
     }
     fit(random, world, &mut request);
@@ -91,7 +89,7 @@ pub fn request(random: &mut Random, world: &World) -> Request {
 }
 
 fn zone(random: &mut Random) -> &'static str {
-    if chance(random, 60) { pick(random, PLACES).0 } else { *pick(random, ZONES) }
+    if chance(random, 60) { pick(random, PLACES).0 } else { pick::<&str>(random, ZONES) }
 }
 
 /// Days around what happens, in whichever order.
@@ -189,23 +187,23 @@ fn arrange(random: &mut Random, world: &World, request: &mut Request) {
         return;
     }
     let Some(answer) = expected(world, request) else { return };
-    if searched && exists("search") {
+    if searched {
         request.search = search(random, &answer);
     }
     let lines = answer.get("stats").unwrap_or(&answer);
     let first = lines.as_array().and_then(|lines| lines.first()).and_then(Value::as_object);
-    if sorted && shape == Shape::List && exists("sort") {
+    if sorted && shape == Shape::List {
         let members = first.into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_string());
         let names: Vec<&String> = members.map(|(name, _)| name).collect();
         if !names.is_empty() && chance(random, 80) {
             request.sort = Some((*pick(random, &names)).clone());
         }
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && request.endpoint == "goals" && exists("sort") {
+    } else if sorted && request.endpoint == "goals" {
         request.sort =
             Some((*pick(random, &["name", "visitors", "views", "cr", "custom_metric_total"])).into());
         request.descending = *pick(random, &[None, Some(true), Some(false)]);
-    } else if sorted && exists("sort") {
+    } else if sorted {
         // Without effect where there is an order of its own.
         request.sort = Some("visitors".into());
         request.descending = Some(chance(random, 50));
@@ -246,8 +244,7 @@ fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a String>) {
 
 /// Something that must be refused, in place of what else is said of it.
 fn fault(random: &mut Random, request: &mut Request) {
-    let known: Vec<_> = FAULTS.iter().filter(|fault| exists(fault.0) || fault.0 == "scale").collect();
-    let fault = **pick(random, &known);
+    let fault = *pick(random, FAULTS);
     match fault.0 {
         "scale" => request.scale = None,
         "limit" => request.limit = None,

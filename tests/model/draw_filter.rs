@@ -1,7 +1,6 @@
 //! Filters at random, mostly of texts that occur.
 
 use crate::dice::{chance, pick};
-use crate::not_yet::exists;
 use crate::random::Random;
 use crate::request::{ATTRIBUTES, Filter, Is};
 use crate::world::{Pairs, Row, Visit};
@@ -81,11 +80,6 @@ pub fn add(random: &mut Random, visits: &[Visit], filter: &mut Filter, name: &'s
             filter.texts.insert(name, list);
         }
     }
-    let event = filter.of("event");
-    if event.contains(&Is::Null) && (filter.tests_meta() || event.len() > 1) && !exists("several event null")
-    {
-        filter.texts.remove("event");
-    }
 }
 
 fn occurring(visits: &[Visit], name: &str) -> Vec<String> {
@@ -116,16 +110,8 @@ fn key_and_values(
 
 /// One to three values of a parameter.
 fn list(random: &mut Random, name: &str, occurring: &[String]) -> Vec<Is> {
-    let count =
-        if exists(&format!("{name} several")) { [1, 1, 1, 1, 1, 2, 2, 3][random.below(8)] } else { 1 };
-    let mut list: Vec<Is> = Vec::new();
-    while list.len() < count {
-        let is = value(random, name, occurring);
-        if exists(&format!("{name} {}", is.form())) {
-            list.push(is);
-        }
-    }
-    list
+    let count = [1, 1, 1, 1, 1, 2, 2, 3][random.below(8)];
+    (0..count).map(|_| value(random, name, occurring)).collect()
 }
 
 fn value(random: &mut Random, name: &str, occurring: &[String]) -> Is {

@@ -1,6 +1,6 @@
 //! Goals at random.
 
-use hitstone::goals::{Goal, MetricKind};
+use hitstone::goals::{Goal, GoalSpec, MetricKind};
 
 use crate::dice::{chance, pick};
 use crate::random::Random;
@@ -27,21 +27,20 @@ fn goal(random: &mut Random, number: usize, rows: &[&Row]) -> Goal {
     let pattern = format!("(?i)^{}$", regex::escape(&page.path));
     Goal {
         id: format!("goal-{number}"),
-        name: (*pick(random, &["Buy", "buy more", "Über uns", "100%"])).to_owned(),
-        path_pattern: by_page.then(|| page.path.clone()),
+        spec: GoalSpec {
+            name: (*pick(random, &["Buy", "buy more", "Über uns", "100%"])).to_owned(),
+            path_pattern: by_page.then(|| page.path.clone()),
+            tags: if chance(random, 30) { tags(random, &other.tags) } else { Vec::new() },
+            event_name: event.map(|event| event.name.clone()),
+            event_meta_key: meta.map(|pair| pair.0),
+            event_meta_value: value.map(|pair| pair.1),
+            custom_metric_key: metric.then(|| (*pick(random, &["amount", "k"])).to_owned()),
+            custom_metric_kind: metric.then(|| *pick(random, &[MetricKind::Integer, MetricKind::Float])),
+            visitor_goal: chance(random, 30).then_some(5),
+            cr_goal: chance(random, 30).then_some(2.5),
+            ..GoalSpec::default()
+        },
         pattern: by_page.then_some(pattern),
-        tags: if chance(random, 30) { tags(random, &other.tags) } else { Vec::new() },
-        event_name: event.map(|event| event.name.clone()),
-        event_meta_key: meta.map(|pair| pair.0),
-        event_meta_value: value.map(|pair| pair.1),
-        custom_metric_key: metric.then(|| (*pick(random, &["amount", "k"])).to_owned()),
-        custom_metric_kind: metric.then(|| *pick(random, &[MetricKind::Integer, MetricKind::Float])),
-        visitor_goal: chance(random, 30).then_some(5),
-        cr_goal: chance(random, 30).then_some(2.5),
-        custom_metric_total_goal: None,
-        custom_metric_avg_goal: None,
-        delete_reached: false,
-        email_reached: false,
         created: 1_700_000_000_000 + number as i64,
         modified: 1_700_000_000_000,
         reached: None,

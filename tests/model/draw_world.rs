@@ -37,35 +37,40 @@ pub const PLACES: &[(&str, &str)] = &[
 
 /// What texts there are in a world.
 struct Pools {
-    paths: Vec<&'static str>,
-    titles: Vec<&'static str>,
-    hosts: Vec<&'static str>,
-    names: Vec<&'static str>,
-    keys: Vec<&'static str>,
-    values: Vec<&'static str>,
+    paths: Vec<String>,
+    titles: Vec<String>,
+    hosts: Vec<String>,
+    names: Vec<String>,
+    keys: Vec<String>,
+    values: Vec<String>,
+    /// More texts of each kind than any list shows.
+    is_wide: bool,
 }
 
+const PATHS: &[&str] =
+    &["/", "/a", "/a/b", "/blog/one", "/Blog/two", "/Über", "/прайс", "/很长", "/100%", "/a b+c&d=e#f"];
+const TITLES: &[&str] = &["", "Home", "home", "Über uns", "100% _"];
+const HOSTS: &[&str] = &["example.com", "www.example.com", "shop.example.org", ""];
+const NAMES: &[&str] = &["sale", "Sale", "sign up", "клик", "a"];
+const KEYS: &[&str] = &["amount", "currency", "k", "Ü", "a.b", "amount2"];
+const VALUES: &[&str] = &["", "1", "2", "3.5", " 42 ", "abc", "-7", "1e2", "€", "Ü x", "10"];
+
 impl Pools {
-    fn draw(random: &mut Random) -> Self {
-        let paths = [
-            "/",
-            "/a",
-            "/a/b",
-            "/blog/one",
-            "/Blog/two",
-            "/Über",
-            "/прайс",
-            "/很长",
-            "/100%",
-            "/a b+c&d=e#f",
-        ];
+    fn draw(random: &mut Random, is_wide: bool) -> Self {
+        let mut texts = |texts: &[&str]| -> Vec<String> {
+            let mut texts: Vec<String> = some(random, texts).into_iter().map(str::to_owned).collect();
+            let last = texts[texts.len() - 1].clone();
+            texts.extend((0..if is_wide { 220 } else { 0 }).map(|number| format!("{last}{number}")));
+            texts
+        };
         Self {
-            paths: some(random, &paths),
-            titles: some(random, &["", "Home", "home", "Über uns", "100% _"]),
-            hosts: some(random, &["example.com", "www.example.com", "shop.example.org", ""]),
-            names: some(random, &["sale", "Sale", "sign up", "клик", "a"]),
-            keys: some(random, &["amount", "currency", "k", "Ü", "a.b", "amount2"]),
-            values: some(random, &["", "1", "2", "3.5", " 42 ", "abc", "-7", "1e2", "€", "Ü x", "10"]),
+            paths: texts(PATHS),
+            titles: texts(TITLES),
+            hosts: texts(HOSTS),
+            names: texts(NAMES),
+            keys: texts(KEYS),
+            values: texts(VALUES),
+            is_wide,
         }
     }
 
@@ -85,11 +90,16 @@ pub fn world(random: &mut Random) -> World {
     let (zone, base) = *pick(random, PLACES);
     let base: Date = base.parse().unwrap();
     let middle = calendar::day_start(zone, base);
-    let pools = Pools::draw(random);
+    let is_wide = chance(random, 3);
+    let pools = Pools::draw(random, is_wide);
     let edges = edges(zone, base);
     let mut visits: Vec<Visit> = Vec::new();
-    let people = 1 + random.below(12) as u64;
-    let count = if chance(random, 10) { random.below(5) } else { 10 + random.below(60) };
+    let people = if pools.is_wide { 300 } else { 1 + random.below(12) as u64 };
+    let count = match random.below(10) {
+        _ if pools.is_wide => 260,
+        0 => random.below(5),
+        _ => 10 + random.below(60),
+    };
     for _ in 0..count {
         let visit = visit(random, &pools, people, middle, &edges);
         if visits.iter().all(|other| apart(other, &visit)) {
@@ -107,7 +117,7 @@ pub fn world(random: &mut Random) -> World {
         base,
         arrival: arrival(random, &visits),
         visits,
-        seal_rows: *pick(random, &[10, 30, 30, 60, 60, 60, 1 << 18, 1 << 18]),
+        seal_rows: *pick(random, &[10, 30, 60, 100, 300, 1 << 18]),
         batch_rows: 1 + random.below(20),
     };
     world.number_visits();
@@ -146,13 +156,25 @@ fn visit(random: &mut Random, pools: &Pools, people: u64, middle: i64, edges: &[
         8 => middle + between(random, -70 * DAY, 5 * DAY),
         _ => middle + between(random, -500 * DAY, 100 * DAY),
     };
-    let (mut rows, opened_by_event) = rows(random, pools, start);
+    let length = match random.below(100) {
+        0..1 if pools.is_wide => Length::Huge,
+        0..30 => Length::Row,
+        30..50 => Length::Long,
+        _ => Length::Short,
+    };
+    let (mut rows, opened_by_event) = rows(random, pools, start, length);
     if chance(random, 35) {
         let by = pick(random, edges) + between(random, -1, 1) - pick(random, &rows).time;
         rows.iter_mut().for_each(|row| row.time += by);
     }
     let visitor = visitor_id(person, rows[0].time);
-    Visit { person, visitor, id: 0, attributes: attributes(random), rows, opened_by_event }
+    let mut attributes = attributes(random);
+    if pools.is_wide {
+        for name in ["city", "referrer", "referrer_name", "utm_campaign", "browser", "browser_version"] {
+            attributes.entry(name).and_modify(|text| text.push_str(&random.below(150).to_string()));
+        }
+    }
+    Visit { person, visitor, id: 0, attributes, rows, opened_by_event }
 }
 
 /// The id of a person at a time: any 64 bits that differ.
@@ -170,11 +192,25 @@ fn apart(one: &Visit, other: &Visit) -> bool {
     one.person != other.person || one.last() + gap < other.start() || other.last() + gap < one.start()
 }
 
-fn rows(random: &mut Random, pools: &Pools, start: i64) -> (Vec<Row>, bool) {
+/// How much happens in a visit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Row,
+    Short,
+    /// Hours.
+    Long,
+    /// More rows than an answer shows.
+    Huge,
+}
+
+fn rows(random: &mut Random, pools: &Pools, start: i64, length: Length) -> (Vec<Row>, bool) {
     let mut time = start;
     let mut rows: Vec<Row> = Vec::new();
-    let count = if chance(random, 30) { 1 } else { 1 + random.below(9) };
-    let long = chance(random, 30);
+    let count = match length {
+        Length::Row => 1,
+        Length::Huge => 1300,
+        _ => 1 + random.below(9),
+    };
     for index in 0..count {
         let kind = match (index, random.below(10)) {
             (0, 0..7) => Kind::View,
@@ -186,10 +222,11 @@ fn rows(random: &mut Random, pools: &Pools, start: i64) -> (Vec<Row>, bool) {
         let row = row(random, pools, kind, time, rows.last());
         rows.push(row);
         time += match random.below(10) {
+            _ if length == Length::Huge => between(random, 0, 9_000),
             0 => 0,
             1 => between(random, 0, 999),
             2 => 30 * MINUTE - 1,
-            _ if long => between(random, 10 * MINUTE, 29 * MINUTE),
+            _ if length == Length::Long => between(random, 10 * MINUTE, 29 * MINUTE),
             _ => between(random, 0, 4 * MINUTE),
         };
     }

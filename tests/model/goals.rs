@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lists::{Line, finish};
 use crate::request::{Filter, Is, Metric, Request};
+use crate::series::wants_events;
 use crate::sessions::time;
 use crate::units::{Scope, metric_of, share, tally};
 use crate::world::SITE_ID;
@@ -36,12 +37,16 @@ pub fn stats(scope: &Scope<'_>, request: &Request) -> Vec<(Goal, Map<String, Val
         let filter = filter_of(goal);
         let with_goal = scope.also(filter.clone());
         let counted = tally(&with_goal.sessions());
-        let (average, total) = match &goal.custom_metric_key {
-            Some(key) => {
+        // A metric is read from the events of whoever names it.
+        let asked = &scope.filters[0];
+        let (average, total) = match (&goal.custom_metric_key, &request.metric) {
+            (Some(key), _) => {
                 let integer = goal.custom_metric_kind.map(|kind| kind == MetricKind::Integer);
-                metric_of(&with_goal.events(), &Metric { key: key.clone(), integer })
+                metric_of(&with_goal.events_of(&filter), &Metric { key: key.clone(), integer })
             }
-            None => crate::series::metric(&with_goal, request),
+            (None, Some(metric)) if wants_events(asked) => metric_of(&with_goal.events_of(asked), metric),
+            (None, Some(metric)) if wants_events(&filter) => metric_of(&with_goal.events_of(&filter), metric),
+            _ => (0.0, 0.0),
         };
         let stats = json!({
             "visitors": counted.visitors,
@@ -65,8 +70,9 @@ pub fn goals(scope: &Scope<'_>, request: &Request) -> Value {
         members.extend(stats);
         members.insert("name".into(), json!(goal.name));
         members.insert("".into(), json!(""));
-        let keys = if request.sort.is_some() { vec![goal.name.clone(), goal.id] } else { vec![goal.id] };
-        Line { keys, searched: vec![goal.name], members }
+        let name = goal.spec.name.clone();
+        let keys = if request.sort.is_some() { vec![name.clone(), goal.id] } else { vec![goal.id] };
+        Line { keys, searched: vec![name], members }
     });
     let mut list = finish(lines.collect(), "", request);
     for line in list.as_array_mut().unwrap() {

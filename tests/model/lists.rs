@@ -57,7 +57,7 @@ pub fn finish(mut lines: Vec<Line>, number: &str, request: &Request) -> Value {
         lines.retain(|line| line.searched.iter().any(found) != search.not);
     }
     lines.sort_by(|a, b| {
-        let member = request.sort.as_deref().unwrap_or(number);
+        let member = measured(request.sort.as_deref().unwrap_or(number));
         let (a_value, b_value) = (&a.members[member], &b.members[member]);
         let order = compare(a_value, b_value);
         let descending = request.descending.unwrap_or(a_value.is_number());
@@ -67,6 +67,17 @@ pub fn finish(mut lines: Vec<Line>, number: &str, request: &Request) -> Value {
     let limit = request.limit.filter(|limit| *limit > 0).unwrap_or(LINES_MAX).min(LINES_MAX);
     let kept = lines.into_iter().skip(request.offset.unwrap_or(0)).take(limit);
     Value::Array(kept.map(|line| Value::Object(line.members)).collect())
+}
+
+/// Rates are ordered by what they are rates of: those above 1 are all shown as 1.
+fn measured(member: &str) -> &str {
+    match member {
+        "relative_visitors" | "cr" => "visitors",
+        "relative_views" => "views",
+        "entry_rate" => "entries",
+        "exit_rate" => "exits",
+        member => member,
+    }
 }
 
 fn compare(a: &Value, b: &Value) -> Ordering {

@@ -1,14 +1,23 @@
 //! Which visits and rows pass a filter.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use regex::Regex;
 
 use crate::request::{ATTRIBUTES, Filter, Is};
 use crate::world::{Kind, Pairs, Row, Visit};
 
+thread_local! {
+    /// Compiling a pattern for each row would be most of the time.
+    static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
 /// One of the positive values must hold, if there are any, and each of the negative ones.
 fn all(list: &[Is], holds: impl Fn(&Is) -> bool) -> bool {
+    if list.is_empty() {
+        return true;
+    }
     let positive: Vec<&Is> = list.iter().filter(|is| is.is_positive()).collect();
     let negative = list.iter().filter(|is| !is.is_positive());
     (positive.is_empty() || positive.into_iter().any(&holds)) && negative.into_iter().all(&holds)
@@ -77,7 +86,11 @@ pub fn row_passes(filter: &Filter, row: &Row) -> bool {
 }
 
 fn pattern_passes(patterns: &[(bool, String)], path: &str) -> bool {
-    let matches = |pattern: &String| Regex::new(pattern).unwrap().is_match(path);
+    let matches = |pattern: &String| {
+        PATTERNS.with_borrow_mut(|patterns| {
+            patterns.entry(pattern.clone()).or_insert_with(|| Regex::new(pattern).unwrap()).is_match(path)
+        })
+    };
     let wanted: Vec<&String> = patterns.iter().filter(|(wanted, _)| *wanted).map(|(_, text)| text).collect();
     let mut unwanted = patterns.iter().filter(|(wanted, _)| !wanted).map(|(_, text)| text);
     (wanted.is_empty() || wanted.into_iter().any(matches)) && !unwanted.any(matches)

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use crate::calendar::Period;
 use crate::lists::{Line, finish, groups, number_members};
-use crate::not_yet::exists;
 use crate::request::{Filter, Request};
-use crate::units::{Hit, Scope, mean_time_on_page, share, tally, visitors};
+use crate::units::{Hit, Scope, Tally, mean_time_on_page, share, tally, visitors};
 use crate::world::Row;
 
 const PAGE_NUMBERS: &[&str] =
@@ -91,7 +90,7 @@ pub fn ends(scope: &Scope<'_>, request: &Request) -> Value {
         members.insert(rate.into(), json!(share(entries, whole.sessions)));
         if is_entry {
             members.insert("average_time_spent_seconds".into(), time_on(&keys[0], &timed, request));
-        } else if exists("exit_path") {
+        } else {
             members.insert("exit_path".into(), json!(keys[0]));
         }
         Line { searched: keys.clone(), keys, members }
@@ -99,14 +98,8 @@ pub fn ends(scope: &Scope<'_>, request: &Request) -> Value {
     finish(lines.collect(), count, request)
 }
 
-fn event_line(
-    hits: &[Hit<'_>],
-    scope: &Scope<'_>,
-    name: &str,
-    meta_value: &str,
-    meta_keys: Vec<String>,
-) -> Line {
-    let mut members = number_members(&["count", "visitors", "views", "cr"], tally(hits), scope.whole());
+fn event_line(hits: &[Hit<'_>], whole: Tally, name: &str, meta_value: &str, meta_keys: Vec<String>) -> Line {
+    let mut members = number_members(&["count", "visitors", "views", "cr"], tally(hits), whole);
     let seconds: u64 = hits.iter().map(|hit| u64::from(hit.row().duration.unwrap_or(0))).sum();
     members.insert("name".into(), json!(name));
     members.insert("average_duration_seconds".into(), json!(seconds / hits.len() as u64));
@@ -116,12 +109,13 @@ fn event_line(
 }
 
 pub fn events(scope: &Scope<'_>, request: &Request) -> Value {
+    let whole = scope.whole();
     let lines = groups(&scope.events(), |hit| vec![vec![hit.row().name.clone()]]).into_iter();
     let lines = lines.map(|(keys, hits)| {
         let mut meta_keys: Vec<String> = hits.iter().flat_map(|hit| hit.row().meta.keys().cloned()).collect();
         meta_keys.sort();
         meta_keys.dedup();
-        let line = event_line(&hits, scope, &keys[0], "", meta_keys);
+        let line = event_line(&hits, whole, &keys[0], "", meta_keys);
         Line { searched: keys.clone(), keys, ..line }
     });
     finish(lines.collect(), "visitors", request)
@@ -134,10 +128,11 @@ pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
     let (Some(name), Some(key)) = (name, Filter::one_wanted(&filter.event_meta_key)) else {
         return json!([]);
     };
+    let whole = scope.whole();
     let value =
         |hit: &Hit<'_>| hit.row().meta.get(key).map(|value| vec![value.clone()]).into_iter().collect();
     let lines = groups(&scope.events(), value).into_iter().map(|(keys, hits)| {
-        let line = event_line(&hits, scope, name, &keys[0], Vec::new());
+        let line = event_line(&hits, whole, name, &keys[0], Vec::new());
         Line { searched: keys.clone(), keys, ..line }
     });
     finish(lines.collect(), "visitors", request)
@@ -147,13 +142,11 @@ pub fn event_meta(scope: &Scope<'_>, request: &Request) -> Value {
 pub fn event_list(scope: &Scope<'_>, request: &Request) -> Value {
     let key = |hit: &Hit<'_>| {
         let row = hit.row();
-        let part = |text: &String| format!("{}:{text}", text.len());
-        // The metadata as it is stored.
-        let meta = row.meta.iter().map(|(key, value)| part(key) + &part(value));
-        vec![vec![row.name.clone(), meta.collect()]]
+        let meta = row.meta.iter().flat_map(|(key, value)| [key.clone(), value.clone()]);
+        vec![[row.name.clone()].into_iter().chain(meta).collect()]
     };
     let lines = groups(&scope.events(), key).into_iter().map(|(keys, hits)| {
-        let mut members = number_members(&["visitors", "count"], tally(&hits), scope.whole());
+        let mut members = number_members(&["visitors", "count"], tally(&hits), Tally::default());
         members.insert("name".into(), json!(keys[0]));
         members.insert("meta".into(), json!(hits[0].row().meta));
         Line { searched: vec![keys[0].clone()], keys, members }
@@ -175,11 +168,8 @@ pub fn active(scope: &Scope<'_>, request: &Request) -> Value {
         Line { searched: keys.clone(), keys, members }
     });
     let stats = finish(lines.collect(), "visitors", request);
-    let mut body = json!({ "stats": stats, "visitors": visitors(&scope.activity()) });
-    if exists("countries") {
-        body["countries"] = countries(&scope, request);
-    }
-    body
+    let countries = countries(&scope, request);
+    json!({ "stats": stats, "countries": countries, "visitors": visitors(&scope.activity()) })
 }
 
 fn countries(scope: &Scope<'_>, request: &Request) -> Value {

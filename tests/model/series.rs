@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use crate::calendar::{Period, clock, plus_days};
 use crate::lists::number_members;
-use crate::not_yet::exists;
 use crate::request::{Filter, Is, Request, Scale};
 use crate::units::{Hit, Scope, distinct, mean_duration, mean_time_on_page, share, tally, visitors};
 use crate::world::Visit;
@@ -12,7 +11,7 @@ use crate::world::Visit;
 const COUNTS: &[&str] = &["visitors", "views", "sessions", "bounces", "bounce_rate", "cr"];
 
 /// Whether the request's filter wants events, so that a custom metric has rows to be read from.
-fn wants_events(filter: &Filter) -> bool {
+pub fn wants_events(filter: &Filter) -> bool {
     let wants = |is: &Is| matches!(is, Is::Text(_) | Is::Has(_) | Is::NotNull);
     filter.of("event").iter().any(wants) || filter.tests_meta()
 }
@@ -23,10 +22,8 @@ pub fn metric(scope: &Scope<'_>, request: &Request) -> (f64, f64) {
 
 /// Adds the custom metric's members.
 fn put_metric(members: &mut Map<String, Value>, (average, total): (f64, f64)) {
-    if exists("custom_metric_key") {
-        members.insert("custom_metric_avg".into(), json!(average));
-        members.insert("custom_metric_total".into(), json!(total));
-    }
+    members.insert("custom_metric_avg".into(), json!(average));
+    members.insert("custom_metric_total".into(), json!(total));
 }
 
 /// Cut only when a limit is given.
@@ -143,9 +140,7 @@ fn compared(scope: &Scope<'_>, request: &Request) -> Vec<(&'static str, f64)> {
         ("time_spent_growth", time_spent(scope, &request.filter, &hits) as f64),
         ("cr_growth", share(counted.visitors, scope.whole().visitors)),
     ];
-    if exists("custom_metric_key") {
-        numbers.extend([("custom_metric_avg_growth", average), ("custom_metric_total_growth", total)]);
-    }
+    numbers.extend([("custom_metric_avg_growth", average), ("custom_metric_total_growth", total)]);
     numbers
 }
 

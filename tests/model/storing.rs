@@ -9,9 +9,9 @@ use hitstone_engine::event::{Event, Kind as EventKind, Texts, encode_pairs};
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
 use hitstone_engine::units::{SiteId, VisitorId};
-use hitstone_engine::vfs::OsFs;
 
 use crate::draw_world::visitor_id;
+use crate::lazy_fs::LazyFs;
 use crate::random::Random;
 use crate::request::Request;
 use crate::world::{Kind, Person, Row, SITE_ID, Visit, Week, World};
@@ -31,9 +31,13 @@ impl Stored {
     /// Stores worlds of different site numbers, all in one.
     pub fn new(worlds: &[World]) -> Self {
         let folder = folder();
-        let options = StoreOptions { seal_rows: worlds[0].seal_rows, ..StoreOptions::default() };
-        let store = Store::open(Arc::new(OsFs), folder.path(), options).unwrap();
-        append(&store, worlds);
+        let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
+        // Segments and batches are many, but not so many that nothing else gets its turn.
+        let (seal_rows, batch_rows) =
+            (worlds[0].seal_rows.max(rows / 12), worlds[0].batch_rows.max(rows / 300));
+        let options = StoreOptions { seal_rows, ..StoreOptions::default() };
+        let store = Store::open(Arc::new(LazyFs), folder.path(), options).unwrap();
+        append(&store, worlds, batch_rows);
         let snapshot = store.snapshot();
         let sites = worlds.iter().map(|world| (world.number, site(world))).collect();
         Self { sites, snapshot, _store: store, _folder: folder }
@@ -71,15 +75,20 @@ fn site(world: &World) -> Site {
 }
 
 /// Appends everything in batches and checks that the store made as many rows of it as the worlds have.
-fn append(store: &Store, worlds: &[World]) {
+fn append(store: &Store, worlds: &[World], batch_rows: usize) {
     let (report, reports) = mpsc::channel();
     let events = mixed(worlds);
-    let batches: Vec<_> = events.chunks(worlds[0].batch_rows).collect();
-    for batch in &batches {
-        let report = report.clone();
-        store.append(batch.to_vec(), Box::new(move |result| report.send(result).unwrap())).unwrap();
+    let batches: Vec<&[Event]> = events.chunks(batch_rows).collect();
+    let mut receipts: Vec<Receipt> = Vec::new();
+    // As many at once as the queue takes.
+    for batches in batches.chunks(1000) {
+        for batch in batches {
+            let report = report.clone();
+            let done = move |result| report.send(result).unwrap();
+            store.append(batch.to_vec(), Box::new(done)).unwrap();
+        }
+        receipts.extend(batches.iter().map(|_| reports.recv().unwrap().unwrap()));
     }
-    let receipts: Vec<Receipt> = batches.iter().map(|_| reports.recv().unwrap().unwrap()).collect();
     let stored: usize = receipts.iter().map(|receipt| receipt.rows).sum();
     let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
     assert_eq!(stored, rows, "the store did not keep the rows as they were constructed");

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::answer::expected;
 use crate::compare::difference;
-use crate::request::Request;
+use crate::request::{Request, Style};
 use crate::storing::Stored;
 use crate::world::{Row, World};
 
@@ -50,8 +50,50 @@ pub fn shrunk(world: &World, request: &Request) -> World {
     small
 }
 
+/// Takes something out of a request.
+type Step = Box<dyn Fn(&mut Request)>;
+
+/// The same request with as little in it as still shows a difference.
+fn simplified(world: &World, request: &Request) -> Request {
+    let stored = Stored::new(std::slice::from_ref(world));
+    let mut simple = request.clone();
+    let mut steps: Vec<Step> = vec![
+        Box::new(|request| request.style = Style::default()),
+        Box::new(|request| request.ignored = None),
+        Box::new(|request| request.limit = None),
+        Box::new(|request| request.offset = None),
+        Box::new(|request| request.sort = None),
+        Box::new(|request| request.descending = None),
+        Box::new(|request| request.search = None),
+        Box::new(|request| request.include_title = None),
+        Box::new(|request| request.include_time = None),
+        Box::new(|request| request.metric = None),
+        Box::new(|request| request.scale = None),
+        Box::new(|request| request.times = None),
+        Box::new(|request| request.zone = None),
+        Box::new(|request| request.filter.pattern.clear()),
+        Box::new(|request| request.filter.tag.clear()),
+        Box::new(|request| request.filter.tag_values.clear()),
+        Box::new(|request| request.filter.meta.clear()),
+        Box::new(|request| request.filter.event_meta_key.clear()),
+        Box::new(|request| request.filter.session = None),
+    ];
+    for name in request.filter.texts.keys().copied() {
+        steps.push(Box::new(move |request| drop(request.filter.texts.remove(name))));
+    }
+    for step in steps {
+        let mut simpler = simple.clone();
+        step(&mut simpler);
+        if mismatch(world, &stored, &simpler).is_some() {
+            simple = simpler;
+        }
+    }
+    simple
+}
+
 /// Everything that is needed to understand a difference.
 pub fn report(seed: u64, world: &World, request: &Request) -> String {
+    let request = &simplified(world, request);
     let small = shrunk(world, request);
     let stored = Stored::new(std::slice::from_ref(&small));
     let got = stored.ask(&small, request);

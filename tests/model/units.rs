@@ -97,6 +97,11 @@ impl<'a> Scope<'a> {
         self.rows(|row| row.kind == Kind::Event && passes(row))
     }
 
+    /// Events that one of the filters wants, in sessions that all of them want.
+    pub fn events_of(&self, filter: &Filter) -> Vec<Hit<'a>> {
+        self.rows(|row| row.kind == Kind::Event && event_passes(filter, row))
+    }
+
     /// Rows of every kind that pass what tests rows.
     pub fn everything(&self) -> Vec<Hit<'a>> {
         self.rows(|_| true)

@@ -1,5 +1,8 @@
 //! Single cases: posting lists, codes that do not occur, refusals, cancelling, damaged columns.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::naive;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use super::*;
@@ -82,7 +85,7 @@ fn is(wanted: &'static str) -> TextTest {
 }
 
 fn event(name: &'static str, negated: bool) -> EventTest {
-    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false }
+    EventTest { name: Some(is(name)), meta: Vec::new(), negated, or_no_event: false, selects_rows: true }
 }
 
 fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {
@@ -184,6 +187,35 @@ fn a_query_stops_when_told_to() {
     let query = query(Filter::default(), Unit::Rows, Group::Columns(vec![Column::Path]));
     let answer = execute(&sources, &Recurring::find(&sources), &query, &|| Some("too slow"));
     assert!(matches!(answer, Err(QueryError::Cancelled("too slow"))));
+}
+
+/// However long a test takes for a byte, few texts are tested once nobody waits any more.
+#[test]
+fn tests_of_long_texts_stop_when_told_to() {
+    let mut sessions = sessions();
+    sessions.truncate(1_000);
+    for (n, session) in sessions.iter_mut().enumerate() {
+        session.texts.insert(Column::Referrer, format!("{n}{}", "x".repeat(2_000)));
+    }
+    let table = table(&sessions);
+    let sources = [table.source()];
+    let tested = Arc::new(AtomicUsize::new(0));
+    let pass = |tested: &AtomicUsize| tested.fetch_add(1, Ordering::Relaxed) < usize::MAX;
+    let (counting, counting_too) = (Arc::clone(&tested), Arc::clone(&tested));
+    let is_wanted: TextTest = Box::new(move |_| pass(&counting));
+    let filter = Filter { attributes: vec![(Column::Referrer, is_wanted)], ..Filter::default() };
+    let filtered = query(filter, Unit::Rows, Group::All);
+    let kept = Query {
+        keep: Some(Box::new(move |_| pass(&counting_too))),
+        ..query(Filter::default(), Unit::Rows, Group::Columns(vec![Column::Referrer]))
+    };
+    for query in [filtered, kept] {
+        tested.store(0, Ordering::Relaxed);
+        let stop = || (tested.load(Ordering::Relaxed) > 0).then_some("too slow");
+        let answer = execute(&sources, &Recurring::find(&sources), &query, &stop);
+        assert!(matches!(answer, Err(QueryError::Cancelled("too slow"))));
+        assert!(tested.load(Ordering::Relaxed) < 10, "{}", tested.load(Ordering::Relaxed));
+    }
 }
 
 #[test]

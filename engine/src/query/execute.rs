@@ -66,9 +66,10 @@ pub fn execute(
         groups: &groups.borrow(),
         dictionaries: &dictionaries,
         key_sets: &key_sets.borrow(),
+        pairs: pairs_columns(&query.group),
         sums: &sums.borrow(),
     };
-    Ok(report::make(query, &counts, group_count, &grouping))
+    report::make(query, &counts, group_count, &grouping, &mut guard)
 }
 
 /// The number of groups that are in the report even when nothing was counted; `None`: those that occur.
@@ -213,6 +214,14 @@ fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'
         Group::Entry(with_title) => edge(*with_title, table.entry_row),
         Group::Exit(with_title) => edge(*with_title, table.exit_row),
         Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Vec::new(),
+    }
+}
+
+/// Which columns of the key hold pairs.
+fn pairs_columns(group: &Group) -> Vec<bool> {
+    match group {
+        Group::Columns(columns) => columns.iter().map(|column| column.holds_pairs()).collect(),
+        _ => Vec::new(),
     }
 }
 

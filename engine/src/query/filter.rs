@@ -220,7 +220,7 @@ impl<'a> Narrowing<'a> {
                         || or_no_event && !EventFilter::any_event(&table, session)
                 })?;
             }
-            if unit == Unit::Events && !negated {
+            if unit == Unit::Events && !negated && test.selects_rows {
                 row_masks.extend(events.into_row_masks());
             }
         }
@@ -298,8 +298,10 @@ impl<'a> Narrowing<'a> {
         let matters = |code: usize| occurring.as_ref().is_none_or(|bits| bits.contains(code));
         let mut entries = Vec::with_capacity(code_count);
         for code in 0..code_count {
-            guard.spend(1)?;
-            entries.push(matters(code) && test(dictionary.get(code as u32)));
+            let is_tested = matters(code);
+            let text = if is_tested { dictionary.get(code as u32) } else { "" };
+            guard.spend_on(&[text])?;
+            entries.push(is_tested && test(text));
         }
         Ok(Mask::of(entries, matters))
     }

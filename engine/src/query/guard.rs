@@ -3,7 +3,7 @@
 use super::Cancelled;
 use crate::error::QueryError;
 
-/// Work between two questions, in sessions (or dictionary entries).
+/// Work between two questions, in sessions (or bytes of texts that are tested).
 pub(super) const WORK_A_CHECK: usize = 8192;
 
 /// Counts work and asks.
@@ -25,5 +25,10 @@ impl<'c> Guard<'c> {
         }
         self.left = WORK_A_CHECK;
         (self.cancelled)().map_or(Ok(()), |reason| Err(QueryError::Cancelled(reason)))
+    }
+
+    /// Notes that these texts are about to be tested. A test may take long for each byte.
+    pub fn spend_on(&mut self, texts: &[&str]) -> Result<(), QueryError> {
+        self.spend(texts.iter().map(|text| 1 + text.len()).sum())
     }
 }

@@ -13,6 +13,7 @@ use super::{Clock, PairsPart};
 use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
+use crate::scan::divisor::Divisor;
 use crate::segment::table::{Codes, Dictionary, NO_ROW};
 
 /// Combinations of local codes up to which groups are looked up in an array.
@@ -71,24 +72,46 @@ pub(super) enum TimeKey<'q> {
 /// Slots of a clock. Remembers the piece it found last: times come almost in order.
 pub(super) struct ClockKey<'q> {
     clock: &'q Clock,
-    piece: usize,
+    /// When the piece found last holds, and its shift.
+    holds: Range<i64>,
+    shift: i64,
+    slot_ms: Divisor,
+    slot_count: Divisor,
 }
 
 impl<'q> ClockKey<'q> {
     pub fn new(clock: &'q Clock) -> Self {
-        Self { clock, piece: 0 }
+        let slot_ms = Divisor::new(clock.slot_ms.unsigned_abs());
+        let slot_count = Divisor::new(u64::from(clock.slot_count));
+        Self { clock, holds: 0..0, shift: 0, slot_ms, slot_count }
     }
 
     #[inline]
     fn slot(&mut self, time: i64) -> u32 {
-        let start = |piece: usize| self.clock.pieces.get(piece).map(|piece| piece.0);
-        let begun = start(self.piece).is_none_or(|start| start <= time);
-        if !begun || start(self.piece + 1).is_some_and(|next| next <= time) {
-            self.piece = self.clock.pieces.partition_point(|piece| piece.0 <= time).saturating_sub(1);
+        if !self.holds.contains(&time) {
+            self.find_piece(time);
         }
-        let shift = self.clock.pieces.get(self.piece).map_or(0, |piece| piece.1);
-        let cycle_ms = self.clock.slot_ms * i64::from(self.clock.slot_count);
-        (time.wrapping_add(shift).rem_euclid(cycle_ms) / self.clock.slot_ms) as u32
+        let local = time.wrapping_add(self.shift);
+        match u64::try_from(local) {
+            Ok(local) => self.slot_count.divide(self.slot_ms.divide(local).0).1 as u32,
+            Err(_) => self.slot_before_1970(local),
+        }
+    }
+
+    #[cold]
+    fn find_piece(&mut self, time: i64) {
+        let pieces = &self.clock.pieces;
+        let next = pieces.partition_point(|piece| piece.0 <= time).max(1);
+        let (start, shift) = pieces.get(next - 1).copied().unwrap_or_default();
+        // The first piece holds before it begins, too.
+        let start = if next == 1 { i64::MIN } else { start };
+        let end = pieces.get(next).map_or(i64::MAX, |piece| piece.0);
+        (self.holds, self.shift) = (start..end, shift);
+    }
+
+    #[cold]
+    fn slot_before_1970(&self, local: i64) -> u32 {
+        local.div_euclid(self.clock.slot_ms).rem_euclid(i64::from(self.clock.slot_count)) as u32
     }
 }
 
@@ -328,6 +351,26 @@ impl<'q, 'a> SourceKey<'q, 'a> {
                     let row = rows.get(at).copied().unwrap_or(u32::MAX);
                     *group = key.group(session, row).unwrap_or(NO_GROUP);
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_shows_what_plain_arithmetic_does() {
+        let times = [i64::MIN, -10_000_000, -3_600_001, -1, 0, 1, 3_599_999, 3_600_000, 5 << 40, i64::MAX];
+        for (slot_ms, slot_count) in [(60_000, 60), (3_600_000, 168), (7, 5), (1, 1), (i64::MAX, u16::MAX)] {
+            let pieces = vec![(-4_000_000, 3_600_000), (1, -3_600_000), (1, 37), (4_000_000, 0)];
+            let clock = Clock { pieces, slot_ms, slot_count };
+            let mut key = ClockKey::new(&clock);
+            for time in times.into_iter().chain(times.into_iter().rev()) {
+                let piece = clock.pieces.iter().rfind(|piece| piece.0 <= time).unwrap_or(&clock.pieces[0]);
+                let slot = time.wrapping_add(piece.1).div_euclid(slot_ms).rem_euclid(slot_count.into());
+                assert_eq!(i64::from(key.slot(time)), slot, "{time} of {slot_ms} ms");
             }
         }
     }

@@ -26,6 +26,8 @@ pub struct EventTest {
     pub negated: bool,
     /// Sessions without any custom event pass as well.
     pub or_no_event: bool,
+    /// With [`Unit::Events`] the test, unless it is negated, selects rows too.
+    pub selects_rows: bool,
 }
 
 /// Which sessions and rows count. Everything given must hold; the default lets everything pass.
@@ -37,7 +39,7 @@ pub struct Filter {
     pub entry_path: Option<TextTest>,
     /// Path of the last row of the session that has one.
     pub exit_path: Option<TextTest>,
-    /// Custom events of the session. With [`Unit::Events`] the tests that are not negated also select rows.
+    /// Custom events of the session.
     pub events: Vec<EventTest>,
     /// Row texts, `Path`, `Title`, `Hostname`: select rows.
     pub rows: Vec<(Column, TextTest)>,

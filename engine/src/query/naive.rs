@@ -8,7 +8,7 @@ use super::testdata::{PlainRow, PlainSession};
 use super::{
     EventTest, Filter, Group, GroupRow, Metrics, PairsColumn, PairsPart, PairsTest, Query, Rank, Report, Unit,
 };
-use crate::event::{Kind, Pairs, encode_pairs};
+use crate::event::{Kind, Pairs, decode_pairs, encode_pairs};
 use crate::schema::Column;
 
 #[derive(Default)]
@@ -90,7 +90,11 @@ fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
         && query.span.contains(&row.time)
         && filter.rows.iter().all(|(column, test)| test(&row.text(*column)))
         && pairs_pass(&row.tags, &filter.tags)
-        && (unit != Unit::Events || filter.events.iter().all(|test| test.negated || event_matches(row, test)))
+        && (unit != Unit::Events
+            || filter
+                .events
+                .iter()
+                .all(|test| test.negated || !test.selects_rows || event_matches(row, test)))
 }
 
 fn seconds_between(from: i64, to: i64) -> i64 {
@@ -224,11 +228,22 @@ fn report(query: &Query, tallies: BTreeMap<GroupKey, Tally>) -> Report {
         };
         rows.retain(|(_, row)| kept(row));
         // From the last tie-breaker to the first criterion: the sort is stable.
-        rows.sort_by(|(_, a), (_, b)| a.keys.cmp(&b.keys));
+        let columns: &[Column] = if let Group::Columns(columns) = &query.group { columns } else { &[] };
+        let plain = |key: usize, row: &GroupRow| -> Vec<(String, String)> {
+            let text = row.keys.get(key).cloned().unwrap_or_default();
+            match columns.get(key) {
+                Some(Column::EventMeta | Column::Tags) => {
+                    decode_pairs(&text).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+                }
+                _ => vec![(text, String::new())],
+            }
+        };
+        let all = |row: &GroupRow| (0..3).map(|key| plain(key, row)).collect::<Vec<_>>();
+        rows.sort_by_cached_key(|(_, row)| all(row));
         rows.sort_by(|(_, a), (_, b)| {
             let order = match query.order.rank {
                 Rank::Number(number) => number(&a.metrics).total_cmp(&number(&b.metrics)),
-                Rank::Key(key) => a.keys.get(key).cmp(&b.keys.get(key)),
+                Rank::Key(key) => plain(key, a).cmp(&plain(key, b)),
             };
             if query.order.ascending { order } else { order.reverse() }
         });

@@ -3,10 +3,15 @@
 //! Strings are looked up only for groups that can be in the answer: when the order is by a number and there is a
 //! limit, groups below the limit's number are dropped first.
 
+use std::cmp::Ordering;
+
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyTexts};
+use super::guard::Guard;
 use super::metadata::KeySets;
 use super::numbers::Sum;
-use super::{Group, GroupRow, Metrics, Order, Query, Rank, Report};
+use super::{Group, GroupRow, GroupTest, Metrics, Order, Query, Rank, Report};
+use crate::error::QueryError;
+use crate::event::Pairs;
 use crate::scan::count::{Extra, Slot};
 use crate::segment::table::Dictionary;
 
@@ -16,6 +21,8 @@ pub(super) struct Grouping<'g, 'a> {
     /// For each source, the dictionaries of the key's columns.
     pub dictionaries: &'g [Vec<Dictionary<'a>>],
     pub key_sets: &'g KeySets<'a>,
+    /// Which of the key's columns hold pairs.
+    pub pairs: Vec<bool>,
     /// The sums of the groups that have any.
     pub sums: &'g [Sum],
 }
@@ -29,7 +36,8 @@ pub(super) fn make(
     counts: &[Counts],
     fixed: Option<usize>,
     grouping: &Grouping<'_, '_>,
-) -> Report {
+    guard: &mut Guard<'_>,
+) -> Result<Report, QueryError> {
     let limit = query.limit.unwrap_or(usize::MAX);
     let key_count = match &query.group {
         Group::All | Group::Buckets(_) | Group::Clock(_) => 0,
@@ -45,13 +53,13 @@ pub(super) fn make(
     let (chosen, texts) = match fixed {
         Some(count) => ((0..count as u32).take(limit).collect(), Vec::new()),
         None => {
-            let keep = |group| {
-                let texts = grouping.texts(group);
-                query.keep.as_ref().is_none_or(|keep| keep(texts.get(..key_count).unwrap_or_default()))
-            };
             let occurring = counts.iter().zip(0u32..).filter(|((slot, _), _)| slot.sessions > 0);
-            let kept: Vec<u32> = occurring.map(|(_, group)| group).filter(|&group| keep(group)).collect();
-            choose(kept, query.order, limit, &metrics, grouping)
+            let mut groups: Vec<u32> = occurring.map(|(_, group)| group).collect();
+            if let Some(keep) = &query.keep {
+                groups = grouping.kept(groups, key_count, keep, guard)?;
+            }
+            guard.spend(groups.len())?;
+            choose(groups, query.order, limit, &metrics, grouping)
         }
     };
     let mut meta_keys =
@@ -63,7 +71,7 @@ pub(super) fn make(
         metrics: metrics(group),
         meta_keys: meta_keys.next().unwrap_or_default(),
     };
-    Report { rows: chosen.iter().enumerate().map(row).collect() }
+    Ok(Report { rows: chosen.iter().enumerate().map(row).collect() })
 }
 
 /// The groups in the answer, in order, with their texts.
@@ -92,11 +100,12 @@ fn choose<'a>(
         ranked.into_iter().map(|(rank, group)| (rank, grouping.texts(group), group)).collect();
     let compare = |a: &(i64, KeyTexts<'a>, u32), b: &(i64, KeyTexts<'a>, u32)| {
         let by_key = match order.rank {
-            Rank::Key(key) => a.1.get(key).cmp(&b.1.get(key)),
+            Rank::Key(key) => grouping.compare(key, &a.1, &b.1),
             Rank::Number(_) => a.0.cmp(&b.0),
         };
         let reversed = matches!(order.rank, Rank::Key(_)) && !order.ascending;
-        (if reversed { by_key.reverse() } else { by_key }).then(a.1.cmp(&b.1))
+        let keys = (0..KEY_COLUMNS_MAX).map(|key| grouping.compare(key, &a.1, &b.1));
+        (if reversed { by_key.reverse() } else { by_key }).then(keys.fold(Ordering::Equal, Ordering::then))
     };
     if named.len() > limit {
         named.select_nth_unstable_by(limit - 1, compare);
@@ -114,8 +123,35 @@ fn sortable(number: f64) -> i64 {
 }
 
 impl<'a> Grouping<'_, 'a> {
+    /// The order of two groups by one of their texts; pairs are in the order of what they hold, not of how it is
+    /// written.
+    fn compare(&self, key: usize, a: &KeyTexts<'_>, b: &KeyTexts<'_>) -> Ordering {
+        let (Some(a), Some(b)) = (a.get(key), b.get(key)) else { return Ordering::Equal };
+        if self.pairs.get(key) == Some(&true) { Pairs(a).iter().cmp(Pairs(b).iter()) } else { a.cmp(b) }
+    }
+
     fn texts(&self, group: u32) -> KeyTexts<'a> {
         self.groups.texts(group, self.dictionaries)
+    }
+
+    /// The groups whose first texts pass the test.
+    fn kept(
+        &self,
+        groups: Vec<u32>,
+        key_count: usize,
+        keep: &GroupTest,
+        guard: &mut Guard<'_>,
+    ) -> Result<Vec<u32>, QueryError> {
+        let mut kept = Vec::new();
+        for group in groups {
+            let texts = self.texts(group);
+            let texts = texts.get(..key_count).unwrap_or_default();
+            guard.spend_on(texts)?;
+            if keep(texts) {
+                kept.push(group);
+            }
+        }
+        Ok(kept)
     }
 }
 

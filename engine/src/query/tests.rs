@@ -139,8 +139,9 @@ fn pairs_test(key: String, (mode, number): TextSpec) -> PairsTest {
     }
 }
 
-/// The test of the name, those of metadata, whether it is negated, whether sessions without events pass too.
-type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool, bool);
+/// The test of the name, those of metadata, whether it is negated, whether sessions without events pass too, whether rows
+/// are selected.
+type EventSpec = (Option<TextSpec>, Vec<(u8, TextSpec)>, bool, bool, bool);
 
 #[derive(Debug, Clone)]
 struct QuerySpec {
@@ -165,7 +166,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let text = || (0..4u8, 0..4u8);
     let few = |count| prop::collection::vec((0..3u8, (0..4u8, 0..4u8)), 0..count);
     let rare = || prop::option::weighted(0.15, text());
-    let event = (prop::option::of(text()), few(2), any::<bool>(), prop::bool::weighted(0.2));
+    let event = (prop::option::of(text()), few(2), any::<bool>(), prop::bool::weighted(0.2), any::<bool>());
     let filter = (
         few(2),
         (rare(), rare()),
@@ -229,11 +230,12 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
         events: spec
             .events
             .iter()
-            .map(|(name, meta, negated, or_no_event)| EventTest {
+            .map(|(name, meta, negated, or_no_event, selects_rows)| EventTest {
                 name: name.map(|test| text_test(test, "event")),
                 meta: maps(meta, "m"),
                 negated: *negated,
                 or_no_event: *or_no_event,
+                selects_rows: *selects_rows,
             })
             .collect(),
         rows: spec
@@ -284,7 +286,7 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
     let mut edges: Vec<i64> = times.iter().map(|time| origin + time).collect();
     edges.sort_unstable();
     let keys =
-        [Column::Country, Column::Browser, Column::Path, Column::Title, Column::City, Column::EventName];
+        [Column::Country, Column::Browser, Column::Path, Column::Title, Column::EventMeta, Column::EventName];
     match kind {
         0 => Group::All,
         1 => Group::Buckets(edges),

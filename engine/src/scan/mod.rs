@@ -10,4 +10,5 @@ pub mod bits;
 pub mod buckets;
 pub mod common;
 pub mod count;
+pub mod divisor;
 pub mod mask;

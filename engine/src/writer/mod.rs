@@ -1,7 +1,7 @@
 //! The writer's state machine: assign a session, log, sync, show, seal, recover. One thread owns it.
 //!
 //! Invariants:
-//! - What is applied to the open segment is what was logged: live events and replay go through [`Core::apply`].
+//! - What is applied to the open segment is what was logged: live events and replay go through `Core::apply`.
 //! - A snapshot is published only after its rows are synced.
 //! - A live session lies whole in exactly one live segment: an event that joins a session elsewhere moves it into the
 //!   open segment first, in a frame before its own. A move alone changes no answer, so a crash may fall between.

@@ -42,6 +42,7 @@ impl Choice {
                 meta: Vec::new(),
                 negated,
                 or_no_event: false,
+                selects_rows: true,
             };
             filter.events.push(test);
         }

@@ -59,8 +59,6 @@ impl Invalid {
 /// What a request asks for, apart from the statistic itself.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// The site's public id, as sent.
-    pub id: String,
     /// The zone of days and hours.
     pub zone: TimeZone,
     /// First and last day, when given.
@@ -149,17 +147,40 @@ impl Filter {
     }
 }
 
+/// Which parameters count; the others must be known and are ignored, whatever their values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heeded {
+    /// All.
+    All,
+    /// Only these.
+    Only(&'static [&'static str]),
+    /// All but these.
+    AllBut(&'static [&'static str]),
+}
+
+impl Heeded {
+    fn holds(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&name),
+            Self::AllBut(names) => !names.contains(&name),
+        }
+    }
+}
+
 /// Reads a raw query string.
 ///
 /// # Errors
-/// Every parameter that is unknown, malformed or not supported yet.
-pub fn parse(query: &str, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
+/// Every parameter that is unknown, or malformed and heeded.
+pub fn parse(query: &str, heeded: Heeded, defaults: Defaults<'_>) -> Result<Filter, Invalid> {
     let mut reader = Reader { parameters: params::parse(query)?, invalid: Invalid::default() };
+    reader.parameters.retain(|name, _| heeded.holds(name) || !is_known(name));
+    // The caller has found the site by it.
+    let _ = reader.single("id");
     let zone = reader.zone(defaults.zone);
     let start = reader.start();
     let days = reader.days(defaults.now_ms);
     let filter = Filter {
-        id: reader.single("id").unwrap_or_default(),
         minutes: reader.minutes(days, start.is_some()),
         days,
         start,
@@ -248,7 +269,8 @@ impl Reader {
         asked.or_else(|| TimeZone::get(site_zone).ok()).unwrap_or(TimeZone::UTC)
     }
 
-    /// First and last day: put in order, none later than tomorrow, so that every zone's today is inside.
+    /// First and last day, put in order. Nothing is later than tomorrow, in which every zone's today is inside: the
+    /// last day is tomorrow at most, unless all days are later.
     fn days(&mut self, now_ms: i64) -> Option<(Date, Date)> {
         let message = "is not a date as YYYY-MM-DD";
         let (from, to) = (self.value("from", message, date), self.value("to", message, date));
@@ -258,7 +280,8 @@ impl Reader {
             (None, None) => return None,
             (Some(from), Some(to)) => {
                 let tomorrow = period::plus_days(period::local_date(&TimeZone::UTC, now_ms), 1);
-                let (first, last) = (from.min(to).min(tomorrow), from.max(to).min(tomorrow));
+                let first = from.min(to);
+                let last = from.max(to).min(tomorrow).max(first);
                 if period::day_number(last) - period::day_number(first) > DAYS_MAX {
                     self.invalid.add("from", "is more than 20 years before the end");
                 }
@@ -429,6 +452,23 @@ const ATTRIBUTES: &[(&str, Column, Words)] = &[
     ("utm_content", Column::UtmContent, Words::Plain),
     ("utm_term", Column::UtmTerm, Words::Plain),
 ];
+
+/// The other parameters.
+#[rustfmt::skip]
+const OTHERS: &[&str] = &[
+    "id", "from", "to", "from_time", "to_time", "start", "tz", "scale", "path", "pattern", "hostname", "entry_path",
+    "exit_path", "event", "event_meta_key", "tag", "visitor_id", "session_id", "limit", "offset", "sort", "direction",
+    "search", "include_title", "include_avg_time_on_page", "custom_metric_key", "custom_metric_type",
+];
+
+fn is_known(name: &str) -> bool {
+    let has_key = |prefix| name.strip_prefix(prefix).is_some_and(|key: &str| !key.is_empty());
+    OTHERS.contains(&name)
+        || WITHOUT_MEANING.contains(&name)
+        || ATTRIBUTES.iter().any(|attribute| attribute.0 == name)
+        || has_key("meta_")
+        || has_key("tag_")
+}
 
 /// The date at the start of `YYYY-MM-DD` or of a full ISO time, whose date part is kept.
 fn date(text: &str) -> Option<Date> {

@@ -9,7 +9,7 @@ use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
 use crate::api::pirsch::statistics::{self, StatisticsContext};
-use crate::app::App;
+use crate::app::{App, BUSY_QUERIES};
 use crate::http::respond::{self, Answer};
 use crate::sites::{LiveSite, Site};
 
@@ -27,19 +27,20 @@ pub async fn statistic(
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
     let id = manage::query(uri, "id");
-    let site = match in_public(app, path, id.as_deref(), headers) {
+    let site = match in_public(app, path, uri, headers) {
         Some(site) => site,
         None => access::to_read(app, headers)?,
     };
     check_id(&site, id.as_deref())?;
     let query = uri.query().unwrap_or_default().to_owned();
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
-    let answer = app.query(move |snapshot, cancelled| {
+    let answer = app.query(site.site_id(), move |snapshot, cancelled| {
         let incomplete = snapshot.incomplete(site.site_id());
         let context = StatisticsContext { snapshot, site: &site, now_ms, cancelled };
         (statistics::answer(&path, &query, &context), incomplete)
     });
-    let (answer, incomplete) = answer.await.map_err(|reason| ApiError::unavailable(reason, None))?;
+    let unavailable = |reason| ApiError::unavailable(reason, (reason == BUSY_QUERIES).then_some(1));
+    let (answer, incomplete) = answer.await.map_err(unavailable)?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let answer = respond::json(status, answer.body);
     Ok(match incomplete {
@@ -49,9 +50,18 @@ pub async fn statistic(
 }
 
 /// The site whose statistics everyone may read, when the request has no token. Single visits are nobody's business.
-fn in_public(app: &App, path: &str, id: Option<&str>, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
-    let id = id.filter(|_| !path.starts_with("session/"))?;
-    access::to_read_in_public(app, headers, id)
+fn in_public(app: &App, path: &str, uri: &Uri, headers: &HeaderMap) -> Option<Arc<LiveSite>> {
+    if path.starts_with("session/") || names_a_visit(uri) {
+        return None;
+    }
+    access::to_read_in_public(app, headers, &manage::query(uri, "id")?)
+}
+
+/// Whether the filter picks a single visit.
+fn names_a_visit(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    let picks = |name: &str| matches!(name.strip_suffix("[]").unwrap_or(name), "visitor_id" | "session_id");
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| picks(&name))
 }
 
 fn check_id(site: &Site, id: Option<&str>) -> Result<(), ApiError> {

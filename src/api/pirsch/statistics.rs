@@ -32,7 +32,7 @@ use crate::statistics::{
     Ask, Line, Page, Question, SnapshotAsk, events, goals, list, options, pages, referrers, series, tags,
 };
 
-use super::filter::{self, Defaults, Filter, Invalid, Scale};
+use super::filter::{self, Defaults, Filter, Heeded, Invalid, Scale};
 use bodies::{ActiveBody, GrowthBody, OverviewBody, PlatformsBody, goal_bodies};
 use endpoints::{Endpoint, OptionsOf, Statistic};
 use render::{Lines, OneLine};
@@ -75,9 +75,10 @@ pub(crate) fn answer_from<A: Ask>(
     let Some(endpoint) = endpoints::find(path) else {
         return failure(404, BTreeMap::new(), "there is no such statistic");
     };
-    let answered = filter::parse(query, Defaults { zone: &site.timezone, now_ms })
-        .map_err(Refusal::from)
-        .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
+    let answered =
+        filter::parse(query, heeded(endpoint.statistic), Defaults { zone: &site.timezone, now_ms })
+            .map_err(Refusal::from)
+            .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
     match answered {
         Ok(body) => StatisticsAnswer { status: 200, body },
         Err(Refusal::Invalid(invalid)) => {
@@ -190,6 +191,47 @@ fn compute<A: Ask>(
     json(&Lines { lines: &lines, fields, scale: filter.scale })
 }
 
+/// Which parameters have a meaning: options and the overview ignore filters, active visitors have their own span of
+/// time, and only lists have an order to choose and lines to search.
+fn heeded(statistic: Statistic) -> Heeded {
+    match statistic {
+        Statistic::Overview => Heeded::Only(&["id", "tz"]),
+        Statistic::Options(_) => Heeded::Only(&[
+            "id",
+            "from",
+            "to",
+            "from_time",
+            "to_time",
+            "start",
+            "tz",
+            "limit",
+            "offset",
+            "search",
+            "tag",
+            "event_meta_key",
+        ]),
+        Statistic::Active => Heeded::AllBut(&["from", "to", "from_time", "to_time", "scale"]),
+        _ if is_list(statistic) => Heeded::All,
+        _ => Heeded::AllBut(&["sort", "direction", "search"]),
+    }
+}
+
+fn is_list(statistic: Statistic) -> bool {
+    !matches!(
+        statistic,
+        Statistic::Total
+            | Statistic::Growth
+            | Statistic::Platforms
+            | Statistic::Overview
+            | Statistic::Days(_)
+            | Statistic::Clock(_)
+            | Statistic::Options(_)
+            | Statistic::Sessions
+            | Statistic::SessionDetails
+            | Statistic::Nothing
+    )
+}
+
 /// The span of time and the part of the list that a request means. Active visitors have a window of their own, the
 /// overview a period.
 fn scope(statistic: Statistic, filter: &Filter, site: &Site, now_ms: i64) -> Result<(Period, Page), Invalid> {
@@ -229,9 +271,6 @@ fn sort_by(endpoint: Endpoint, filter: &Filter) -> Result<Option<SortBy>, Invali
     let Some(name) = filter.sort.as_deref() else { return Ok(None) };
     let fields = match endpoint.statistic {
         Statistic::Goals if name == "name" => return Ok(Some(SortBy::Key(0))),
-        Statistic::Total | Statistic::Growth | Statistic::Platforms | Statistic::Overview => return Ok(None),
-        Statistic::Days(_) | Statistic::Clock(_) | Statistic::Options(_) => return Ok(None),
-        Statistic::Sessions | Statistic::SessionDetails | Statistic::Nothing => return Ok(None),
         _ => endpoint.fields,
     };
     let field = fields.iter().find(|field| field.0 == name);

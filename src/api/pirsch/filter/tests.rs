@@ -6,7 +6,7 @@ const NOW: &str = "2026-06-10T12:00:00Z";
 
 fn read(query: &str) -> Result<Filter, Invalid> {
     let now_ms = NOW.parse::<jiff::Timestamp>().unwrap().as_millisecond();
-    parse(query, Defaults { zone: "UTC", now_ms })
+    parse(query, Heeded::All, Defaults { zone: "UTC", now_ms })
 }
 
 fn day(text: &str) -> Date {
@@ -27,7 +27,7 @@ fn dates() {
         ("from=2026-06-05&to=2026-06-01", "2026-06-01", "2026-06-05"),
         ("from=2023-01-02T00:00:00.000Z&to=2023-01-03T23%3A59%3A59.999Z", "2023-01-02", "2023-01-03"),
         ("from=2026-06-09&to=2026-06-30", "2026-06-09", "2026-06-11"),
-        ("from=2026-07-09&to=2026-07-30", "2026-06-11", "2026-06-11"),
+        ("from=2026-07-09&to=2026-07-30", "2026-07-09", "2026-07-09"),
         ("from=2024-02-29&to=2024-02-29", "2024-02-29", "2024-02-29"),
         ("from=2006-06-11&to=2026-06-10", "2006-06-11", "2026-06-10"),
     ] {
@@ -90,7 +90,17 @@ fn what_clients_send_as_empty_counts_as_not_given() {
     .unwrap();
     assert!(filter.selection.is_empty());
     assert_eq!((filter.limit, filter.offset, filter.start, filter.with_title), (None, 0, None, None));
-    assert_eq!(filter.id, "abc");
+}
+
+#[test]
+fn nothing_is_later_than_tomorrow() {
+    let days = |from: &str, to: &str| read(&format!("from={from}&to={to}")).unwrap().days;
+    assert_eq!(days("2026-06-01", "2099-01-01"), Some((day("2026-06-01"), day("2026-06-11"))));
+    assert_eq!(
+        days("2099-01-02", "2099-01-01"),
+        Some((day("2099-01-01"), day("2099-01-01"))),
+        "no other day"
+    );
 }
 
 #[test]
@@ -186,6 +196,22 @@ fn rows_events_and_sessions() {
     let session = Some((VisitorId(u64::MAX), SessionId(7)));
     assert_eq!(selection("visitor_id=18446744073709551615&session_id=7").session, session);
     assert_eq!(selection("visitor_id=-1&session_id=7").session, session);
+}
+
+#[test]
+fn what_is_not_heeded_is_known_all_the_same() {
+    let read = |query: &str| parse(query, Heeded::Only(&["id", "tz"]), Defaults { zone: "UTC", now_ms: 0 });
+    let filter = read("id=a&tz=Asia/Tokyo&pattern=(&from=never&limit=-1&country=de&meta_k=1&tag_=").err();
+    assert_eq!(
+        filter.map(|invalid| invalid.fields.into_keys().collect::<Vec<_>>()),
+        Some(vec!["tag_".into()])
+    );
+    let filter = read("pattern=(&from=never&limit=-1&country=de&meta_k=1&tag_x=2&funnel_id=3").unwrap();
+    assert!(filter.selection.is_empty() && filter.days.is_none());
+    assert!(read("tz=Moon").is_err());
+    for name in OTHERS.iter().chain(WITHOUT_MEANING).chain(ATTRIBUTES.iter().map(|attribute| &attribute.0)) {
+        assert!(self::read(&format!("{name}=")).is_ok(), "{name} is in the list and nobody takes it");
+    }
 }
 
 #[test]

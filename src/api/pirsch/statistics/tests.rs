@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::goals::Goal;
+use crate::goals::{Goal, GoalSpec};
 use crate::statistics::fake::{Fake, counts, row};
 
 fn now_ms() -> i64 {
@@ -169,28 +169,16 @@ fn lists_are_ordered_as_asked() {
 fn goals_are_one_more_filter() {
     let fake = with_whole(|_| vec![row(&[], counts(3, 3, 4, 0))]);
     let mut site = site();
-    let goal = |name: &str, pattern: Option<&str>, event: Option<&str>| Goal {
-        id: format!("{name:0>10}"),
-        name: name.into(),
-        path_pattern: None,
-        pattern: pattern.map(str::to_owned),
-        tags: Vec::new(),
-        event_name: event.map(str::to_owned),
-        event_meta_key: None,
-        event_meta_value: None,
-        custom_metric_key: None,
-        custom_metric_kind: None,
-        visitor_goal: Some(10),
-        cr_goal: None,
-        custom_metric_total_goal: None,
-        custom_metric_avg_goal: None,
-        delete_reached: false,
-        email_reached: false,
-        created: 0,
-        modified: 0,
-        reached: None,
+    let goal = |name: &str, path: Option<&str>, event: Option<&str>| {
+        let spec = GoalSpec {
+            name: name.into(),
+            path_pattern: path.map(str::to_owned),
+            event_name: event.map(str::to_owned),
+            ..GoalSpec::default()
+        };
+        Goal::new(format!("{name:0>10}"), spec, 0).unwrap()
     };
-    site.goals = vec![goal("b", Some("^/x"), None), goal("a", None, Some("Sale"))];
+    site.goals = vec![goal("b", Some("/x"), None), goal("a", None, Some("Sale"))];
     let ask = |query: &str| {
         let query = format!("from=2026-06-10&to=2026-06-10&os=Linux&{query}");
         serde_json::from_slice::<Value>(&answer_from(&fake, "goals", &query, &site, now_ms()).body).unwrap()
@@ -198,12 +186,17 @@ fn goals_are_one_more_filter() {
     let body = ask("");
     assert_eq!((&body[0]["page_goal"]["name"], &body[1]["page_goal"]["name"]), (&json!("b"), &json!("a")));
     assert_eq!(body[0]["stats"]["cr"], json!(0.3));
-    let asked = fake.asked.borrow().clone();
-    assert_eq!(asked[0], "Sessions by all where Os+Path");
-    assert_eq!(asked[2], "Sessions by all where Os+event true");
+    let asked = fake.asked.take();
+    assert_eq!(
+        asked,
+        ["Sessions by all where ", "Sessions by all where Os+Path", "Sessions by all where Os+event true"]
+    );
     assert_eq!(ask("sort=name")[0]["page_goal"]["name"], "a");
     assert_eq!(ask("search=A").as_array().unwrap().len(), 1);
+    fake.asked.take();
     assert_eq!(ask("offset=1").as_array().unwrap().len(), 1);
+    assert_eq!(ask("limit=1&direction=asc")[0]["page_goal"]["name"], "a");
+    assert_eq!(fake.asked.take().len(), 4, "nothing is asked of goals that are not on the page");
 }
 
 #[test]
@@ -279,6 +272,27 @@ fn entries_and_those_who_saw_the_page() {
         ask(&fake, "page/exit", ""),
         json!([{"path": "/", "exit_path": "/", "title": "", "visitors": 6, "sessions": 7, "exits": 3, "exit_rate": 0.25}])
     );
+}
+
+#[test]
+fn entries_are_cut_by_the_engine_unless_what_orders_them_is_joined() {
+    let limit = std::cell::Cell::new(None);
+    let fake = with_whole(|query| {
+        if matches!(query.group, Group::Entry(_)) {
+            limit.set(query.limit);
+        }
+        vec![]
+    });
+    for (query, want) in [
+        ("", Some(100)),
+        ("sort=path", Some(100)),
+        ("sort=average_time_spent_seconds", Some(100)),
+        ("sort=average_time_spent_seconds&include_avg_time_on_page=true", None),
+        ("sort=visitors", None),
+    ] {
+        ask(&fake, "page/entry", query);
+        assert_eq!(limit.take(), want, "{query}");
+    }
 }
 
 #[test]
