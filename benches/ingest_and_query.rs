@@ -45,11 +45,21 @@ fn main() {
         "batches of 1,000, 4 connections",
         &format!("{:.0} events/s acknowledged", events as f64 / seconds),
     );
-    let singles = post_singles(&server, &token, single);
-    report(
-        "one event a request, 64 connections",
-        &format!("{:.0} events/s acknowledged", single as f64 / singles),
-    );
+    for (what, with_ids) in [
+        ("one event a request, 64 connections", false),
+        ("the same, each with an id of its own", true),
+        ("one event a request, once more", false),
+        ("with ids, once more", true),
+    ] {
+        let before = processor_seconds(server.process_id());
+        let seconds = post_singles(&server, &token, single, with_ids);
+        let spent = processor_seconds(server.process_id()) - before;
+        let (rate, each) = (single as f64 / seconds, spent * 1e6 / single as f64);
+        report(
+            what,
+            &format!("{rate:.0} events/s acknowledged, {each:.1} µs of the server's processors each"),
+        );
+    }
     let mut client = server.log_in(&site);
     println!("\n{:42} {:>10} {:>10}", "statistic over the year", "first ms", "median ms");
     ask(&mut client);
@@ -57,7 +67,7 @@ fn main() {
 
     memory("while serving", server.process_id());
     let folder = server.stop();
-    disk(&folder, events + single);
+    disk(&folder, events + 4 * single);
     let start = Instant::now();
     let server = folder.start_in_real_time(&[], &[]);
     report("start on this folder", &format!("{} ms", start.elapsed().as_millis()));
@@ -154,7 +164,8 @@ fn post_batches(server: &Server, token: &str, events: usize) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-fn post_singles(server: &Server, token: &str, events: usize) -> f64 {
+fn post_singles(server: &Server, token: &str, events: usize, with_ids: bool) -> f64 {
+    static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
     const CONNECTIONS: usize = 64;
     let bodies: Vec<String> = (0..CONNECTIONS)
         .map(|seed| {
@@ -170,7 +181,13 @@ fn post_singles(server: &Server, token: &str, events: usize) -> f64 {
             scope.spawn(move || {
                 let mut connection = server.connect();
                 for _ in 0..events / CONNECTIONS {
-                    post(&mut connection, "/api/v1/hit", token, body.clone());
+                    let mut request = Request::post("/api/v1/hit", token).body(body.clone());
+                    if with_ids {
+                        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+                        request = request.header("X-Event-Id", &format!("1b4e28ba-2fa1-11d2-{id:016x}"));
+                    }
+                    let response = connection.send(&request);
+                    assert_eq!(response.status, 200, "{}", response.text());
                 }
             });
         }
@@ -205,6 +222,14 @@ fn ask(client: &mut Client) {
             println!("{:42} {first:>10.2} {:>10.2}", format!("{endpoint} ({name})"), times[times.len() / 2]);
         }
     }
+}
+
+/// Processor time that a process has used, as Linux counts it: in hundredths of a second.
+fn processor_seconds(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = status.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 fn memory(when: &str, process: u32) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use hitstone_engine::error::StorageError;
-use hitstone_engine::event::Event;
+use hitstone_engine::event::{Batch, Item, ItemIds};
 use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::enrich::client_ip::Proxies;
 use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome};
+use crate::event_ids;
 use crate::hit::Hit;
 use crate::rate::MinuteLimit;
 use crate::salts::Salts;
@@ -46,6 +47,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Counters {
     /// Events that were stored.
     pub stored: AtomicU64,
+    /// Items that had come before, by their ids.
+    pub repeated: AtomicU64,
     /// Rows that were stored.
     pub rows: AtomicU64,
     /// Requests answered "busy".
@@ -75,6 +78,8 @@ impl Counters {
 pub struct Ingested {
     /// Events stored.
     pub stored: usize,
+    /// Hits that had come before, by their ids; nothing of them was stored again.
+    pub repeated: usize,
     /// Why others were left out; each reason once, in the order of the hits.
     pub left_out: Vec<&'static str>,
 }
@@ -147,7 +152,11 @@ impl App {
         let folder = settings.data.clone();
         let said = |error: StorageError| error.to_string();
         fs.create_dir_all(&folder).map_err(said)?;
-        let options = StoreOptions { session_window: settings.session_window, seal_rows: settings.seal_rows };
+        let options = StoreOptions {
+            session_window: settings.session_window,
+            seal_rows: settings.seal_rows,
+            event_ids_max: settings.event_ids_max,
+        };
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
         report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
@@ -178,7 +187,8 @@ impl App {
     }
 
     /// Takes hits of one site, all or none; stored and synced when it returns. They are processed in the order of
-    /// their times, those of equal time in the order given.
+    /// their times, those of equal time in the order given. A hit whose id has been taken within two days, or that
+    /// stands at the same place under the same `request_key`, is a repeat and adds nothing.
     ///
     /// # Errors
     /// Nothing was stored (or, after a failed write, perhaps all was).
@@ -186,45 +196,60 @@ impl App {
         self: &Arc<Self>,
         site: &Arc<LiveSite>,
         hits: Vec<Hit>,
+        request_key: Option<String>,
     ) -> Result<Ingested, IngestError> {
-        let (events, mut ingested) = if hits.len() < LARGE_BATCH {
-            self.enrich(site, &hits)?
+        let (batch, mut ingested) = if hits.len() < LARGE_BATCH {
+            self.enrich(site, &hits, request_key.as_deref())?
         } else {
             let (app, site) = (Arc::clone(self), Arc::clone(site));
-            let task = tokio::task::spawn_blocking(move || app.enrich(&site, &hits));
+            let task = tokio::task::spawn_blocking(move || app.enrich(&site, &hits, request_key.as_deref()));
             task.await.map_err(|_| IngestError::Unavailable("the server failed on this batch".into()))??
         };
-        if events.is_empty() {
+        if batch.items.is_empty() {
             return Ok(ingested);
         }
-        let count = events.len();
-        let receipt = self.store(events).await.inspect_err(|error| {
+        let receipt = self.store(batch).await.inspect_err(|error| {
             if matches!(error, IngestError::Busy(_)) {
                 self.counters.busy.fetch_add(1, Ordering::Relaxed);
             }
         })?;
-        ingested.stored = count.saturating_sub(receipt.pings_without_session);
+        ingested.stored = receipt.stored;
+        ingested.repeated = receipt.repeated;
         if receipt.pings_without_session > 0 {
             push_distinct(&mut ingested.left_out, "no-session");
             self.counters.count_left_out("no-session", receipt.pings_without_session as u64);
         }
         self.counters.stored.fetch_add(ingested.stored as u64, Ordering::Relaxed);
+        self.counters.repeated.fetch_add(ingested.repeated as u64, Ordering::Relaxed);
         self.counters.rows.fetch_add(receipt.rows as u64, Ordering::Relaxed);
         Ok(ingested)
     }
 
-    fn enrich(&self, site: &LiveSite, hits: &[Hit]) -> Result<(Vec<Event>, Ingested), IngestError> {
+    fn enrich(
+        &self,
+        site: &LiveSite,
+        hits: &[Hit],
+        request_key: Option<&str>,
+    ) -> Result<(Batch, Ingested), IngestError> {
         let now = self.clock.now_ms();
         let context = site.context();
         let mut order: Vec<(usize, &Hit)> = hits.iter().enumerate().collect();
         order.sort_by_key(|(_, hit)| hit.time.unwrap_or(now));
-        let mut events = Vec::with_capacity(hits.len());
+        let mut items = Vec::with_capacity(hits.len());
         let mut ingested = Ingested::default();
         let mut reasons = Vec::new();
         for (index, hit) in order {
+            let event_id = (!hit.event_id.is_empty()).then(|| event_ids::of_event(&context, &hit.event_id));
+            let place = request_key.map(|key| event_ids::of_request_item(&context, key, index));
+            let ids = ItemIds::new(event_id.into_iter().chain(place));
             match self.enricher.enrich(hit, &context, now) {
-                Ok(Outcome::Event(event)) => events.push(event),
-                Ok(Outcome::LeftOut(reason)) => reasons.push(reason.as_str()),
+                Ok(Outcome::Event(event)) => items.push(Item { event: Some(event), ids }),
+                Ok(Outcome::LeftOut(reason)) => {
+                    reasons.push(reason.as_str());
+                    if !ids.as_slice().is_empty() {
+                        items.push(Item { event: None, ids });
+                    }
+                }
                 Err(EnrichError::Refused(refusal)) => {
                     return Err(IngestError::Refused {
                         index,
@@ -239,15 +264,15 @@ impl App {
             self.counters.count_left_out(reason, 1);
             push_distinct(&mut ingested.left_out, reason);
         }
-        Ok((events, ingested))
+        Ok((Batch { items, arrived: Some(now) }, ingested))
     }
 
-    async fn store(&self, events: Vec<Event>) -> Result<Receipt, IngestError> {
+    async fn store(&self, batch: Batch) -> Result<Receipt, IngestError> {
         let (done, result) = oneshot::channel();
         {
             let store = self.store.load_full().ok_or(StorageError::Closed)?;
             store.append(
-                events,
+                batch,
                 Box::new(move |result| {
                     // Who asked may have gone away meanwhile; the events are stored all the same.
                     let _ = done.send(result);
@@ -378,7 +403,13 @@ fn report_recovery(store: &Store) {
     for damage in store.snapshot().damage() {
         eprintln!("hitstone: {damage}. Statistics go on without it");
     }
-    let torn = store.status().torn_tail_bytes;
+    let status = store.status();
+    for damage in status.damaged_id_files {
+        eprintln!(
+            "hitstone: {damage}. The event ids in it are forgotten: an event that is sent again may be stored twice"
+        );
+    }
+    let torn = status.torn_tail_bytes;
     if torn > 0 {
         eprintln!(
             "hitstone: cut {torn} bytes off the log, a write that a crash interrupted; nothing of it was acknowledged"

@@ -82,6 +82,12 @@ pub const SERVER: &[Setting] = &[
         "`strict`: an event is answered when it is on disk. There is no other mode.",
     ),
     setting("max-connections", "N", "4096", "Connections served at once; more wait until one is closed."),
+    setting(
+        "event-ids-max",
+        "N",
+        "50000000",
+        "Event ids remembered at most for 48 hours; beyond it those of the oldest hour are forgotten.",
+    ),
     Setting {
         hidden: true,
         ..setting("seal-rows", "N", "262144", "Rows of the open segment at which it is sealed; for tests.")
@@ -119,6 +125,7 @@ pub struct Settings {
     pub token_lifetime: Duration,
     pub seal_rows: usize,
     pub max_connections: usize,
+    pub event_ids_max: u64,
     pub clock_file: Option<PathBuf>,
 }
 
@@ -266,6 +273,7 @@ impl Given {
                 .read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
             seal_rows: self.read("seal-rows", "262144", |text| number(text, 1, 1 << 24))? as usize,
             max_connections: self.read("max-connections", "4096", |text| number(text, 1, 1 << 20))? as usize,
+            event_ids_max: self.read("event-ids-max", "50000000", |text| number(text, 1, 1_000_000_000))?,
             clock_file: self.path("clock-file"),
         })
     }

@@ -11,6 +11,7 @@ pub mod control;
 pub mod demo;
 pub mod enrich;
 pub mod envelope;
+mod event_ids;
 pub mod goals;
 pub mod hit;
 pub mod http;

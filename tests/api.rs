@@ -17,6 +17,7 @@ mod api {
     mod connections;
     mod go_sdk;
     mod manage;
+    mod retry;
     mod sdk;
     mod sessions;
     mod settings;

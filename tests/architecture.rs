@@ -25,7 +25,8 @@ const IMPORTS: &str = "\
 engine checksum:
 engine codec:
 engine error:
-engine event: schema units
+engine event: limits schema units
+engine ids: checksum codec error limits units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error units vfs
@@ -61,12 +62,12 @@ engine snapshot: error manifest open query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
-engine writer: codec error event limits log manifest open query record schema segment segment::table session snapshot units vfs
+engine writer: codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip hit rate salts sites state tokens turns
+server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
 server cli: admin app clock config control demo engine::error engine::vfs goals milestones server sites state
 server clock: engine::units
@@ -92,6 +93,7 @@ server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
+server event_ids: engine::units enrich
 server goals: engine::units pattern
 server hit: engine::units
 server http:

@@ -77,6 +77,95 @@ fn killed_under_load() {
     assert!(open <= THREADS * rounds, "a client has one request on its way at most: {open}");
 }
 
+/// Clients give each event an id and send what was not acknowledged again after each kill, and sometimes what was:
+/// every event is there exactly once.
+#[test]
+fn retried_until_acknowledged() {
+    let rounds = if std::env::var_os("HITSTONE_TEST_ALL").is_some() { 8 } else { 4 };
+    let mut random = Random::from_environment("retried_until_acknowledged");
+    let mut folder = Folder::new();
+    let site = folder.create_site(HOST);
+    let mut retriers: Vec<Retrier> = (0..THREADS).map(Retrier::new).collect();
+    let mut repeated = 0;
+    for _ in 0..rounds {
+        let server = start(folder, "300");
+        let token = server.token(&site);
+        let delay = Duration::from_millis(200 + random.below(700) as u64);
+        let address = server.address().to_string();
+        folder = thread::scope(|scope| {
+            let clients: Vec<_> = retriers
+                .iter_mut()
+                .map(|client| scope.spawn(|| client.send_until_killed(&address, &token)))
+                .collect();
+            thread::sleep(delay);
+            let folder = server.kill();
+            repeated += clients.into_iter().map(|client| client.join().expect("a client")).sum::<usize>();
+            folder
+        });
+    }
+    let server = start(folder, "300");
+    let mut client = server.log_in(&site);
+    let mut ledger = Ledger::default();
+    for retrier in &mut retriers {
+        let mut connection = server.connect();
+        repeated += usize::from(retrier.send_pending(&mut connection, &client.token).expect("an answer"));
+        retrier.sent.iter().for_each(|(group, name)| ledger.add(group, name, true));
+    }
+    let problems = compare(&mut client, &ledger);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    println!("retried_until_acknowledged: {rounds} kills, {} events, {repeated} repeats", ledger.count(true));
+    assert!(repeated > rounds, "too few repeats to show anything: {repeated}");
+}
+
+/// A client that forgets nothing.
+struct Retrier {
+    client: usize,
+    /// How many were acknowledged; the next one may have been sent.
+    acknowledged: usize,
+    sent: Vec<(String, String)>,
+}
+
+impl Retrier {
+    fn new(client: usize) -> Self {
+        Self { client, acknowledged: 0, sent: Vec::new() }
+    }
+
+    /// Sends event after event until the server is gone; gives how many the server knew already.
+    fn send_until_killed(&mut self, address: &str, token: &str) -> usize {
+        let mut connection = Connection::open(address);
+        let mut repeated = 0;
+        if let Some(last) = self.acknowledged.checked_sub(1) {
+            match connection.try_send(&self.request(token, last).2) {
+                Ok(answer) => assert_eq!(answer.header("X-Hitstone-Repeated"), Some("1"), "{answer:?}"),
+                Err(_) => return 0,
+            }
+            repeated += 1;
+        }
+        while let Some(known) = self.send_pending(&mut connection, token) {
+            repeated += usize::from(known);
+        }
+        repeated
+    }
+
+    /// Sends the next event, perhaps again; gives whether the server knew it, or `None` when there was no answer.
+    fn send_pending(&mut self, connection: &mut Connection, token: &str) -> Option<bool> {
+        let (group, name, request) = self.request(token, self.acknowledged);
+        if self.sent.len() == self.acknowledged {
+            self.sent.push((group, name));
+        }
+        let answer = connection.try_send(&request).ok()?;
+        assert_eq!(answer.status, 200, "client {}: {answer:?}", self.client);
+        self.acknowledged += 1;
+        Some(answer.header("X-Hitstone-Repeated").is_some())
+    }
+
+    fn request(&self, token: &str, i: usize) -> (String, String, Request) {
+        let (group, name, request) = unique_request(token, 0, self.client, i);
+        let header = ["X-Event-Id", "Idempotency-Key"][self.client % 2];
+        (group, name, request.header(header, &format!("{}-{i}", self.client)))
+    }
+}
+
 /// The answers do not change by a clean stop, by `kill -9`, or by sealing.
 #[test]
 fn statistics_outlive_restarts() {

@@ -1,7 +1,9 @@
-//! `Event`: a finished, enriched row as the server hands it in. It knows nothing of user agents, addresses or HTTP.
+//! `Event`: a finished, enriched row as the server hands it in; `Batch`: what is handed in together. It knows nothing of
+//! user agents, addresses or HTTP.
 
+use crate::limits::ITEM_IDS_MAX;
 use crate::schema::{COLUMN_COUNT, Column};
-use crate::units::{SiteId, TimestampMs, VisitorId};
+use crate::units::{EventHash, SiteId, TimestampMs, VisitorId};
 
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +90,57 @@ pub struct Event {
     pub status: Option<u16>,
     /// All text columns.
     pub texts: Texts,
+}
+
+/// The ids that an item of a batch goes by: none, one or two. Who sends one of them again within two days repeats the
+/// item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ItemIds {
+    hashes: [EventHash; ITEM_IDS_MAX],
+    count: u8,
+}
+
+impl ItemIds {
+    /// These ids; more than [`ITEM_IDS_MAX`] are left out.
+    pub fn new(ids: impl IntoIterator<Item = EventHash>) -> Self {
+        let mut all = Self::default();
+        for (slot, id) in all.hashes.iter_mut().zip(ids) {
+            *slot = id;
+            all.count += 1;
+        }
+        all
+    }
+
+    /// The ids.
+    pub fn as_slice(&self) -> &[EventHash] {
+        self.hashes.get(..usize::from(self.count)).unwrap_or_default()
+    }
+}
+
+/// One item of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What is to be stored; `None` for an item that is left out, of which only the ids are remembered.
+    pub event: Option<Event>,
+    /// What it goes by.
+    pub ids: ItemIds,
+}
+
+/// Items that are stored together: all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// In the order in which they are taken.
+    pub items: Vec<Item>,
+    /// When the server took it, from where its ids' time runs; `None` when no item has an id.
+    pub arrived: Option<TimestampMs>,
+}
+
+impl From<Vec<Event>> for Batch {
+    /// Events without ids.
+    fn from(events: Vec<Event>) -> Self {
+        let item = |event| Item { event: Some(event), ids: ItemIds::default() };
+        Self { items: events.into_iter().map(item).collect(), arrived: None }
+    }
 }
 
 /// Encodes pairs (metadata, tags) as one text: for each pair, sorted by key, `LENGTH:KEY` then `LENGTH:VALUE`, with

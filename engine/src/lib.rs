@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod codec;
 pub mod error;
 pub mod event;
+pub mod ids;
 pub mod limits;
 pub mod log;
 pub mod manifest;

@@ -26,6 +26,21 @@ pub const SEAL_ROWS: usize = 1 << 18;
 /// Bytes of distinct strings that the open segment holds; it is sealed at half of them.
 pub const OPEN_TEXT_BYTES_MAX: usize = 64 << 20;
 
+/// Ids that an item of a batch has.
+pub const ITEM_IDS_MAX: usize = 2;
+/// An event's id is remembered for so many hours after the one in which it arrived.
+pub const EVENT_ID_HOURS: u32 = 48;
+/// Event ids that are remembered, unless set otherwise; beyond it the oldest hour goes.
+pub const EVENT_IDS_MAX: u64 = 50_000_000;
+/// Event ids of the open log at which it is sealed: they are held in memory until then.
+pub const OPEN_IDS_MAX: usize = 1 << 20;
+/// Event ids that files of one hour are merged up to.
+pub const ID_FILE_IDS_MAX: usize = 1 << 22;
+
+const _: () = assert!(OPEN_IDS_MAX + ITEM_IDS_MAX * BATCH_EVENTS_MAX < ID_FILE_IDS_MAX);
+const _: () = assert!(
+    BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX + 16 * ITEM_IDS_MAX * BATCH_EVENTS_MAX < FRAME_BYTES_MAX
+);
 const _: () = assert!(OPEN_TEXT_BYTES_MAX / 2 > BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + SESSION_TEXT_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SESSION_ROWS_MAX <= SEAL_ROWS);

@@ -4,6 +4,9 @@
 //! it: then it holds the session whole, and an older copy of it, wherever it is, is void. So replaying such an operation
 //! twice changes nothing, and a session moves between segments with one frame.
 //!
+//! A frame of events with ids begins with those that are new: when they came, how many there are, and 16 bytes each. So
+//! an event and its id are in the log together or not at all.
+//!
 //! ```text
 //! tag        u8      bit 0: opened, bit 1: replaces, bit 2: has a user key
 //! site       varint  visitor u64, session u32
@@ -15,7 +18,7 @@
 
 use crate::codec::{Malformed, Reader, Writer};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT};
-use crate::units::{SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
+use crate::units::{EventHash, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
 /// Row texts a row has.
 pub const ROW_TEXT_COUNT: usize = COLUMN_COUNT - ATTRIBUTE_COUNT;
@@ -26,6 +29,8 @@ pub const FRAME_EVENTS: u8 = 1;
 /// Frame kind: sessions, whole, that are carried over from the log before, or moved here for the events of a frame that
 /// follows. By itself it changes no answer.
 pub const FRAME_CARRIED: u8 = 2;
+/// Frame kind: event ids that are remembered from here on, and the operations of their events, if any.
+pub const FRAME_EVENTS_WITH_IDS: u8 = 3;
 
 const OPENED: u8 = 1;
 const REPLACES: u8 = 2;
@@ -44,6 +49,48 @@ pub struct Operation<'a> {
     pub replaces: bool,
     /// The rows, in order of arrival.
     pub rows: Vec<Row<'a>>,
+}
+
+/// The event ids of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameIds<'a> {
+    /// When the server took them.
+    pub arrived: TimestampMs,
+    /// The ids.
+    pub hashes: &'a [EventHash],
+}
+
+impl<'a> FrameIds<'a> {
+    /// Appends the ids to a frame's payload; operations follow.
+    pub fn encode(&self, out: &mut Writer) {
+        out.zigzag(self.arrived);
+        out.varint(self.hashes.len() as u64);
+        out.raw(bytemuck::cast_slice(self.hashes));
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are something else.
+    pub fn decode(input: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let arrived = input.zigzag()?;
+        let count = input.count(size_of::<EventHash>())?;
+        let bytes = input.raw(count * size_of::<EventHash>())?;
+        Ok(Self { arrived, hashes: bytemuck::cast_slice(bytes) })
+    }
+}
+
+/// The ids of a frame's payload, and a reader of the operations behind them.
+///
+/// # Errors
+/// [`Malformed`] when there is no such kind of frame, or the ids are none.
+pub fn split(kind: u8, payload: &[u8]) -> Result<(Option<FrameIds<'_>>, Reader<'_>), Malformed> {
+    let mut input = Reader::new(payload);
+    match kind {
+        FRAME_EVENTS | FRAME_CARRIED => Ok((None, input)),
+        FRAME_EVENTS_WITH_IDS => Ok((Some(FrameIds::decode(&mut input)?), input)),
+        _ => Err(input.malformed("a frame of an unknown kind")),
+    }
 }
 
 /// One row.

@@ -4,7 +4,7 @@
 //! never wait for either.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
 
 use crate::error::StorageError;
-use crate::event::Event;
+use crate::event::{Batch, Item};
 use crate::limits;
 pub use crate::snapshot::Snapshot;
 use crate::vfs::SharedFs;
@@ -34,13 +34,19 @@ pub struct Status {
     pub queued_batches: usize,
     /// Bytes of the torn tail that was cut from the log at the start.
     pub torn_tail_bytes: u64,
+    /// Event ids that are remembered.
+    pub event_ids: u64,
+    /// Event ids that were forgotten before their time since the start, because there were too many.
+    pub event_ids_dropped_early: u64,
+    /// Files of event ids that could not be read at the start.
+    pub damaged_id_files: Vec<String>,
 }
 
 /// Called once with what became of a batch.
 pub type Done = Box<dyn FnOnce(Result<Receipt, StorageError>) + Send>;
 
 struct Waiting {
-    batch: Vec<Event>,
+    batch: Batch,
     bytes: usize,
     done: Done,
 }
@@ -49,6 +55,8 @@ struct Shared {
     snapshot: ArcSwap<Snapshot>,
     latched: Mutex<Option<StorageError>>,
     queued_bytes: AtomicUsize,
+    event_ids: AtomicU64,
+    event_ids_dropped_early: AtomicU64,
 }
 
 impl Shared {
@@ -62,6 +70,11 @@ impl Shared {
         let reason = error.to_string();
         latched.get_or_insert(StorageError::Latched { reason }).clone()
     }
+
+    fn count_ids(&self, core: &Core) {
+        self.event_ids.store(core.ids().count(), Ordering::Relaxed);
+        self.event_ids_dropped_early.store(core.ids().dropped_early(), Ordering::Relaxed);
+    }
 }
 
 /// An open data folder.
@@ -70,6 +83,7 @@ pub struct Store {
     queue: Option<Sender<Waiting>>,
     writer: Option<JoinHandle<Result<(), StorageError>>>,
     torn_tail_bytes: u64,
+    damaged_id_files: Vec<String>,
 }
 
 impl Store {
@@ -80,36 +94,44 @@ impl Store {
     pub fn open(fs: SharedFs, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
         let mut core = Core::open(fs, folder, options)?;
         let torn_tail_bytes = core.torn_tail_bytes();
+        let damaged_id_files = core.ids().damage().map(ToString::to_string).collect();
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(core.snapshot()),
             latched: Mutex::new(None),
             queued_bytes: AtomicUsize::new(0),
+            event_ids: AtomicU64::new(0),
+            event_ids_dropped_early: AtomicU64::new(0),
         });
+        shared.count_ids(&core);
         let (sender, receiver) = bounded(limits::QUEUE_BATCHES_MAX);
         let writer_shared = shared.clone();
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || Writer::new(core, writer_shared).run(&receiver))
             .map_err(|error| StorageError::io("start the writer thread of", folder, &error))?;
-        Ok(Self { shared, queue: Some(sender), writer: Some(writer), torn_tail_bytes })
+        Ok(Self { shared, queue: Some(sender), writer: Some(writer), torn_tail_bytes, damaged_id_files })
     }
 
     /// Queues a batch, which is stored whole or not at all. `done` is called on the writer's thread once the batch
-    /// is synced and visible, or has failed; it must not block.
+    /// is synced and visible, or has failed; it must not block. Of an item that repeats one which is remembered nothing
+    /// is stored; the receipt counts it, and is given only once the first one is synced too.
     ///
     /// # Errors
     /// [`StorageError::Busy`], [`StorageError::Latched`], [`StorageError::TooLarge`]: nothing was queued and `done`
     /// is not called.
-    pub fn append(&self, batch: Vec<Event>, done: Done) -> Result<(), StorageError> {
+    pub fn append(&self, batch: impl Into<Batch>, done: Done) -> Result<(), StorageError> {
+        let batch = batch.into();
         if let Some(latched) = self.shared.latched() {
             return Err(latched);
         }
-        let bytes: usize = batch.iter().map(|event| event.texts.byte_count()).sum();
-        if batch.len() > limits::BATCH_EVENTS_MAX || bytes > limits::BATCH_BYTES_MAX {
-            let what = format!("{} events with {bytes} bytes of texts", batch.len());
+        let events = batch.items.iter().filter_map(|item| item.event.as_ref());
+        let bytes: usize = events.map(|event| event.texts.byte_count()).sum();
+        let count = batch.items.len();
+        if count > limits::BATCH_EVENTS_MAX || bytes > limits::BATCH_BYTES_MAX {
+            let what = format!("{count} events with {bytes} bytes of texts");
             return Err(StorageError::TooLarge { what });
         }
-        let bytes = bytes + batch.len() * size_of::<Event>();
+        let bytes = bytes + count * size_of::<Item>();
         let queue = self.queue.as_ref().ok_or(StorageError::Closed)?;
         if self.shared.queued_bytes.load(Ordering::Relaxed) > limits::QUEUE_BYTES_MAX {
             return Err(StorageError::Busy);
@@ -140,6 +162,9 @@ impl Store {
             open_rows: snapshot.open_rows(),
             queued_batches: self.queue.as_ref().map_or(0, Sender::len),
             torn_tail_bytes: self.torn_tail_bytes,
+            event_ids: self.shared.event_ids.load(Ordering::Relaxed),
+            event_ids_dropped_early: self.shared.event_ids_dropped_early.load(Ordering::Relaxed),
+            damaged_id_files: self.damaged_id_files.clone(),
         }
     }
 
@@ -237,6 +262,7 @@ impl Writer {
 
     fn publish(&mut self) {
         self.shared.snapshot.store(Arc::new(self.core.snapshot()));
+        self.shared.count_ids(&self.core);
     }
 
     fn seal_when_full(&mut self) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytemuck::{Pod, Zeroable};
+
 /// Milliseconds in a UTC day.
 pub const DAY_MS: i64 = 86_400_000;
 
@@ -56,6 +58,11 @@ pub struct SessionKey {
     pub visitor: VisitorId,
     pub session: SessionId,
 }
+
+/// What stands for an event's id: a keyed 128-bit hash of its site and text. The engine does not know the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct EventHash(pub [u8; 16]);
 
 /// A sealed segment's number, unique in a data folder for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

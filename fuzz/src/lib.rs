@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod folder;
+pub mod id_file;
 pub mod log_record;
 pub mod log_replay;
 pub mod segment_open;
@@ -16,6 +17,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("addresses", addresses::run, addresses::seeds),
+    ("id_file", id_file::run, id_file::seeds),
     ("log_record", log_record::run, log_record::seeds),
     ("log_replay", log_replay::run, log_replay::seeds),
     ("segment_open", segment_open::run, segment_open::seeds),

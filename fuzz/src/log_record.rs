@@ -1,13 +1,23 @@
-//! The payload of a log frame: a sequence of operations. What decodes is encoded again and must be the same.
+//! The payload of a log frame: a sequence of operations, perhaps behind event ids. What decodes is encoded again and must
+//! be the same.
 
 use hitstone_engine::codec::{Reader, Writer};
-use hitstone_engine::record::{Operation, Row};
+use hitstone_engine::record::{FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row, split};
 use hitstone_engine::schema::ATTRIBUTE_COUNT;
-use hitstone_engine::units::SessionKey;
-use hitstone_engine::units::{SessionId, SiteId, VisitorId};
+use hitstone_engine::units::{EventHash, SessionId, SessionKey, SiteId, VisitorId};
 
 pub fn run(data: &[u8]) {
-    let mut input = Reader::new(data);
+    operations(Reader::new(data));
+    if let Ok((Some(ids), input)) = split(FRAME_EVENTS_WITH_IDS, data) {
+        let mut out = Writer::new();
+        ids.encode(&mut out);
+        let bytes = out.into_vec();
+        assert_eq!(FrameIds::decode(&mut Reader::new(&bytes)), Ok(ids));
+        operations(input);
+    }
+}
+
+fn operations(mut input: Reader<'_>) {
     while !input.is_at_end() {
         let Ok(operation) = Operation::decode(&mut input) else { return };
         let mut out = Writer::new();
@@ -46,5 +56,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         operations.iter().for_each(|operation| operation.encode(&mut out));
         out.into_vec()
     };
-    vec![encode(&operations[..1]), encode(&operations[1..]), encode(&operations)]
+    let mut with_ids = Writer::new();
+    FrameIds { arrived: start, hashes: &[EventHash([3; 16]), EventHash([9; 16])] }.encode(&mut with_ids);
+    with_ids.raw(&encode(&operations));
+    vec![encode(&operations[..1]), encode(&operations[1..]), encode(&operations), with_ids.into_vec()]
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use hitstone_engine::checksum::{crc32c, crc32c_of_parts};
 use hitstone_engine::event::{Event, Kind, Texts};
@@ -99,15 +98,12 @@ const DAY: i64 = 20_000;
 /// Segments that a store wrote.
 pub fn seeds() -> Vec<Vec<u8>> {
     let folder = Folder::new("segment");
-    let store = Store::open(
-        Arc::new(OsFs),
-        &folder.0,
-        StoreOptions { session_window: Duration::from_secs(1_800), seal_rows: 40 },
-    )
-    .expect("opening a store");
+    let store =
+        Store::open(Arc::new(OsFs), &folder.0, StoreOptions { seal_rows: 40, ..StoreOptions::default() })
+            .expect("opening a store");
     for batch in 0..30 {
         let (done, result) = mpsc::channel();
-        let events = (0..5).map(|i| event(batch * 5 + i)).collect();
+        let events: Vec<Event> = (0..5).map(|i| event(batch * 5 + i)).collect();
         let done = Box::new(move |outcome| drop(done.send(outcome)));
         store.append(events, done).expect("queueing events");
         result.recv().expect("an answer").expect("storing events");

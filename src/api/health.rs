@@ -62,6 +62,9 @@ pub fn metrics(app: &App) -> Answer {
     let cancelled = count(&counters.queries_cancelled);
     let help = "Statistics given up: nobody waited for them any more, or they took too long.";
     metric(&mut text, "queries_cancelled_total", "counter", help, &cancelled);
+    let repeated = count(&counters.repeated);
+    let help = "Events answered with success that had come before, by their ids.";
+    metric(&mut text, "events_repeated_total", "counter", help, &repeated);
     head(&mut text, "events_left_out_total", "counter", "Events answered with success and left out.");
     for (reason, count) in counters.left_out() {
         line(&mut text, &format!("events_left_out_total{{reason=\"{reason}\"}}"), &count.to_string());
@@ -79,6 +82,14 @@ pub fn metrics(app: &App) -> Answer {
     metric(&mut text, "segments", "gauge", "Sealed segments.", &status.segments.to_string());
     metric(&mut text, "sealed_rows", "gauge", "Rows in sealed segments.", &status.sealed_rows.to_string());
     metric(&mut text, "open_rows", "gauge", "Rows in the open segment.", &status.open_rows.to_string());
+    let remembered = status.event_ids.to_string();
+    metric(&mut text, "event_ids_remembered", "gauge", "Event ids by which repeats are known.", &remembered);
+    let dropped = status.event_ids_dropped_early.to_string();
+    let help = "Event ids forgotten within 48 hours because there were too many.";
+    metric(&mut text, "event_ids_dropped_early_total", "counter", help, &dropped);
+    let damaged = status.damaged_id_files.len().to_string();
+    let help = "Files of event ids that were damaged at the start; the ids in them are forgotten.";
+    metric(&mut text, "event_id_files_damaged", "gauge", help, &damaged);
     let torn = status.torn_tail_bytes.to_string();
     metric(&mut text, "torn_tail_bytes", "gauge", "Bytes cut from the log's end at the start.", &torn);
     respond::content(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)

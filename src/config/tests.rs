@@ -55,6 +55,7 @@ fn bad_values_name_the_setting() {
         ("durability", "relaxed"),
         ("site", "https://example.com"),
         ("max-connections", "0"),
+        ("event-ids-max", "0"),
     ];
     for (name, value) in table {
         let error = given(&[(name, value)], &[], "").unwrap().settings("x").unwrap_err();

@@ -90,7 +90,7 @@ async fn fill(app: &Arc<App>) -> Result<(), String> {
         let mut hits = traffic::day(day, now);
         while !hits.is_empty() {
             let rest = hits.split_off(hits.len().min(BATCH_HITS));
-            app.ingest(&site, hits).await.map_err(|error| words(&error))?;
+            app.ingest(&site, hits, None).await.map_err(|error| words(&error))?;
             hits = rest;
         }
     }

@@ -7,7 +7,7 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 
 /// The newest version of the log's format that this program knows.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// The kind of the frame that ends a log which was closed in order.
 pub const CLOSE: u8 = 0xff;
 
@@ -34,9 +34,10 @@ pub(super) fn encode_header(generation: u64) -> Vec<u8> {
     header.into_vec()
 }
 
-/// Whether the header is whole. A whole one of another generation or a newer version is an error.
-pub(super) fn check_header(path: &Path, header: &[u8], generation: u64) -> Result<bool, StorageError> {
-    let Ok((version, found)) = decode_header(header) else { return Ok(false) };
+/// The version in a header; `None` when it is not whole. A whole one of another generation or a newer version is an
+/// error.
+pub(super) fn check_header(path: &Path, header: &[u8], generation: u64) -> Result<Option<u32>, StorageError> {
+    let Ok((version, found)) = decode_header(header) else { return Ok(None) };
     if version > FORMAT_VERSION {
         return Err(StorageError::Version {
             path: path.to_path_buf(),
@@ -48,7 +49,7 @@ pub(super) fn check_header(path: &Path, header: &[u8], generation: u64) -> Resul
         let what = format!("it is the log of generation {found}, not {generation}");
         return Err(StorageError::corrupt(path, GENERATION_OFFSET, what));
     }
-    Ok(true)
+    Ok(Some(version))
 }
 
 /// The version and the generation in a whole header.
@@ -163,19 +164,19 @@ mod tests {
         for bit in 0..header.len() * 8 {
             let mut damaged = header.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(check_header(path, &damaged, 1), Ok(false)), "bit {bit}");
+            assert!(matches!(check_header(path, &damaged, 1), Ok(None)), "bit {bit}");
         }
-        assert!(matches!(check_header(path, &header, 1), Ok(true)));
+        assert!(matches!(check_header(path, &header, 1), Ok(Some(FORMAT_VERSION))));
         assert!(matches!(check_header(path, &header, 2), Err(StorageError::Corrupt { offset: 16, .. })));
     }
 
     #[test]
     fn a_newer_version_is_named() {
         let mut header = encode_header(1);
-        header[8] = 2;
+        header[8] = 3;
         let crc = crc32c(&header[..HEADER_CHECKED_BYTES]);
         header[HEADER_CHECKED_BYTES..].copy_from_slice(&crc.to_le_bytes());
         let error = check_header(Path::new("log"), &header, 1).unwrap_err();
-        assert!(matches!(error, StorageError::Version { found: 2, supported: 1, .. }));
+        assert!(matches!(error, StorageError::Version { found: 3, supported: 2, .. }));
     }
 }

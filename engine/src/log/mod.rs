@@ -46,6 +46,7 @@ use crate::error::StorageError;
 use crate::vfs::{self, Fs};
 
 pub use frame::{CLOSE, FORMAT_VERSION};
+use frame::{HEADER_BYTES, encode_header};
 pub use replay::{ReplayEnd, Visit, cut_tail, replay};
 pub use writer::LogWriter;
 
@@ -66,16 +67,20 @@ pub fn generation_of(name: &str) -> Option<u64> {
     if is_ours { u64::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// Writes the first `end_offset` bytes of a log anew, over its name. After a failed sync the system may hold bytes as
+/// Writes the first `end_offset` bytes of a log anew, over its name, under a header of today's version. After a failed sync the system may hold bytes as
 /// clean that never reached the disk; a log that was not closed in order is therefore not trusted to be on disk only
 /// because it can be read.
 ///
 /// # Errors
 /// The failed operation.
-pub fn rewrite(fs: &dyn Fs, path: &Path, end_offset: u64) -> Result<(), StorageError> {
+pub fn rewrite(fs: &dyn Fs, path: &Path, generation: u64, end_offset: u64) -> Result<(), StorageError> {
     let old = fs.open(path)?;
     vfs::replace_with(fs, path, false, &mut |file| {
         let mut offset = 0;
+        if end_offset >= HEADER_BYTES as u64 {
+            file.append(&encode_header(generation))?;
+            offset = HEADER_BYTES as u64;
+        }
         let mut chunk = Vec::new();
         while offset < end_offset {
             chunk.resize(COPY_BYTES.min(end_offset - offset) as usize, 0);

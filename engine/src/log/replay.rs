@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::frame::{CLOSE, FIRST_SEQUENCE, FRAME_HEAD_BYTES, FrameHead, HEADER_BYTES, check_header};
+use super::frame::{
+    CLOSE, FIRST_SEQUENCE, FORMAT_VERSION, FRAME_HEAD_BYTES, FrameHead, HEADER_BYTES, check_header,
+};
 use crate::error::StorageError;
 use crate::vfs::{File, Fs};
 
@@ -21,6 +23,8 @@ pub struct ReplayEnd {
     pub torn_bytes: u64,
     /// Whether the log was closed in order.
     pub closed: bool,
+    /// The version that the header says; the newest when it was not whole.
+    pub version: u32,
 }
 
 /// Takes each frame: kind, sequence, payload. Its error ends the replay.
@@ -45,10 +49,10 @@ pub fn replay(
     let file = fs.open(path)?;
     let mut window = Window::new(&*file)?;
     let mut frames = Frames { window: &mut window, generation: expected_generation, payload_bytes_max };
-    if !frames.has_whole_header(path)? {
-        return frames.without_header(path);
+    match frames.header_version(path)? {
+        Some(version) => Ok(ReplayEnd { version, ..frames.replay(path, visit)? }),
+        None => frames.without_header(path),
     }
-    frames.replay(path, visit)
 }
 
 /// Cuts the torn tail that a replay found, durably. Without one it does nothing.
@@ -103,10 +107,10 @@ struct Frames<'a, 'file> {
 }
 
 impl Frames<'_, '_> {
-    fn has_whole_header(&mut self, path: &Path) -> Result<bool, StorageError> {
+    fn header_version(&mut self, path: &Path) -> Result<Option<u32>, StorageError> {
         match self.window.get(0, HEADER_BYTES)? {
             Some(header) => check_header(path, header, self.generation),
-            None => Ok(false),
+            None => Ok(None),
         }
     }
 
@@ -120,6 +124,7 @@ impl Frames<'_, '_> {
             next_sequence: FIRST_SEQUENCE,
             torn_bytes: self.window.file_end,
             closed: false,
+            version: FORMAT_VERSION,
         })
     }
 
@@ -143,6 +148,7 @@ impl Frames<'_, '_> {
                     next_sequence: sequence,
                     torn_bytes: 0,
                     closed: true,
+                    version: FORMAT_VERSION,
                 });
             }
             visit(head.kind, head.sequence, &frame[FRAME_HEAD_BYTES..])?;
@@ -160,6 +166,7 @@ impl Frames<'_, '_> {
             next_sequence: sequence,
             torn_bytes: file_end - offset,
             closed: false,
+            version: FORMAT_VERSION,
         })
     }
 

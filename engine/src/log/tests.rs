@@ -96,7 +96,8 @@ fn names_and_generations_agree() {
 fn an_empty_log_a_closed_log_and_one_that_goes_on() {
     let sim = disk(0);
     let writer = create(&sim);
-    let empty = ReplayEnd { end_offset: 32, next_sequence: 1, torn_bytes: 0, closed: false };
+    let empty =
+        ReplayEnd { end_offset: 32, next_sequence: 1, torn_bytes: 0, closed: false, version: FORMAT_VERSION };
     assert_eq!(read(&sim).unwrap(), (vec![], empty));
     writer.close().unwrap();
     let (_, end) = read(&sim).unwrap();
@@ -110,7 +111,7 @@ fn an_empty_log_a_closed_log_and_one_that_goes_on() {
     writer.close().unwrap();
     let (frames, end) = read(&sim).unwrap();
     assert_eq!(frames, [(3, b"one".to_vec())]);
-    assert_eq!(end, ReplayEnd { end_offset: 60, next_sequence: 2, torn_bytes: 0, closed: true });
+    assert_eq!(end, ReplayEnd { end_offset: 60, next_sequence: 2, closed: true, ..empty });
 }
 
 #[test]

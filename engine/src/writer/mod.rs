@@ -5,6 +5,8 @@
 //! - A snapshot is published only after its rows are synced.
 //! - A live session lies whole in exactly one live segment: an event that joins a session elsewhere moves it into the
 //!   open segment first, in a frame before its own. A move alone changes no answer, so a crash may fall between.
+//! - An event and its ids are logged in one frame. An id is known from the moment it is appended, so a repeat that comes
+//!   before the first one is synced is answered by the same commit, or a later one.
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
@@ -19,19 +21,20 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::codec::{Reader, Writer};
+use crate::codec::{Malformed, Writer};
 use crate::error::StorageError;
-use crate::event::Event;
+use crate::event::{Batch, Event};
+use crate::ids::{self, RememberedIds};
 use crate::limits;
 use crate::log::LogWriter;
 use crate::manifest::Superseded;
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
-use crate::record::{FRAME_CARRIED, FRAME_EVENTS, Operation, Row};
+use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
-use crate::units::{SegmentId, SessionKey, SiteId, TimestampMs};
+use crate::units::{EventHash, SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
 
 use index::SessionIndex;
@@ -102,6 +105,7 @@ pub struct Core {
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
+    ids: RememberedIds,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
@@ -112,34 +116,87 @@ pub struct Core {
 
 impl Core {
     /// Assigns, logs (in memory) and applies a batch. It is durable after [`Self::commit`], visible after that in
-    /// [`Self::snapshot`].
+    /// [`Self::snapshot`]. Items that repeat earlier ones add nothing; they too may be answered only after
+    /// [`Self::commit`].
     ///
     /// # Errors
     /// Any error leaves the state unfit for more: latch.
-    pub fn append(&mut self, batch: &[Event]) -> Result<Receipt, StorageError> {
+    pub fn append(&mut self, batch: &Batch) -> Result<Receipt, StorageError> {
+        if let Some(now) = batch.arrived {
+            self.ids.look_after(now)?;
+        }
+        let items = batch.items.iter().map(|item| (item.event.as_ref(), item.ids.as_slice()));
+        self.append_items(items, batch.arrived.unwrap_or_default())
+    }
+
+    /// As [`Self::append`], for events without ids.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_events(&mut self, events: &[Event]) -> Result<Receipt, StorageError> {
+        self.append_items(events.iter().map(|event| (Some(event), &[][..])), 0)
+    }
+
+    fn append_items<'a>(
+        &mut self,
+        items: impl Iterator<Item = (Option<&'a Event>, &'a [EventHash])>,
+        arrived: TimestampMs,
+    ) -> Result<Receipt, StorageError> {
         let mut payload = Writer::new();
+        let mut new_ids = Vec::new();
         let mut receipt = Receipt::default();
-        for event in batch {
+        for (event, ids) in items {
+            if !ids.is_empty() && self.take_ids(ids, arrived, &mut new_ids) {
+                receipt.repeated += 1;
+                continue;
+            }
+            let Some(event) = event else { continue };
             let start = payload.len();
             let mut moves = Writer::new();
             match self.assign(event, &mut moves, &mut payload)? {
-                Some(rows) => receipt.rows += rows,
+                Some(rows) => {
+                    receipt.stored += 1;
+                    receipt.rows += rows;
+                }
                 None => receipt.pings_without_session += 1,
             }
             if !moves.is_empty() {
                 self.move_here(moves.as_slice())?;
             }
-            self.apply_all(&payload.as_slice()[start..], &PathBuf::new())?;
+            self.apply_all(FRAME_EVENTS, &payload.as_slice()[start..], &PathBuf::new())?;
         }
-        if !payload.is_empty() {
+        if !new_ids.is_empty() {
+            let mut frame = Writer::new();
+            FrameIds { arrived, hashes: &new_ids }.encode(&mut frame);
+            frame.raw(payload.as_slice());
+            self.log()?.push(FRAME_EVENTS_WITH_IDS, frame.as_slice())?;
+        } else if !payload.is_empty() {
             self.log()?.push(FRAME_EVENTS, payload.as_slice())?;
         }
         Ok(receipt)
     }
 
+    /// Whether one of an item's ids is known. The others are remembered with it from here on.
+    fn take_ids(&mut self, ids: &[EventHash], arrived: TimestampMs, new_ids: &mut Vec<EventHash>) -> bool {
+        let hour = ids::hour_of(arrived);
+        let mut repeated = false;
+        let first_new = new_ids.len();
+        for id in ids {
+            if self.ids.knows(id, hour) {
+                repeated = true;
+            } else {
+                new_ids.push(*id);
+            }
+        }
+        for id in new_ids.iter().skip(first_new) {
+            self.ids.remember(*id, hour);
+        }
+        repeated
+    }
+
     /// Applies and logs moves. What a batch moves may be far larger than the batch: it is written now and then.
     fn move_here(&mut self, moves: &[u8]) -> Result<(), StorageError> {
-        self.apply_all(moves, &PathBuf::new())?;
+        self.apply_all(FRAME_CARRIED, moves, &PathBuf::new())?;
         let log = self.log()?;
         log.push(FRAME_CARRIED, moves)?;
         if log.buffered_bytes() >= limits::GROUP_BYTES_MAX { log.commit() } else { Ok(()) }
@@ -152,6 +209,7 @@ impl Core {
             || arena.watermark().rows >= 2 * self.options.seal_rows
             || arena.text_bytes() >= SEAL_TEXT_BYTES
             || arena.text_count() >= self.seal_texts()
+            || self.ids.open_count() >= limits::OPEN_IDS_MAX
             || self.log.as_ref().is_some_and(|log| log.end() >= limits::LOG_BYTES_MAX)
     }
 
@@ -199,12 +257,23 @@ impl Core {
         self.torn_tail_bytes
     }
 
+    /// The event ids that are remembered.
+    pub fn ids(&self) -> &RememberedIds {
+        &self.ids
+    }
+
     fn log(&mut self) -> Result<&mut LogWriter, StorageError> {
         self.log.as_mut().ok_or(StorageError::Closed)
     }
 
-    fn apply_all(&mut self, payload: &[u8], path: &Path) -> Result<(), StorageError> {
-        operations(payload, path, |operation| self.apply(&operation, path))
+    /// Applies a frame; gives its ids, which are the caller's to remember.
+    fn apply_all<'a>(
+        &mut self,
+        kind: u8,
+        payload: &'a [u8],
+        path: &Path,
+    ) -> Result<Option<FrameIds<'a>>, StorageError> {
+        operations(kind, payload, path, |operation| self.apply(&operation, path))
     }
 
     /// Applies a logged operation to the open segment. Applying it twice changes nothing but the copy that counts.
@@ -322,17 +391,17 @@ impl Core {
     }
 }
 
-/// Reads a frame's operations.
+/// Reads a frame's operations; gives the ids before them.
 fn operations<'a>(
+    kind: u8,
     payload: &'a [u8],
     path: &Path,
     mut take: impl FnMut(Operation<'a>) -> Result<(), StorageError>,
-) -> Result<(), StorageError> {
-    let mut input = Reader::new(payload);
+) -> Result<Option<FrameIds<'a>>, StorageError> {
+    let corrupt = |error: Malformed| StorageError::corrupt(path, error.offset as u64, error.to_string());
+    let (ids, mut input) = record::split(kind, payload).map_err(corrupt)?;
     while !input.is_at_end() {
-        let operation = Operation::decode(&mut input)
-            .map_err(|error| StorageError::corrupt(path, error.offset as u64, error.to_string()))?;
-        take(operation)?;
+        take(Operation::decode(&mut input).map_err(corrupt)?)?;
     }
-    Ok(())
+    Ok(ids)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
 use crate::error::StorageError;
+use crate::ids::{self, RememberedIds};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, generation_of, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
@@ -39,6 +40,7 @@ impl Core {
         if generations.is_empty() {
             drop(LogWriter::create(&*fs, folder, last)?);
         }
+        let ids = RememberedIds::open(&fs, folder, options.event_ids_max)?;
         let capacity = capacity_for(&*fs, folder, manifest.first_generation..=last, &options)?;
         let open = OpenSegment::create(&fs, folder, last, capacity)?;
         let mut core = Self {
@@ -52,6 +54,7 @@ impl Core {
             sealed,
             sealed_views: None,
             recurring: Default::default(),
+            ids,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
@@ -76,8 +79,8 @@ impl Core {
             }
             if generation == last {
                 self.torn_tail_bytes = end.torn_bytes;
-                if !end.closed {
-                    log::rewrite(&*self.fs, &path, end.end_offset)?;
+                if !end.closed || end.version < log::FORMAT_VERSION {
+                    log::rewrite(&*self.fs, &path, generation, end.end_offset)?;
                 }
                 let (offset, sequence) = (end.end_offset, end.next_sequence);
                 self.log = Some(LogWriter::resume(&*self.fs, &self.folder, generation, offset, sequence)?);
@@ -88,8 +91,13 @@ impl Core {
 
     fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
         let fs = self.fs.clone();
-        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |_kind, _sequence, payload| {
-            self.apply_all(payload, path)
+        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, _sequence, payload| {
+            if let Some(ids) = self.apply_all(kind, payload, path)? {
+                self.ids.look_after_read_back(ids.arrived);
+                let hour = ids::hour_of(ids.arrived);
+                ids.hashes.iter().for_each(|hash| self.ids.remember(*hash, hour));
+            }
+            Ok(())
         })
     }
 
@@ -193,14 +201,15 @@ fn capacity_for(
     let mut held = ArenaCapacity { rows: 0, strings: 1, string_bytes: 0 };
     for generation in generations {
         let path = log_path(folder, generation);
-        log::replay(fs, &path, generation, FRAME_BYTES_MAX, &mut |_kind, _sequence, payload| {
-            operations(payload, &path, |operation| {
+        log::replay(fs, &path, generation, FRAME_BYTES_MAX, &mut |kind, _sequence, payload| {
+            operations(kind, payload, &path, |operation| {
                 let (texts, bytes) = operation.texts();
                 held.rows += operation.rows.len().max(1);
                 held.strings += texts;
                 held.string_bytes += bytes;
                 Ok(())
             })
+            .map(drop)
         })?;
     }
     let usual = ArenaCapacity::for_seal_rows(options.seal_rows);

@@ -3,10 +3,11 @@
 //! Order, and what a crash leaves at each point:
 //! 1. Log g+1 is made with the sessions that are carried over, synced. Crash: the manifest still starts at g; replay
 //!    of g and then g+1 voids the older copies of the carried sessions.
-//! 2. The segment is written and synced, on another thread. Crash: an orphan, removed at the next start.
+//! 2. The segment and the files of event ids are written and synced, on another thread. Crash: the segment is an orphan,
+//!    removed at the next start; the ids are in the files and in the log, which is no harm.
 //! 3. The manifest names the segment, what has left it since, and g+1 as the first log. Crash before: as 2.
 //!    Crash after: log g is an orphan.
-//! 4. Log g and the scratch file are unlinked.
+//! 4. Log g, the scratch file and the id files that were merged are unlinked.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use roaring::RoaringBitmap;
 use super::{Core, Frozen, OpenSegment, SEAL_TEXT_BYTES, Sealed};
 use crate::codec::Writer;
 use crate::error::StorageError;
+use crate::ids::{IdSeal, SealedIds};
 use crate::log::{LogWriter, log_path};
 use crate::manifest::{Manifest, SegmentEntry, Superseded, segment_path};
 use crate::open::{ArenaCapacity, ArenaReader, Watermark};
@@ -38,25 +40,31 @@ pub struct SealJob {
     left_out: RoaringBitmap,
     id: SegmentId,
     path: PathBuf,
+    ids: IdSeal,
 }
 
-/// What a [`SealJob`] made: the file's length, or `None` when there was nothing to write.
-pub struct SealedFile(Option<u64>);
+/// What a [`SealJob`] made.
+pub struct SealedFile {
+    /// The segment's length, or `None` when there was nothing to write.
+    len: Option<u64>,
+    ids: SealedIds,
+}
 
 impl SealJob {
-    /// Writes and syncs the segment.
+    /// Writes and syncs the segment and the event ids.
     ///
     /// # Errors
     /// The failed operation.
     pub fn run(&self) -> Result<SealedFile, StorageError> {
+        let ids = self.ids.run()?;
         let Some(bytes) = self.reader.seal(self.id, self.watermark, &self.left_out) else {
-            return Ok(SealedFile(None));
+            return Ok(SealedFile { len: None, ids });
         };
         let mut file = self.fs.create_new(&self.path, false)?;
         file.append(&bytes)?;
         file.sync_data()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
-        Ok(SealedFile(Some(bytes.len() as u64)))
+        Ok(SealedFile { len: Some(bytes.len() as u64), ids })
     }
 }
 
@@ -98,7 +106,7 @@ impl Core {
         self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new(), id });
         let path = log_path(&self.folder, generation);
         for payload in &frames {
-            self.apply_all(payload, &path)?;
+            self.apply_all(FRAME_CARRIED, payload, &path)?;
         }
         Ok(self.seal_job(id))
     }
@@ -112,6 +120,7 @@ impl Core {
             left_out: (*open.moved).clone(),
             id,
             path: segment_path(&self.folder, id),
+            ids: self.ids.begin_seal(),
         };
         if let Some(frozen) = &mut self.frozen {
             frozen.left_out = job.left_out.clone();
@@ -158,7 +167,7 @@ impl Core {
     /// Any error leaves the state unfit for more: latch.
     pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
         let Some(frozen) = self.frozen.take() else { return Ok(()) };
-        if let SealedFile(Some(len)) = file {
+        if let Some(len) = file.len {
             let path = segment_path(&self.folder, frozen.id);
             let segment = Segment::open(&path, self.fs.map(&path)?)?;
             if segment.byte_count() != len {
@@ -174,7 +183,8 @@ impl Core {
         }
         self.manifest().write(&*self.fs, &self.folder)?;
         self.fs.remove(&frozen.open.scratch)?;
-        self.remove_old_logs()
+        self.remove_old_logs()?;
+        self.ids.finish_seal(file.ids)
     }
 
     /// The manifest of what is live while no seal is under way.

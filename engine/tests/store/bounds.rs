@@ -57,7 +57,7 @@ fn long_text(number: u64, bytes: usize) -> String {
 }
 
 fn store(core: &mut Core, batch: &[Event], model: &mut Model) {
-    core.append(batch).unwrap();
+    core.append_events(batch).unwrap();
     core.commit().unwrap();
     batch.iter().for_each(|event| model.append(event));
 }
@@ -106,7 +106,7 @@ fn carried_sessions_leave_room_for_strings() {
                 event
             })
             .collect();
-        core.append(&batch).unwrap();
+        core.append_events(&batch).unwrap();
         core.commit().unwrap();
         visitor += 1000;
     }
@@ -142,11 +142,11 @@ fn a_session_of_many_rows_goes_on_after_a_seal() {
     for from in (0..count).step_by(10_000) {
         let title = "long enough that there are more bytes of texts than strings fit";
         let batch: Vec<Event> = (0..10_000).map(|n| titled(5, NOON + from + n, title)).collect();
-        core.append(&batch).unwrap();
+        core.append_events(&batch).unwrap();
         core.commit().unwrap();
     }
     seal(&mut core);
-    core.append(&[view(5, NOON + MINUTE, "/last")]).unwrap();
+    core.append_events(&[view(5, NOON + MINUTE, "/last")]).unwrap();
     core.commit().unwrap();
     let content = of_snapshot(&core.snapshot(), &[SITE]);
     let rows: Vec<usize> = content.values().map(|(session, _)| session.rows.len()).collect();
@@ -160,15 +160,15 @@ fn a_session_full_of_texts_is_full_also_when_sealed() {
     let fill = |core: &mut Core| {
         let title = long_text(1, 1 << 20);
         // The far session is small, the near one is full of texts.
-        core.append(&[view(1, NOON, "/far")]).unwrap();
+        core.append_events(&[view(1, NOON, "/far")]).unwrap();
         let mut near = titled(1, NOON + 20 * MINUTE, &title);
         near.texts.set(Column::Referrer, "https://a.example");
-        core.append(&[near]).unwrap();
+        core.append_events(&[near]).unwrap();
         for n in 0..3 {
-            core.append(&[titled(1, NOON + (20 + n) * MINUTE, &title)]).unwrap();
+            core.append_events(&[titled(1, NOON + (20 + n) * MINUTE, &title)]).unwrap();
         }
         // Later, so that neither is carried over.
-        core.append(&[view(2, NOON + 200 * MINUTE, "/")]).unwrap();
+        core.append_events(&[view(2, NOON + 200 * MINUTE, "/")]).unwrap();
         core.commit().unwrap();
     };
     let mut contents = Vec::new();
@@ -179,7 +179,7 @@ fn a_session_full_of_texts_is_full_also_when_sealed() {
             seal(&mut core);
         }
         let ping = Event { kind: Kind::Ping, ..view(1, NOON + 51 * MINUTE, "") };
-        let receipt = core.append(&[ping, view(1, NOON + 24 * MINUTE, "/joins the far one")]).unwrap();
+        let receipt = core.append_events(&[ping, view(1, NOON + 24 * MINUTE, "/joins the far one")]).unwrap();
         assert_eq!(receipt.pings_without_session, 1, "sealed: {sealed}");
         core.commit().unwrap();
         contents.push(of_snapshot(&core.snapshot(), &[SITE]));
@@ -194,7 +194,7 @@ fn a_log_written_under_a_larger_setting_is_replayed() {
     let mut core = open(&fs, 200_000).unwrap();
     for from in 0..12u64 {
         let batch: Vec<Event> = (0..10_000).map(|n| view(from * 10_000 + n, NOON, "/")).collect();
-        core.append(&batch).unwrap();
+        core.append_events(&batch).unwrap();
         core.commit().unwrap();
     }
     drop(core);
@@ -213,7 +213,7 @@ fn a_long_log_is_sealed_too() {
     let title = long_text(7, 2 << 20);
     let mut written = 0;
     while !core.wants_seal() {
-        core.append(&[titled(written as u64, NOON, &title)]).unwrap();
+        core.append_events(&[titled(written as u64, NOON, &title)]).unwrap();
         core.commit().unwrap();
         written += title.len();
         assert!(written < 600 << 20, "the log has {written} bytes");
@@ -228,7 +228,7 @@ fn a_missing_log_stops_the_start() {
     let fs = SimFs::new(1);
     let mut core = open(&fs, 10).unwrap();
     for n in 0..40 {
-        core.append(&[view(n, NOON, "/")]).unwrap();
+        core.append_events(&[view(n, NOON, "/")]).unwrap();
         core.commit().unwrap();
         if core.wants_seal() {
             seal(&mut core);

@@ -28,7 +28,7 @@ fn open(fs: &SimFs) -> Result<Core, StorageError> {
 fn drive(core: &mut Core, batches: &[Vec<Event>], acknowledged: &mut usize) -> Result<(), StorageError> {
     let mut sealing: Option<(SealJob, usize)> = None;
     for (at, batch) in batches.iter().enumerate() {
-        core.append(batch)?;
+        core.append_events(batch)?;
         core.commit()?;
         *acknowledged += 1;
         if let Some((job, _)) = sealing.take_if(|(_, until)| *until <= at) {

@@ -26,7 +26,7 @@ fn filled() -> SimFs {
     let mut core = open(&fs).unwrap();
     let mut workload = Workload::new(5, 6);
     for _ in 0..60 {
-        core.append(&workload.batch()).unwrap();
+        core.append_events(&workload.batch()).unwrap();
         core.commit().unwrap();
         if core.wants_seal() {
             let file = core.begin_seal().unwrap().run().unwrap();
@@ -60,7 +60,7 @@ fn a_flipped_bit_in_a_segment_is_never_served() {
             assert!(damage.contains(&segments[1]), "byte {offset}: {damage}");
         }
         // Writing goes on.
-        core.append(&Workload::new(9, 6).batch()).unwrap();
+        core.append_events(&Workload::new(9, 6).batch()).unwrap();
         core.commit().unwrap();
     }
 }
@@ -93,7 +93,7 @@ fn a_segment_under_the_name_of_another_is_not_served() {
     let fs = SimFs::new(6);
     let mut core = open(&fs).unwrap();
     for day in 20_000..20_004 {
-        core.append(&[view(1, day * 86_400_000, &format!("/{day}"))]).unwrap();
+        core.append_events(&[view(1, day * 86_400_000, &format!("/{day}"))]).unwrap();
         core.commit().unwrap();
         let file = core.begin_seal().unwrap().run().unwrap();
         core.finish_seal(file).unwrap();

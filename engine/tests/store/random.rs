@@ -53,7 +53,7 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
     let mut job = None;
     for step in 0..steps {
         let batch = workload.batch();
-        core.append(&batch).unwrap();
+        core.append_events(&batch).unwrap();
         core.commit().unwrap();
         batch.iter().for_each(|event| model.append(event));
         if core.wants_seal() && !core.is_sealing() {

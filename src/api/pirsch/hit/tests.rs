@@ -75,6 +75,16 @@ fn faults_name_their_field() {
 }
 
 #[test]
+fn an_event_may_have_an_id() {
+    for call in [Call::Hit, Call::Event, Call::Session] {
+        let id = |extra: &str| parse(call, &with(extra)).map(|hit| hit.event_id);
+        assert_eq!(id(r#","event_id":"e 1""#).unwrap(), "e 1");
+        assert_eq!((id("").unwrap(), id(r#","event_id":null"#).unwrap()), (String::new(), String::new()));
+        assert!(id(r#","event_id":7"#).unwrap_err().validation.contains_key("event_id"));
+    }
+}
+
+#[test]
 fn each_call_requires_its_own_fields() {
     let bare = r#"{"ip":"198.51.100.2","user_agent":"UA"}"#;
     assert_eq!(parse(Call::Session, bare).unwrap().kind, HitKind::KeepAlive);

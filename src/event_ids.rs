@@ -1,0 +1,83 @@
+//! Event ids on their way into the engine: each becomes a hash of 128 bits, keyed with the site's secret, so that nobody
+//! can choose an id that stands for another one, and sites have a name space each.
+//!
+//! It knows nothing of where ids come from or how long they are remembered.
+
+use std::hash::Hasher;
+
+use hitstone_engine::units::EventHash;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::enrich::SiteContext;
+
+/// What a hash is of; ids and items of requests never match.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Domain {
+    Event = 1,
+    RequestItem = 2,
+}
+
+/// The id that a sender gave an event.
+pub fn of_event(site: &SiteContext<'_>, id: &str) -> EventHash {
+    hash(site, Domain::Event, 0, id)
+}
+
+/// An item, by its index, of a request that its sender gave a key.
+pub fn of_request_item(site: &SiteContext<'_>, key: &str, index: usize) -> EventHash {
+    hash(site, Domain::RequestItem, index as u64, key)
+}
+
+fn hash(site: &SiteContext<'_>, domain: Domain, index: u64, text: &str) -> EventHash {
+    let mut hasher = SipHasher24::new_with_key(&site.secret);
+    hasher.write(&[domain as u8]);
+    hasher.write(&site.id.0.to_le_bytes());
+    hasher.write(&index.to_le_bytes());
+    hasher.write(text.as_bytes());
+    let hash = hasher.finish128();
+    let mut bytes = [0; 16];
+    let (low, high) = bytes.split_at_mut(8);
+    low.copy_from_slice(&hash.h1.to_le_bytes());
+    high.copy_from_slice(&hash.h2.to_le_bytes());
+    EventHash(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitstone_engine::units::SiteId;
+    use jiff::tz::TimeZone;
+
+    static ZONE: TimeZone = TimeZone::UTC;
+
+    fn site(number: u32, secret: u8) -> SiteContext<'static> {
+        SiteContext {
+            id: SiteId(number),
+            hostname: "example.com",
+            alternative_hosts: &[],
+            strict_hosts: false,
+            zone: &ZONE,
+            ignore_dnt: false,
+            keep_event_id: false,
+            secret: [secret; 16],
+        }
+    }
+
+    #[test]
+    fn hashes_differ_by_site_secret_kind_index_and_text() {
+        let base = of_event(&site(1, 1), "a");
+        assert_eq!(base, of_event(&site(1, 1), "a"));
+        let mut others = vec![
+            base,
+            of_event(&site(1, 1), "b"),
+            of_event(&site(2, 1), "a"),
+            of_event(&site(1, 2), "a"),
+            of_request_item(&site(1, 1), "a", 0),
+            of_request_item(&site(1, 1), "a", 1),
+            of_request_item(&site(1, 1), "", 1),
+        ];
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!(others.len(), 7);
+    }
+}
