@@ -34,7 +34,7 @@ engine open: error limits record schema segment segment::build segment::layout s
 engine query: segment::table
 engine query::check: error query segment::table
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
+engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
 engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query

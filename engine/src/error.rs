@@ -86,6 +86,9 @@ pub enum QueryError {
     /// The query asks for something that has no meaning.
     #[error("{0}")]
     Invalid(String),
+    /// There is more to tell apart than a query may hold at once.
+    #[error("there are more than {0} different lines: ask for a shorter period, or filter")]
+    TooManyGroups(usize),
     /// A segment that the query needs is damaged.
     #[error(transparent)]
     Storage(#[from] StorageError),

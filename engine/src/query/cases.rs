@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::execute::execute_within;
 use super::naive;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use super::*;
@@ -261,4 +262,18 @@ fn codes_that_are_out_of_range_count_as_absent() {
         ask(&[source], &query(filter, Unit::Sessions, Group::Columns(vec![Column::Referrer]))).unwrap();
     assert_eq!(report.rows.len(), 1);
     assert_eq!((report.rows[0].keys.as_slice(), report.rows[0].metrics.sessions), (&[String::new()][..], 50));
+}
+
+#[test]
+fn too_many_groups_are_refused() {
+    let sessions = sessions();
+    let table = table(&sessions);
+    let sources = [table.source()];
+    let recurring = Recurring::find(&sources);
+    let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
+    let pages = Query { limit: None, ..pages };
+    let count = naive::answer(&sessions, &pages).rows.len();
+    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &pages, &|| None);
+    assert!(within(count).is_ok_and(|report| report.rows.len() == count));
+    assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
 }

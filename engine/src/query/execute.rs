@@ -14,6 +14,7 @@ use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Kind;
+use crate::limits;
 use crate::scan::batch::RowColumns;
 use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
@@ -27,8 +28,20 @@ use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 /// seconds of custom events are measured with [`Unit::Events`] only.
 ///
 /// # Errors
-/// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason.
+/// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
+/// [`QueryError::TooManyGroups`] beyond [`limits::GROUPS_MAX`].
 pub fn execute(
+    sources: &[Source<'_>],
+    recurring: &Recurring,
+    query: &Query,
+    cancelled: Cancelled<'_>,
+) -> Result<Report, QueryError> {
+    execute_within(limits::GROUPS_MAX, sources, recurring, query, cancelled)
+}
+
+/// As [`execute`], with another bound of groups.
+pub(super) fn execute_within(
+    groups_max: usize,
     sources: &[Source<'_>],
     recurring: &Recurring,
     query: &Query,
@@ -59,9 +72,11 @@ pub fn execute(
         Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets, sums: &sums };
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let group_count = fixed_group_count(&query.group);
-    let counter = Counter::new(group_count.unwrap_or(0));
-    let counts = Walk::new(parts(&prepared, sources, recurring, &shared), query.span.clone(), counter)
-        .finish(&mut guard)?;
+    let measures = query.measures;
+    let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
+    let counter = Counter::new(group_count.unwrap_or(0), has_extras);
+    let parts = parts(&prepared, sources, recurring, &shared);
+    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(&mut guard)?;
     let grouping = Grouping {
         groups: &groups.borrow(),
         dictionaries: &dictionaries,

@@ -12,7 +12,7 @@ use super::numbers::Sum;
 use super::{Group, GroupRow, GroupTest, Metrics, Order, Query, Rank, Report};
 use crate::error::QueryError;
 use crate::event::Pairs;
-use crate::scan::count::{Extra, Slot};
+use crate::scan::count::{Counts, Extra, Slot};
 use crate::segment::table::Dictionary;
 
 /// What names groups.
@@ -27,13 +27,10 @@ pub(super) struct Grouping<'g, 'a> {
     pub sums: &'g [Sum],
 }
 
-/// The counts of one group, as a counter gives them.
-type Counts = (Slot, Extra);
-
 /// Makes the report. `fixed` groups are all in it, in their own order; otherwise those that occur are.
 pub(super) fn make(
     query: &Query,
-    counts: &[Counts],
+    counts: &Counts,
     fixed: Option<usize>,
     grouping: &Grouping<'_, '_>,
     guard: &mut Guard<'_>,
@@ -53,7 +50,7 @@ pub(super) fn make(
     let (chosen, texts) = match fixed {
         Some(count) => ((0..count as u32).take(limit).collect(), Vec::new()),
         None => {
-            let occurring = counts.iter().zip(0u32..).filter(|((slot, _), _)| slot.sessions > 0);
+            let occurring = counts.slots.iter().zip(0u32..).filter(|(slot, _)| slot.sessions > 0);
             let mut groups: Vec<u32> = occurring.map(|(_, group)| group).collect();
             if let Some(keep) = &query.keep {
                 groups = grouping.kept(groups, key_count, keep, guard)?;
@@ -155,7 +152,7 @@ impl<'a> Grouping<'_, 'a> {
     }
 }
 
-fn metrics((slot, extra): &Counts) -> Metrics {
+fn metrics((slot, extra): (Slot, Extra)) -> Metrics {
     Metrics {
         visitors: u64::from(slot.visitors),
         sessions: u64::from(slot.sessions),

@@ -12,7 +12,7 @@ use super::metadata::MetaKeys;
 use super::numbers::NumberColumn;
 use crate::error::QueryError;
 use crate::scan::batch::{Batch, RowColumns};
-use crate::scan::count::{Counter, Extra, Extras, SessionColumns, Slot};
+use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,16 +49,17 @@ pub(super) struct Walk<'q, 'a> {
     span: Range<i64>,
     counter: Counter,
     batch: Batch,
+    groups_max: usize,
 }
 
 impl<'q, 'a> Walk<'q, 'a> {
-    /// A walk over these parts.
-    pub fn new(parts: Vec<Part<'q, 'a>>, span: Range<i64>, counter: Counter) -> Self {
-        Self { parts, span, counter, batch: Batch::default() }
+    /// A walk over these parts that may meet so many groups.
+    pub fn new(parts: Vec<Part<'q, 'a>>, span: Range<i64>, counter: Counter, groups_max: usize) -> Self {
+        Self { parts, span, counter, batch: Batch::default(), groups_max }
     }
 
     /// Walks over all runs and gives the counts of the groups.
-    pub fn finish(mut self, guard: &mut Guard<'_>) -> Result<Vec<(Slot, Extra)>, QueryError> {
+    pub fn finish(mut self, guard: &mut Guard<'_>) -> Result<Counts, QueryError> {
         let passing = |part: &Part<'_, '_>| {
             let runs = part.prepared.touched.iter();
             runs.filter(|run| part.prepared.any_in(run.sessions.clone())).count()
@@ -67,12 +68,15 @@ impl<'q, 'a> Walk<'q, 'a> {
             // No visitor can recur: stamps alone are exact.
             self.parts.iter_mut().for_each(|part| part.sessions.recurring = None);
         }
-        let Self { parts, span, counter, batch } = &mut self;
+        let Self { parts, span, counter, batch, groups_max } = &mut self;
         for part in parts {
             for run in &part.prepared.touched {
                 counter.begin_run();
                 let span = (!run.inside).then_some(&*span);
                 part.count_run(&run.sessions, span, batch, counter, guard)?;
+                if part.key.group_count() > *groups_max {
+                    return Err(QueryError::TooManyGroups(*groups_max));
+                }
             }
         }
         Ok(self.counter.finish())

@@ -6,7 +6,8 @@
 //! sorted and counted once at the end.
 //!
 //! Invariants: stamps start at 1, a session's stamp is unique in a count, a visitor's is that of its first
-//! session in the run; a visitor is recurring in all runs or in none; `slots` and `extras` have the same length.
+//! session in the run; a visitor is recurring in all runs or in none; `extras` is as long as `slots`, or empty when
+//! nothing of it was asked for.
 
 use std::ops::Range;
 
@@ -74,6 +75,22 @@ pub struct Extras<'a> {
     pub event_seconds: Option<U64s<'a>>,
 }
 
+/// The counts of all groups.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// What every group has.
+    pub slots: Vec<Slot>,
+    extras: Vec<Extra>,
+}
+
+impl Counts {
+    /// The counts of one group.
+    pub fn get(&self, group: usize) -> Option<(Slot, Extra)> {
+        let slot = *self.slots.get(group)?;
+        Some((slot, self.extras.get(group).copied().unwrap_or_default()))
+    }
+}
+
 /// A session of the batch that is being counted.
 #[derive(Debug, Clone, Copy)]
 struct Who {
@@ -96,14 +113,16 @@ pub struct Counter {
     visitor: u64,
     visitor_stamp: u32,
     who: Vec<Who>,
+    has_extras: bool,
 }
 
 impl Counter {
-    /// A counter that has this many groups from the start.
-    pub fn new(group_count: usize) -> Self {
+    /// A counter that has this many groups from the start, with or without room for what is seldom asked for.
+    pub fn new(group_count: usize, has_extras: bool) -> Self {
         Self {
             slots: vec![Slot::default(); group_count],
-            extras: vec![Extra::default(); group_count],
+            extras: if has_extras { vec![Extra::default(); group_count] } else { Vec::new() },
+            has_extras,
             pair_count_max: PAIR_COUNT_FIRST,
             ..Self::default()
         }
@@ -149,8 +168,10 @@ impl Counter {
             slot.views = slot.views.wrapping_add(columns.views.get(session).map_or(0, |&views| views.into()));
             slot.sessions += 1;
             slot.bounces += u32::from(who.bounced);
-            if extras.durations {
-                self.extras[group as usize].add_duration(columns, session);
+            if extras.durations
+                && let Some(extra) = self.extras.get_mut(group as usize)
+            {
+                extra.add_duration(columns, session);
             }
         }
     }
@@ -191,8 +212,11 @@ impl Counter {
             slot.last_session = stamp;
             slot.sessions += u32::from(is_new);
             slot.bounces += u32::from(is_new & who.bounced);
-            if extras.durations && is_new {
-                self.extras[group as usize].add_duration(columns, session);
+            if extras.durations
+                && is_new
+                && let Some(extra) = self.extras.get_mut(group as usize)
+            {
+                extra.add_duration(columns, session);
             }
         }
     }
@@ -224,14 +248,14 @@ impl Counter {
     }
 
     /// Adds the recurring visitors and gives the groups.
-    pub fn finish(mut self) -> Vec<(Slot, Extra)> {
+    pub fn finish(mut self) -> Counts {
         self.sort_pairs();
         for &(group, _) in &self.pairs {
             if let Some(slot) = self.slots.get_mut(group as usize) {
                 slot.visitors += 1;
             }
         }
-        self.slots.into_iter().zip(self.extras).collect()
+        Counts { slots: self.slots, extras: self.extras }
     }
 
     fn sort_pairs(&mut self) {
@@ -244,7 +268,9 @@ impl Counter {
         if group_count > self.slots.len() {
             let length = group_count.max(self.slots.len() * 2);
             self.slots.resize(length, Slot::default());
-            self.extras.resize(length, Extra::default());
+            if self.has_extras {
+                self.extras.resize(length, Extra::default());
+            }
         }
     }
 }

@@ -93,6 +93,9 @@ pub(crate) fn answer_from<A: Ask>(
         Err(Refusal::Query(QueryError::Storage(_))) => {
             failure(500, BTreeMap::new(), "the data could not be read: see the server's log")
         }
+        Err(Refusal::Query(error @ QueryError::TooManyGroups(_))) => {
+            failure(400, BTreeMap::new(), &error.to_string())
+        }
         Err(Refusal::Query(QueryError::Invalid(reason))) => failure(500, BTreeMap::new(), &reason),
         Err(Refusal::Json(error)) => failure(500, BTreeMap::new(), &error.to_string()),
     }
