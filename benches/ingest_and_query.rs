@@ -68,6 +68,7 @@ fn main() {
     memory("while serving", server.process_id());
     let folder = server.stop();
     disk(&folder, events + 4 * single);
+    export(&folder);
     let start = Instant::now();
     let server = folder.start_in_real_time(&[], &[]);
     report("start on this folder", &format!("{} ms", start.elapsed().as_millis()));
@@ -230,6 +231,26 @@ fn processor_seconds(process: u32) -> f64 {
     let after_name = status.rsplit(')').next().unwrap_or_default();
     let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
     ticks.sum::<f64>() / 100.0
+}
+
+fn export(folder: &Folder) {
+    let out = folder.beside("export");
+    let out = out.to_str().expect("a UTF-8 path");
+    let written = folder.run_json(&["export", "--site", "bench.example", "--out", out, "--json"]);
+    let number = |name: &str| written[name].as_f64().unwrap_or(0.0);
+    report(
+        "export as Parquet",
+        &format!(
+            "{:.1} bytes an event, {:.0} events/s",
+            number("bytes") / number("exported"),
+            number("exported") / number("seconds")
+        ),
+    );
+    if let Some(keep) = std::env::var_os("HITSTONE_KEEP_DATA") {
+        // For measuring other settings on the same data.
+        let copied = std::process::Command::new("cp").arg("-r").arg(folder.data()).arg(keep).status();
+        assert!(copied.is_ok_and(|status| status.success()), "copying the data folder");
+    }
 }
 
 fn memory(when: &str, process: u32) {

@@ -198,7 +198,11 @@ fn find_site(state: &State, name: &str) -> Result<usize, AdminError> {
     })
 }
 
-fn site<'a>(state: &'a State, name: &str) -> Result<&'a Site, AdminError> {
+/// The site of this id or host name.
+///
+/// # Errors
+/// There is none.
+pub fn site<'a>(state: &'a State, name: &str) -> Result<&'a Site, AdminError> {
     let at = find_site(state, name)?;
     state.sites.get(at).ok_or_else(|| AdminError::NotFound(format!("there is no site {name}")))
 }

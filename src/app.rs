@@ -295,8 +295,7 @@ impl App {
         let deadline = Instant::now() + QUERY_TIME_MAX;
         let waiting = tokio::time::timeout(QUERY_TIME_MAX, self.queries.turn(site));
         let permit = waiting.await.map_err(|_| BUSY_QUERIES)?.ok_or(BUSY_QUERIES)?;
-        let snapshot =
-            self.store.load().as_ref().map(|store| store.snapshot()).ok_or("the store is closed")?;
+        let snapshot = self.snapshot().ok_or("the store is closed")?;
         let gone = GoneAway::default();
         let flag = Arc::clone(&gone.0);
         let counters = Arc::clone(&self.counters);
@@ -347,6 +346,11 @@ impl App {
             Ok(files) => files.iter().for_each(|file| eprintln!("hitstone: took {} anew", file.display())),
             Err(error) => eprintln!("hitstone: {error}"),
         }
+    }
+
+    /// What is stored now; `None` once the store is closed.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.store.load().as_ref().map(|store| store.snapshot())
     }
 
     /// Figures about the store; `None` once it is closed.

@@ -1,8 +1,10 @@
-//! Administrative requests to a running server, over the socket `control.sock` in its data folder: one line of JSON
-//! each way. Only the server's own user and root get through.
+//! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, and for
+//! an export the files themselves (`export`). Only the server's own user and root get through.
 //!
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
+
+mod export;
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -20,7 +22,10 @@ use tokio::time::timeout;
 
 use crate::admin::{Request, Response};
 use crate::app::App;
+use crate::export::ExportRequest;
 use crate::http::connection::stopped;
+
+pub use export::receive;
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -28,6 +33,14 @@ const PATH_BYTES_MAX: usize = 107;
 /// Bytes of one request or answer.
 const LINE_BYTES_MAX: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Call {
+    Export { export: ExportRequest },
+    Admin(Box<Request>),
+}
 
 /// What the server answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,7 +104,7 @@ impl Control {
             };
             let allowed = stream.peer_cred().is_ok_and(|peer| peer.uid() == self.owner || peer.uid() == 0);
             if allowed {
-                tokio::spawn(timeout(PATIENCE, converse(stream, Arc::clone(&app))));
+                tokio::spawn(converse(stream, Arc::clone(&app), stop.clone()));
             }
         }
         if let Ok(socket) = socket_path(&self.folder) {
@@ -100,25 +113,41 @@ impl Control {
     }
 }
 
-async fn converse(stream: UnixStream, app: Arc<App>) {
-    let (reader, mut writer) = stream.into_split();
+async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>) {
     let mut line = String::new();
-    let mut reader = tokio::io::BufReader::new(reader).take(LINE_BYTES_MAX);
-    if reader.read_line(&mut line).await.unwrap_or(0) == 0 {
-        return;
+    let mut stream = tokio::io::BufReader::new(stream);
+    let mut input = (&mut stream).take(LINE_BYTES_MAX);
+    let Ok(Ok(1..)) = timeout(PATIENCE, input.read_line(&mut line)).await else { return };
+    let stream = stream.into_inner();
+    match serde_json::from_str::<Call>(&line) {
+        Ok(Call::Export { export }) => {
+            let Ok(stream) = stream.into_std() else { return };
+            if stream.set_nonblocking(false).is_ok() {
+                tokio::task::spawn_blocking(move || export::serve(&app, stream, &export, stop));
+            }
+        }
+        Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),
+        Err(error) => {
+            let reply = Reply::Error(format!("the server does not know this request: {error}"));
+            drop(timeout(PATIENCE, send(stream, &reply)).await);
+        }
     }
-    let work = tokio::task::spawn_blocking(move || match serde_json::from_str::<Request>(&line) {
-        Ok(request) => match app.administer(request) {
-            Ok(response) => Reply::Ok(response),
-            Err(error) => Reply::Error(error.to_string()),
-        },
-        Err(error) => Reply::Error(format!("the server does not know this request: {error}")),
+}
+
+async fn answer(stream: UnixStream, app: Arc<App>, request: Request) {
+    let work = tokio::task::spawn_blocking(move || match app.administer(request) {
+        Ok(response) => Reply::Ok(response),
+        Err(error) => Reply::Error(error.to_string()),
     });
     let reply = work.await.unwrap_or_else(|_| Reply::Error("the server failed on this request".into()));
-    let mut text = serde_json::to_string(&reply).unwrap_or_default();
+    send(stream, &reply).await;
+}
+
+async fn send(mut stream: UnixStream, reply: &Reply) {
+    let mut text = serde_json::to_string(reply).unwrap_or_default();
     text.push('\n');
-    let _ = writer.write_all(text.as_bytes()).await;
-    let _ = writer.shutdown().await;
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 /// Why asking the server failed.
@@ -130,26 +159,32 @@ pub enum AskError {
     Failed(String),
 }
 
+fn connect(folder: &Path) -> Result<std::os::unix::net::UnixStream, AskError> {
+    let unreachable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere,
+        _ => AskError::Failed(format!("cannot reach the running server: {error}")),
+    };
+    let socket = socket_path(folder).map_err(unreachable)?;
+    std::os::unix::net::UnixStream::connect(&socket.path).map_err(unreachable)
+}
+
+fn send_line(stream: &mut impl Write, request: &impl Serialize) -> Result<(), AskError> {
+    let mut text = serde_json::to_string(request).map_err(|error| AskError::Failed(error.to_string()))?;
+    text.push('\n');
+    stream
+        .write_all(text.as_bytes())
+        .map_err(|error| AskError::Failed(format!("the running server did not listen: {error}")))
+}
+
 /// Asks the server that runs on `folder`. Blocks.
 ///
 /// # Errors
 /// See [`AskError`].
 pub fn ask(folder: &Path, request: &Request) -> Result<Response, AskError> {
     let fault = |error: io::Error| AskError::Failed(format!("the running server did not answer: {error}"));
-    let socket = socket_path(folder).map_err(fault)?;
-    let mut stream = match std::os::unix::net::UnixStream::connect(&socket.path) {
-        Ok(stream) => stream,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Err(AskError::NobodyThere),
-                _ => Err(AskError::Failed(format!("cannot reach the running server: {error}"))),
-            };
-        }
-    };
+    let mut stream = connect(folder)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(fault)?;
-    let mut text = serde_json::to_string(request).map_err(|error| AskError::Failed(error.to_string()))?;
-    text.push('\n');
-    stream.write_all(text.as_bytes()).map_err(fault)?;
+    send_line(&mut stream, request)?;
     let mut line = String::new();
     BufReader::new(stream).take(LINE_BYTES_MAX).read_line(&mut line).map_err(fault)?;
     match serde_json::from_str(&line) {

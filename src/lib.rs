@@ -12,6 +12,7 @@ pub mod demo;
 pub mod enrich;
 pub mod envelope;
 mod event_ids;
+pub mod export;
 pub mod goals;
 pub mod hit;
 pub mod http;

@@ -15,6 +15,7 @@ mod api {
     mod cases;
     mod commands;
     mod connections;
+    mod export;
     mod go_sdk;
     mod manage;
     mod retry;

@@ -31,6 +31,7 @@ engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error units vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
+engine parquet: error event query schema segment::table units vfs
 engine query: segment::table
 engine query::check: error query segment::table
 engine query::events: error event query query::filter query::guard scan schema segment::table
@@ -58,7 +59,7 @@ engine segment::layout: checksum codec error schema units
 engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
 engine segment::table: schema units
 engine session: event limits schema units
-engine snapshot: error manifest open query segment units
+engine snapshot: error manifest open parquet query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
@@ -69,10 +70,10 @@ server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
-server cli: admin app clock config control demo engine::error engine::vfs goals milestones server sites state
+server cli: admin app clock config control demo engine::error engine::parquet engine::store engine::vfs export goals milestones server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
-server control: admin app http
+server control: admin app engine::error engine::parquet export http
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -94,6 +95,7 @@ server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
 server event_ids: engine::units enrich
+server export: admin engine::error engine::parquet engine::store engine::units state statistics
 server goals: engine::units pattern
 server hit: engine::units
 server http:

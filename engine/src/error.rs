@@ -1,4 +1,4 @@
-//! The engine's two error types: one for storage, one for queries.
+//! The engine's error types: one for storage, one for queries, one for Parquet.
 
 use std::path::{Path, PathBuf};
 
@@ -92,4 +92,60 @@ pub enum QueryError {
     /// A segment that the query needs is damaged.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why Parquet could not be written or read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ParquetError {
+    /// An operation on a file failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file's bytes are no Parquet, or not sound.
+    #[error("{path} is no sound Parquet file: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file lacks a column that is needed.
+    #[error("{path} has no column {column}; time, kind, visitor_id and path are needed")]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+    },
+    /// A file has two columns of one name.
+    #[error("{path} has two columns {column}")]
+    DoubleColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+    },
+    /// A column has a type that does not convert without loss.
+    #[error("{path}: the column {column} has the type {found}, not {wanted}")]
+    WrongType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// The type it has.
+        found: String,
+        /// The type it must have.
+        wanted: &'static str,
+    },
+    /// There is something in the folder that no export wrote.
+    #[error("{path} is not of an earlier export: give a folder that is empty, or that an export wrote")]
+    Foreign {
+        /// What it is.
+        path: PathBuf,
+    },
+    /// It was told to stop.
+    #[error("it was stopped: {0}")]
+    Stopped(&'static str),
+    /// The library that encodes failed.
+    #[error("cannot encode Parquet: {0}")]
+    Write(String),
 }

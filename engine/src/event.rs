@@ -27,6 +27,20 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// The kind's name, as files show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::PageView => "page_view",
+            Kind::Event => "event",
+            Kind::Ping => "ping",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Kind::PageView, Kind::Event, Kind::Ping].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// The texts of an event: one buffer and a range for each column. A column that was not set is empty.

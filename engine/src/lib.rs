@@ -12,6 +12,7 @@ pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod open;
+pub mod parquet;
 pub mod query;
 pub mod record;
 pub mod scan;

@@ -1,17 +1,19 @@
 //! A snapshot: what a query sees. It is immutable, cheap to take and holds what it needs alive.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::error::{QueryError, StorageError};
+use crate::error::{ParquetError, QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
+use crate::parquet::{self, Target, Watch, Written};
 use crate::query::{
     self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
 };
 use crate::segment::Segment;
-use crate::units::SiteId;
+use crate::units::{SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -152,6 +154,23 @@ impl Snapshot {
     ) -> Result<Option<SessionDetail>, QueryError> {
         let data = self.sources(query.site)?;
         query::session_rows(&data.tables(query.site)?, query, cancelled)
+    }
+
+    /// Writes the site's sessions whose last activity is in the span as Parquet: see [`parquet::write`]. `host` is the
+    /// site's name. Data that is missing because it is damaged is told by [`Snapshot::incomplete`].
+    ///
+    /// # Errors
+    /// See [`parquet::write`].
+    pub fn export(
+        &self,
+        site: SiteId,
+        host: &str,
+        span: Range<TimestampMs>,
+        target: &mut dyn Target,
+        watch: Watch<'_>,
+    ) -> Result<Written, ParquetError> {
+        let data = self.sources(site)?;
+        parquet::write(&data.tables(site)?, host, span, target, watch)
     }
 
     /// Sealed segments, and rows in them, superseded ones included.

@@ -112,6 +112,15 @@ impl Store {
         Ok(Self { shared, queue: Some(sender), writer: Some(writer), torn_tail_bytes, damaged_id_files })
     }
 
+    /// What a folder holds, without opening a store on it or changing anything in it. The folder's lock is taken
+    /// meanwhile; what was read is whole when this returns.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn read(fs: SharedFs, folder: &Path) -> Result<Snapshot, StorageError> {
+        Core::read(fs, folder)
+    }
+
     /// Queues a batch, which is stored whole or not at all. `done` is called on the writer's thread once the batch
     /// is synced and visible, or has failed; it must not block. Of an item that repeats one which is remembered nothing
     /// is stored; the receipt counts it, and is given only once the first one is synced too.

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod id_file;
 pub mod log_record;
 pub mod log_replay;
+pub mod parquet_read;
 pub mod segment_open;
 pub mod statistics_query;
 pub mod tracking_body;
@@ -20,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     ("id_file", id_file::run, id_file::seeds),
     ("log_record", log_record::run, log_record::seeds),
     ("log_replay", log_replay::run, log_replay::seeds),
+    ("parquet_read", parquet_read::run, parquet_read::seeds),
     ("segment_open", segment_open::run, segment_open::seeds),
     ("statistics_query", statistics_query::run, statistics_query::seeds),
     ("tracking_body", tracking_body::run, tracking_body::seeds),

@@ -23,6 +23,7 @@ pub fn command() -> Command {
         .subcommand(site_commands())
         .subcommand(client())
         .subcommand(super::goal::command())
+        .subcommand(super::export::command())
 }
 
 fn server(name: &'static str, about: &'static str, data_default: &'static str) -> Command {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod args;
+mod export;
 mod goal;
 mod serve;
 
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Some(("site", matches)) => admin::site(matches),
         Some(("client", matches)) => admin::client(matches),
         Some(("goal", matches)) => admin::goal(matches),
+        Some(("export", matches)) => export::export(matches),
         _ => Err(Failure::Settings("no command was given; `hitstone help` lists them".into())),
     };
     match done {

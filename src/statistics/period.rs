@@ -203,7 +203,7 @@ pub fn day_number(date: Date) -> i64 {
 }
 
 /// The first moment of a date in the zone; of a date that the zone skipped, the moment at which it was skipped.
-fn day_start(zone: &TimeZone, date: Date) -> TimestampMs {
+pub fn day_start(zone: &TimeZone, date: Date) -> TimestampMs {
     earliest(zone, date.at(0, 0, 0, 0))
 }
 

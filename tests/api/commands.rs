@@ -20,6 +20,7 @@ fn version_and_help() {
         &["help", "goal"],
         &["help", "goal", "create"],
         &["help", "demo"],
+        &["help", "export"],
         &["--help"],
     ] {
         let help = run(args);

@@ -30,6 +30,10 @@ impl Fs for LazyFs {
         OsFs.open(path)
     }
 
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn File>, StorageError> {
+        OsFs.open_to_read(path)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StorageError> {
         OsFs.exists(path)
     }

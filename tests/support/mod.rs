@@ -5,6 +5,7 @@
 pub mod http;
 pub mod mmdb;
 pub mod random;
+pub mod visits;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

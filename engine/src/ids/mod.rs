@@ -74,16 +74,11 @@ pub struct RememberedIds {
 }
 
 impl RememberedIds {
-    /// Opens the files of a data folder.
-    ///
-    /// # Errors
-    /// [`StorageError::Version`] or a failed operation on the folder. Damage is no error: see [`Self::damage`].
-    pub fn open(fs: &SharedFs, folder: &Path, max: u64) -> Result<Self, StorageError> {
-        let dir = folder.join(FOLDER);
-        fs.create_dir_all(&dir)?;
-        let mut ids = Self {
+    /// None, and nothing is looked for in the data folder.
+    pub fn none(fs: &SharedFs, folder: &Path, max: u64) -> Self {
+        Self {
             fs: Arc::clone(fs),
-            dir,
+            dir: folder.join(FOLDER),
             max,
             recent: Recent::default(),
             frozen: None,
@@ -93,7 +88,16 @@ impl RememberedIds {
             next_number: 1,
             looked_after: None,
             dropped_early: 0,
-        };
+        }
+    }
+
+    /// Opens the files of a data folder.
+    ///
+    /// # Errors
+    /// [`StorageError::Version`] or a failed operation on the folder. Damage is no error: see [`Self::damage`].
+    pub fn open(fs: &SharedFs, folder: &Path, max: u64) -> Result<Self, StorageError> {
+        let mut ids = Self::none(fs, folder, max);
+        fs.create_dir_all(&ids.dir)?;
         for name in fs.list(&ids.dir)? {
             if name.ends_with(TEMPORARY) {
                 fs.remove(&ids.dir.join(name))?;

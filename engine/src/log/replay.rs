@@ -46,7 +46,7 @@ pub fn replay(
     payload_bytes_max: usize,
     visit: Visit<'_>,
 ) -> Result<ReplayEnd, StorageError> {
-    let file = fs.open(path)?;
+    let file = fs.open_to_read(path)?;
     let mut window = Window::new(&*file)?;
     let mut frames = Frames { window: &mut window, generation: expected_generation, payload_bytes_max };
     match frames.header_version(path)? {

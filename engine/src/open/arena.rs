@@ -109,7 +109,16 @@ pub struct ArenaReader {
 impl Arena {
     /// An empty open segment over a scratch file.
     pub fn create(fs: &dyn Fs, path: &Path, capacity: ArenaCapacity) -> Result<Self, StorageError> {
-        let mut scratch = fs.scratch(path, capacity.scratch_bytes())?;
+        Self::over(fs.scratch(path, capacity.scratch_bytes())?, capacity)
+    }
+
+    /// An empty open segment in memory, for those who only read; `path` is what errors name.
+    pub fn in_memory(path: &Path, capacity: ArenaCapacity) -> Result<Self, StorageError> {
+        let scratch = Scratch::in_memory(path, capacity.scratch_bytes());
+        Self::over(scratch.map_err(|error| StorageError::io("reserve memory for", path, &error))?, capacity)
+    }
+
+    fn over(mut scratch: Scratch, capacity: ArenaCapacity) -> Result<Self, StorageError> {
         let rows = capacity.rows;
         let interner = Interner::new(&mut scratch, capacity.strings, capacity.string_bytes)?;
         let code_columns =

@@ -51,6 +51,8 @@ pub trait Fs: Send + Sync + 'static {
     fn create_new(&self, path: &Path, private: bool) -> Result<Box<dyn File>, StorageError>;
     /// Opens an existing file.
     fn open(&self, path: &Path) -> Result<Box<dyn File>, StorageError>;
+    /// Opens an existing file that may be read only; nothing can be appended to it.
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn File>, StorageError>;
     /// Whether the name exists.
     fn exists(&self, path: &Path) -> Result<bool, StorageError>;
     /// Reads a whole small file.

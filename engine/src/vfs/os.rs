@@ -111,6 +111,11 @@ impl Fs for OsFs {
         Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
     }
 
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn File>, StorageError> {
+        let file = fs::File::open(path).map_err(at("open", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StorageError> {
         path.try_exists().map_err(at("look for", path))
     }

@@ -303,6 +303,10 @@ impl Fs for SimFs {
         Ok(self.file(node, path))
     }
 
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn File>, StorageError> {
+        self.open(path)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StorageError> {
         let state = lock(&self.state);
         state.check_alive().map_err(at("look for", path))?;

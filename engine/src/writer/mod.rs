@@ -65,7 +65,11 @@ impl OpenSegment {
     ) -> Result<Self, StorageError> {
         let scratch = folder.join(format!("open-{name:016x}"));
         let arena = Arena::create(&**fs, &scratch, capacity)?;
-        Ok(Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch })
+        Ok(Self::over(arena, scratch))
+    }
+
+    fn over(arena: Arena, scratch: PathBuf) -> Self {
+        Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch }
     }
 
     /// A session, whole, as the operation that moves it elsewhere.

@@ -1,7 +1,7 @@
 //! Opening a folder: manifest, segments, orphans, replay.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
@@ -10,11 +10,14 @@ use crate::ids::{self, RememberedIds};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, generation_of, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
-use crate::open::ArenaCapacity;
+use crate::open::{Arena, ArenaCapacity};
 use crate::segment::Segment;
-use crate::vfs::{Fs, SharedFs};
+use crate::snapshot::Snapshot;
+use crate::vfs::{Fs, Lock, SharedFs};
 
 const FIRST_GENERATION: u64 = 1;
+/// The manifest of a new folder.
+const NEW: Manifest = Manifest { first_generation: FIRST_GENERATION, next_segment: 1, segments: Vec::new() };
 const SEGMENT_PREFIX: &str = "segment-";
 const SCRATCH_PREFIX: &str = "open-";
 
@@ -29,11 +32,7 @@ impl Core {
         let lock = fs.lock(folder)?;
         let manifest = read_or_make_manifest(&*fs, folder)?;
         remove_orphans(&*fs, folder, &manifest)?;
-        let sealed = manifest
-            .segments
-            .iter()
-            .map(|entry| open_segment(&*fs, folder, entry))
-            .collect::<Result<_, _>>()?;
+        let sealed = open_segments(&*fs, folder, &manifest)?;
         let generations = log_generations(&*fs, folder)?;
         check_generations(folder, &generations, &manifest)?;
         let last = generations.last().copied().unwrap_or(manifest.first_generation);
@@ -43,40 +42,76 @@ impl Core {
         let ids = RememberedIds::open(&fs, folder, options.event_ids_max)?;
         let capacity = capacity_for(&*fs, folder, manifest.first_generation..=last, &options)?;
         let open = OpenSegment::create(&fs, folder, last, capacity)?;
-        let mut core = Self {
+        let sealed = (sealed, manifest.next_segment);
+        let mut core = Self::assemble(fs, folder, options, sealed, (last, open), ids, lock);
+        core.replay_all(manifest.first_generation, last)?;
+        core.shrink()?;
+        Ok(core)
+    }
+
+    /// What a folder holds, without changing anything in it; its lock is taken while this runs. A folder that no
+    /// store was opened in holds nothing.
+    ///
+    /// # Errors
+    /// As [`Core::open`].
+    pub fn read(fs: SharedFs, folder: &Path) -> Result<Snapshot, StorageError> {
+        let lock = fs.lock(folder)?;
+        let manifest = Manifest::read(&*fs, folder)?.unwrap_or(NEW);
+        let first = manifest.first_generation;
+        let sealed = open_segments(&*fs, folder, &manifest)?;
+        let mut generations = log_generations(&*fs, folder)?;
+        generations.retain(|&generation| generation >= first);
+        check_generations(folder, &generations, &manifest)?;
+        let last = generations.last().copied().unwrap_or(first);
+        let options = StoreOptions { seal_rows: 0, ..StoreOptions::default() };
+        let replayed = generations.first().copied().unwrap_or(last + 1)..=last;
+        let capacity = capacity_for(&*fs, folder, replayed.clone(), &options)?;
+        let open = OpenSegment::over(Arena::in_memory(folder, capacity)?, PathBuf::new());
+        let ids = RememberedIds::none(&fs, folder, options.event_ids_max);
+        let sealed = (sealed, manifest.next_segment);
+        let mut core = Self::assemble(fs, folder, options, sealed, (last, open), ids, lock);
+        for generation in replayed {
+            let path = log_path(folder, generation);
+            let end = core.replay_one(&path, generation)?;
+            check_end(&path, &end, generation == last)?;
+        }
+        Ok(core.snapshot())
+    }
+
+    fn assemble(
+        fs: SharedFs,
+        folder: &Path,
+        options: StoreOptions,
+        (sealed, next_segment): (Vec<Sealed>, u64),
+        (generation, open): (u64, OpenSegment),
+        ids: RememberedIds,
+        lock: Box<dyn Lock>,
+    ) -> Self {
+        Self {
             fs,
             folder: folder.to_path_buf(),
             options,
             log: None,
-            generation: last,
+            generation,
             open,
             frozen: None,
             sealed,
             sealed_views: None,
             recurring: Default::default(),
             ids,
-            next_segment: manifest.next_segment,
+            next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
             torn_tail_bytes: 0,
             _lock: lock,
-        };
-        core.replay_all(manifest.first_generation, last)?;
-        core.shrink()?;
-        Ok(core)
+        }
     }
 
     fn replay_all(&mut self, first: u64, last: u64) -> Result<(), StorageError> {
         for generation in first..=last {
             let path = log_path(&self.folder, generation);
             let end = self.replay_one(&path, generation)?;
-            if generation < last && end.torn_bytes > 0 {
-                return Err(StorageError::corrupt(
-                    &path,
-                    end.end_offset,
-                    "the log breaks off before the next one",
-                ));
-            }
+            check_end(&path, &end, generation == last)?;
             if generation == last {
                 self.torn_tail_bytes = end.torn_bytes;
                 if !end.closed || end.version < log::FORMAT_VERSION {
@@ -123,9 +158,16 @@ fn read_or_make_manifest(fs: &dyn Fs, folder: &Path) -> Result<Manifest, Storage
         let what = format!("the manifest is missing though {name} is there");
         return Err(StorageError::corrupt(&Manifest::path(folder), 0, what));
     }
-    let manifest = Manifest { first_generation: FIRST_GENERATION, next_segment: 1, segments: Vec::new() };
-    manifest.write(fs, folder)?;
-    Ok(manifest)
+    NEW.write(fs, folder)?;
+    Ok(NEW)
+}
+
+/// Only the last log may break off.
+fn check_end(path: &Path, end: &ReplayEnd, is_last: bool) -> Result<(), StorageError> {
+    if is_last || end.torn_bytes == 0 {
+        return Ok(());
+    }
+    Err(StorageError::corrupt(path, end.end_offset, "the log breaks off before the next one"))
 }
 
 /// Removes what a crash left: scratch files, logs before the first, segments that the manifest does not name.
@@ -143,6 +185,10 @@ fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn open_segments(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<Vec<Sealed>, StorageError> {
+    manifest.segments.iter().map(|entry| open_segment(fs, folder, entry)).collect()
 }
 
 fn open_segment(fs: &dyn Fs, folder: &Path, entry: &SegmentEntry) -> Result<Sealed, StorageError> {

@@ -13,6 +13,8 @@ mod dump;
 mod ids;
 mod model;
 mod old;
+mod parquet;
+mod parquet_types;
 mod questions;
 mod random;
 mod sessions;

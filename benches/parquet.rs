@@ -1,0 +1,135 @@
+//! Parquet files in and out of the engine, without a server: reads the files named, stores their rows, exports them, and
+//! prints rates and bytes an event.
+//!
+//! ```text
+//! cargo bench --bench parquet -- FILE... [--out DIR]       # events in the order of their times
+//! ```
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a program of its own"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use hitstone_engine::event::{Event, Texts};
+use hitstone_engine::parquet::{Folder, LakeRow, Reader};
+use hitstone_engine::schema::Column;
+use hitstone_engine::store::{Store, StoreOptions};
+use hitstone_engine::units::SiteId;
+use hitstone_engine::vfs::{OsFs, SharedFs};
+
+const BATCH: usize = 2_000;
+const SITE: SiteId = SiteId(1);
+
+fn main() {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut out = None;
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    while let Some(argument) = arguments.next() {
+        if argument == "--out" {
+            out = arguments.next().map(PathBuf::from);
+        } else {
+            files.push(argument.into());
+        }
+    }
+    if files.is_empty() {
+        return println!("name the files to read: cargo bench --bench parquet -- FILE...");
+    }
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let out = out.unwrap_or_else(|| temporary.path().join("export"));
+    let fs: SharedFs = Arc::new(OsFs);
+    read("read, time order", &fs, &files);
+    let data = temporary.path().join("data");
+    let store = Store::open(fs.clone(), &data, StoreOptions::default()).expect("a store");
+    fill(&store, &fs, &files);
+    export(&store, &fs, &out);
+    let mut exported = Vec::new();
+    for month in std::fs::read_dir(&out).expect("the export").flatten() {
+        exported.extend(std::fs::read_dir(month.path()).expect("a month").flatten().map(|file| file.path()));
+    }
+    read("read, exported", &fs, &exported);
+}
+
+fn report(what: &str, events: u64, begun: Instant, more: &str) {
+    let rate = events as f64 / begun.elapsed().as_secs_f64() / 1e6;
+    println!("{what:20} {events:>10} events {rate:>8.2} M events/s {more}");
+}
+
+fn rows(fs: &SharedFs, files: &[PathBuf], mut take: impl FnMut(&LakeRow<'_>)) -> u64 {
+    let mut count = 0;
+    for file in files {
+        let mut reader = Reader::open(&**fs, file).expect("a sound file");
+        while let Some(batch) = reader.next_batch().expect("sound rows") {
+            (0..batch.len()).for_each(|row| take(&batch.row(row).expect("a sound row")));
+            count += batch.len() as u64;
+        }
+    }
+    count
+}
+
+fn read(what: &str, fs: &SharedFs, files: &[PathBuf]) {
+    let begun = Instant::now();
+    let mut bytes = 0;
+    let count = rows(fs, files, |row| bytes += row.text(Column::Path).len());
+    report(what, count, begun, &format!("({bytes} bytes of paths)"));
+}
+
+fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) {
+    let begun = Instant::now();
+    let mut batch = Vec::new();
+    let send = |batch: Vec<Event>| {
+        let (done, result) = std::sync::mpsc::channel();
+        store.append(batch, Box::new(move |outcome| drop(done.send(outcome)))).expect("queueing");
+        result.recv().expect("an answer").expect("storing");
+    };
+    let count = rows(fs, files, |row| {
+        batch.push(event(row));
+        if batch.len() == BATCH {
+            send(std::mem::take(&mut batch));
+        }
+    });
+    send(batch);
+    report("store", count, begun, "");
+}
+
+fn event(row: &LakeRow<'_>) -> Event {
+    let mut texts = Texts::new();
+    for column in Column::ALL {
+        texts.set(column, row.text(column));
+    }
+    Event {
+        site: SITE,
+        time: row.time,
+        received: row.received,
+        kind: row.kind,
+        visitor: row.visitor,
+        previous_visitor: None,
+        user_key: row.user_key,
+        event_duration: row.event_duration,
+        non_interactive: row.non_interactive,
+        status: row.status,
+        texts,
+    }
+}
+
+fn export(store: &Store, fs: &SharedFs, out: &Path) {
+    let begun = Instant::now();
+    let mut folder = Folder::open(fs.clone(), out).expect("a folder for the export");
+    let all = i64::MIN..i64::MAX;
+    let written = store.snapshot().export(SITE, "example.com", all, &mut folder, &mut |_| Ok(()));
+    let written = written.expect("an export");
+    folder.finish().expect("the end of an export");
+    let more = format!(
+        "{:.2} bytes an event, {} sessions, {} files",
+        written.bytes as f64 / written.rows as f64,
+        written.sessions,
+        written.files
+    );
+    report("export", written.rows, begun, &more);
+}

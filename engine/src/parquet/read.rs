@@ -1,0 +1,253 @@
+//! Reads a Parquet file back into rows: columns in any order, any subset that has `time`, `kind`, `visitor_id` and
+//! `path`, in any physical type that converts without loss. Columns of other names are passed over.
+//!
+//! A damaged file is an error. The library that decodes it may also panic on one: that is caught here and is the same
+//! error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+
+use super::columns::{Values, check_type, values, with_views};
+use super::input::Input;
+use super::row::{LakeRow, RowFault};
+use super::schema::{COLUMNS, Content, LakeColumn};
+use crate::error::ParquetError;
+use crate::event::Kind;
+use crate::schema::COLUMN_COUNT;
+use crate::units::VisitorId;
+use crate::vfs::Fs;
+
+/// Rows that are read at once.
+const BATCH_ROWS: usize = 8_192;
+
+/// A Parquet file open for reading.
+pub struct Reader {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+    /// Where each of [`COLUMNS`] is in a batch.
+    places: [Option<usize>; COLUMNS.len()],
+    row_count: u64,
+    rows_read: u64,
+    failed: bool,
+}
+
+impl Reader {
+    /// Opens a file and checks that its columns can be read.
+    ///
+    /// # Errors
+    /// [`ParquetError::Damaged`] for a file that is no sound Parquet file, [`ParquetError::MissingColumn`],
+    /// [`ParquetError::WrongType`], [`ParquetError::DoubleColumn`], or a failed operation.
+    pub fn open(fs: &dyn Fs, path: &Path) -> Result<Self, ParquetError> {
+        let (input, found) = metadata(fs, path)?;
+        let row_count = u64::try_from(found.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let in_file = find_columns(path, found.schema())?;
+        let mut wanted: Vec<usize> = in_file.iter().copied().flatten().collect();
+        wanted.sort_unstable();
+        let places = in_file.map(|at| at.and_then(|at| wanted.binary_search(&at).ok()));
+        let batches = guard(path, || {
+            let schema = Arc::new(with_views(found.schema()));
+            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(schema);
+            let found = ArrowReaderMetadata::try_new(found.metadata().clone(), options)?;
+            let mask = ProjectionMask::roots(found.parquet_schema(), wanted);
+            ParquetRecordBatchReaderBuilder::new_with_metadata(input, found)
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })?;
+        Ok(Self { path: path.to_path_buf(), batches, places, row_count, rows_read: 0, failed: false })
+    }
+
+    /// Who wrote a file, in its own words; "" when it does not say.
+    ///
+    /// # Errors
+    /// [`ParquetError::Damaged`] for a file that is no sound Parquet file, or a failed operation.
+    pub fn created_by(fs: &dyn Fs, path: &Path) -> Result<String, ParquetError> {
+        let (_, found) = metadata(fs, path)?;
+        Ok(found.metadata().file_metadata().created_by().unwrap_or_default().to_owned())
+    }
+
+    /// How many rows the file says it has.
+    pub fn row_count(&self) -> u64 {
+        self.row_count
+    }
+
+    /// Whether the file has a column.
+    pub fn has_column(&self, name: &str) -> bool {
+        COLUMNS.iter().zip(&self.places).any(|(column, place)| column.name == name && place.is_some())
+    }
+
+    /// The next rows; `None` after the last.
+    ///
+    /// # Errors
+    /// [`ParquetError::Damaged`], after which nothing more is read.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, ParquetError> {
+        if self.failed {
+            return Ok(None);
+        }
+        let batches = &mut self.batches;
+        let next = guard(&self.path, || batches.next().transpose());
+        let batch = next.and_then(|batch| batch.map(|batch| self.batch(&batch)).transpose());
+        self.failed = batch.is_err();
+        batch
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Batch, ParquetError> {
+        let first_row = self.rows_read;
+        self.rows_read += batch.num_rows() as u64;
+        let mut columns = [const { Values::Absent }; COLUMNS.len()];
+        for ((column, place), into) in COLUMNS.iter().zip(self.places).zip(&mut columns) {
+            if let Some(array) = place.and_then(|place| batch.columns().get(place)) {
+                let found = guard(&self.path, || Ok::<_, String>(values(column.content, array)))?;
+                *into =
+                    found.ok_or_else(|| wrong_type(&self.path, column, array.data_type().to_string(), ""))?;
+            }
+        }
+        Ok(Batch { columns, first_row, len: batch.num_rows() })
+    }
+}
+
+/// Some rows of a file.
+pub struct Batch {
+    columns: [Values; COLUMNS.len()],
+    first_row: u64,
+    len: usize,
+}
+
+impl Batch {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A row of the batch.
+    ///
+    /// # Errors
+    /// A value of it cannot be taken.
+    pub fn row(&self, row: usize) -> Result<LakeRow<'_>, RowFault> {
+        let mut read = LakeRow {
+            site: None,
+            time: 0,
+            received: None,
+            kind: Kind::PageView,
+            visitor: VisitorId(0),
+            session: None,
+            user_key: None,
+            event_duration: None,
+            non_interactive: false,
+            status: None,
+            event_meta: String::new(),
+            tags: String::new(),
+            texts: [""; COLUMN_COUNT],
+        };
+        for (column, values) in COLUMNS.iter().zip(&self.columns) {
+            take(&mut read, column, values, row).map_err(|what| RowFault {
+                row: self.first_row + row as u64 + 1,
+                column: column.name,
+                what,
+            })?;
+        }
+        Ok(read)
+    }
+}
+
+/// Puts a column's value into the row.
+fn take<'a>(
+    into: &mut LakeRow<'a>,
+    column: &LakeColumn,
+    values: &'a Values,
+    row: usize,
+) -> Result<(), String> {
+    let needed = || values.number(row).ok_or_else(|| "is null".to_owned());
+    match column.content {
+        Content::Site => into.site = values.text(row)?,
+        Content::Time => into.time = needed()?,
+        Content::Kind => {
+            let name = values.text(row)?.ok_or("is null")?;
+            into.kind = Kind::from_name(name)
+                .ok_or_else(|| format!("is {:?}, not page_view, event or ping", shortened(name)))?;
+        }
+        Content::VisitorId => into.visitor = VisitorId(needed()?.cast_unsigned()),
+        Content::SessionId => into.session = values.number(row),
+        Content::Text(text) => {
+            if let Some(place) = into.texts.get_mut(text.index()) {
+                *place = values.text(row)?.unwrap_or_default();
+            }
+        }
+        Content::Pairs(crate::schema::Column::Tags) => into.tags = values.pairs(row)?,
+        Content::Pairs(_) => into.event_meta = values.pairs(row)?,
+        Content::EventDuration => into.event_duration = small(values.number(row))?,
+        Content::NonInteractive => into.non_interactive = values.is_true(row),
+        Content::Status => into.status = small(values.number(row))?.filter(|&status| status != 0),
+        Content::Received => into.received = values.number(row).filter(|&received| received != into.time),
+        Content::UserKey => into.user_key = values.number(row).map(i64::cast_unsigned),
+    }
+    Ok(())
+}
+
+fn small<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, String> {
+    number
+        .map(|number| T::try_from(number).map_err(|_| format!("is {number}, which is out of range")))
+        .transpose()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn metadata(fs: &dyn Fs, path: &Path) -> Result<(Input, ArrowReaderMetadata), ParquetError> {
+    let input = Input::new(fs.open_to_read(path)?)?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let found = guard(path, || ArrowReaderMetadata::load(&input, options))?;
+    Ok((input, found))
+}
+
+/// Where each of [`COLUMNS`] is in the file.
+fn find_columns(path: &Path, schema: &SchemaRef) -> Result<[Option<usize>; COLUMNS.len()], ParquetError> {
+    let mut places = [None; COLUMNS.len()];
+    for (column, place) in COLUMNS.iter().zip(&mut places) {
+        let mut found = schema.fields().iter().enumerate().filter(|(_, field)| field.name() == column.name);
+        let Some((at, field)) = found.next() else {
+            if column.is_needed() {
+                return Err(ParquetError::MissingColumn { path: path.to_path_buf(), column: column.name });
+            }
+            continue;
+        };
+        if found.next().is_some() {
+            return Err(ParquetError::DoubleColumn { path: path.to_path_buf(), column: column.name });
+        }
+        check_type(column.content, field.data_type())
+            .map_err(|wanted| wrong_type(path, column, field.data_type().to_string(), wanted))?;
+        *place = Some(at);
+    }
+    Ok(places)
+}
+
+fn wrong_type(path: &Path, column: &LakeColumn, found: String, wanted: &'static str) -> ParquetError {
+    ParquetError::WrongType { path: path.to_path_buf(), column: column.name, found, wanted }
+}
+
+/// Runs the library; its errors and its panics say that the file is damaged.
+fn guard<T, E: std::fmt::Display>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T, ParquetError> {
+    let damaged = |what: String| ParquetError::Damaged { path: path.to_path_buf(), what };
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(_) => Err(damaged("its bytes make no sense".into())),
+    }
+}
