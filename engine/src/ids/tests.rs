@@ -167,29 +167,3 @@ fn what_a_crash_leaves_half_written_is_removed() {
     drop(open(&fs, 1000));
     assert_eq!(files(&fs), ["notes"]);
 }
-
-/// Forty-eight hours of a million ids each: `cargo test --release -p hitstone-engine figures -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints figures, asserts nothing"]
-fn figures() {
-    use std::time::Instant;
-    const EACH: u64 = 1_000_000;
-    let folder = tempfile::tempdir().unwrap();
-    let fs: SharedFs = Arc::new(crate::vfs::OsFs);
-    let mut ids = RememberedIds::open(&fs, folder.path(), 1 << 40).unwrap();
-    let started = Instant::now();
-    for hour in 0..48u64 {
-        (0..EACH).for_each(|n| ids.remember(hash(hour * EACH + n), hour as u32));
-        seal(&mut ids);
-    }
-    println!("48 seals of {EACH} ids: {:?}", started.elapsed());
-    drop(ids);
-    let started = Instant::now();
-    let ids = RememberedIds::open(&fs, folder.path(), 1 << 40).unwrap();
-    println!("opening {} ids: {:?}", ids.count(), started.elapsed());
-    for (what, from) in [("known", 0), ("unknown", 48 * EACH)] {
-        let started = Instant::now();
-        let known = (0..EACH).filter(|n| ids.knows(&hash(from + n * 47), 47)).count();
-        println!("{what}: {known} of {EACH} found, {:?} each", started.elapsed() / EACH as u32);
-    }
-}
