@@ -2,21 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use crate::admin::{self, ClientInfo, Request, Response, SiteChanges, SiteInfo};
+use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, data_folder, goal, say};
 use crate::clock::Clock;
-use crate::control::{self, AskError};
+use crate::control;
 use crate::sites::WeekStart;
 use crate::state::StateFile;
-
-/// How long a command waits for a server that is starting or ending, or for another command.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `hitstone site ...`
 pub fn site(matches: &ArgMatches) -> Result<(), Failure> {
@@ -96,29 +93,16 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
     } else if !fs.exists(folder).map_err(said)? {
         return Err(Failure::Failed(format!("there is no data folder {}", folder.display())));
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match fs.lock(folder) {
-            Ok(_lock) => {
-                let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
-                return admin::execute(&state, Clock::system().now_ms(), request.clone())
-                    .map_err(|error| Failure::Failed(error.to_string()));
-            }
-            Err(StorageError::Locked { .. }) => {}
-            Err(error) => return Err(said(error)),
+    let here = || match fs.lock(folder) {
+        Ok(_lock) => {
+            let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
+            let done = admin::execute(&state, Clock::system().now_ms(), request.clone());
+            done.map(Some).map_err(|error| Failure::Failed(error.to_string()))
         }
-        match control::ask(folder, request) {
-            Ok(response) => return Ok(response),
-            Err(AskError::Failed(message)) => return Err(Failure::Failed(message)),
-            Err(AskError::NobodyThere) if Instant::now() > deadline => {
-                let folder = folder.display();
-                return Err(Failure::Failed(format!(
-                    "{folder} is in use, and whoever uses it does not answer"
-                )));
-            }
-            Err(AskError::NobodyThere) => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
+        Err(StorageError::Locked { .. }) => Ok(None),
+        Err(error) => Err(said(error)),
+    };
+    here_or_there(folder, here, || control::ask(folder, request))
 }
 
 fn print(response: &Response) {

@@ -1,5 +1,6 @@
 //! `export`: a site's events as Parquet files, from the server that runs on the folder, else from the folder itself.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,13 +14,12 @@ use hitstone_engine::vfs::{OsFs, SharedFs};
 use jiff::civil::Date;
 
 use super::args::{plain, site};
+use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, data_folder, say};
-use crate::control::{self, AskError};
+use crate::control;
 use crate::export::{ExportRequest, Exported, Plan};
 use crate::state::StateFile;
 
-/// How long the command waits for a server that is starting or ending.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a terminal shows how far it is.
 const REDRAW: Duration = Duration::from_millis(200);
 /// The folders of sites in an export begin so.
@@ -94,25 +94,15 @@ fn perform(
         return Err(Failure::Failed(format!("there is no data folder {}", folder.display())));
     }
     let open = |host: &str| open_target(&fs, out, host);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match Store::read(Arc::clone(&fs), folder) {
-            Ok(snapshot) => return read(&fs, folder, &snapshot, request, &open, progress),
-            Err(StorageError::Locked { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        match control::receive(folder, request.clone(), open, progress) {
-            Ok(exported) => return Ok(exported),
-            Err(AskError::Failed(message)) => return Err(Failure::Failed(message)),
-            Err(AskError::NobodyThere) if Instant::now() > deadline => {
-                let folder = folder.display();
-                return Err(Failure::Failed(format!(
-                    "{folder} is in use, and whoever uses it does not answer"
-                )));
-            }
-            Err(AskError::NobodyThere) => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
+    let progress = RefCell::new(progress);
+    let here = || match Store::read(Arc::clone(&fs), folder) {
+        Ok(snapshot) => read(&fs, folder, &snapshot, request, &open, &mut **progress.borrow_mut()).map(Some),
+        Err(StorageError::Locked { .. }) => Ok(None),
+        Err(error) => Err(failed(error)),
+    };
+    here_or_there(folder, here, || {
+        control::receive(folder, request.clone(), open, &mut **progress.borrow_mut())
+    })
 }
 
 fn read(

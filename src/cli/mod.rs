@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod export;
 mod goal;
+mod reach;
 mod serve;
 
 use std::collections::BTreeMap;
