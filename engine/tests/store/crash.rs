@@ -25,10 +25,15 @@ fn open(fs: &SimFs) -> Result<Core, StorageError> {
 
 /// Appends batches, sealing when full; a seal ends one to four batches after it began, so that sessions leave it while
 /// it is written. Counts the acknowledged.
-fn drive(core: &mut Core, batches: &[Vec<Event>], acknowledged: &mut usize) -> Result<(), StorageError> {
+pub fn drive<B>(
+    core: &mut Core,
+    batches: &[B],
+    acknowledged: &mut usize,
+    append: impl Fn(&mut Core, &B) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let mut sealing: Option<(SealJob, usize)> = None;
     for (at, batch) in batches.iter().enumerate() {
-        core.append_events(batch)?;
+        append(core, batch)?;
         core.commit()?;
         *acknowledged += 1;
         if let Some((job, _)) = sealing.take_if(|(_, until)| *until <= at) {
@@ -44,6 +49,11 @@ fn drive(core: &mut Core, batches: &[Vec<Event>], acknowledged: &mut usize) -> R
         core.finish_seal(file)?;
     }
     Ok(())
+}
+
+/// Appends events without ids.
+fn plain(core: &mut Core, batch: &impl AsRef<[Event]>) -> Result<(), StorageError> {
+    core.append_events(batch.as_ref()).map(drop)
 }
 
 fn script(seed: u64, count: usize) -> Vec<Vec<Event>> {
@@ -77,7 +87,8 @@ fn check_after_crash(fs: &SimFs, batches: &[Vec<Event>], acknowledged: usize, co
     let again = of_snapshot(&core.snapshot(), &SITES);
     assert_same(&again, &of_model(&model_of(&batches[..prefix])), &format!("{context}, opened again"));
     let mut more = 0;
-    drive(&mut core, &batches[prefix..], &mut more).unwrap_or_else(|error| panic!("{context}: {error}"));
+    drive(&mut core, &batches[prefix..], &mut more, plain)
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
     let found = of_snapshot(&core.snapshot(), &SITES);
     assert_same(&found, &of_model(&model_of(batches)), &format!("{context}, at the end"));
 }
@@ -90,7 +101,7 @@ fn run_until(seed: u64, at: Option<u64>, batches: &[Vec<Event>]) -> (SimFs, usiz
     }
     let mut acknowledged = 0;
     if let Ok(mut core) = open(&fs) {
-        let _ = drive(&mut core, batches, &mut acknowledged);
+        let _ = drive(&mut core, batches, &mut acknowledged, plain);
     }
     (fs, acknowledged)
 }
@@ -148,7 +159,7 @@ fn the_first_failed_operation_is_reported_and_the_rest_is_safe() {
             fs.fail_at(at, kind);
             let mut acknowledged = 0;
             let Ok(mut core) = open(&fs) else { continue };
-            let result = drive(&mut core, &batches, &mut acknowledged);
+            let result = drive(&mut core, &batches, &mut acknowledged, plain);
             drop(core);
             assert!(result.is_err(), "operation {at} failed and nobody noticed");
             let context = format!("{kind:?} at operation {at}");

@@ -15,6 +15,7 @@ use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::{Core, SealJob};
 
 use crate::bounds::view;
+use crate::crash::drive;
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
 use crate::workload::{Rng, SITES, Workload};
@@ -211,26 +212,8 @@ fn script(seed: u64, count: usize) -> (Vec<Batch>, Model) {
     (batches, model)
 }
 
-/// Sends all batches from `from` on; counts the acknowledged.
-fn drive(core: &mut Core, batches: &[Batch], acknowledged: &mut usize) -> Result<(), StorageError> {
-    let mut sealing: Option<(SealJob, usize)> = None;
-    for (at, batch) in batches.iter().enumerate() {
-        core.append(batch)?;
-        core.commit()?;
-        *acknowledged += 1;
-        if let Some((job, _)) = sealing.take_if(|(_, until)| *until <= at) {
-            let file = job.run()?;
-            core.finish_seal(file)?;
-        }
-        if sealing.is_none() && core.wants_seal() {
-            sealing = Some((core.begin_seal()?, at + 1 + at % 3));
-        }
-    }
-    if let Some((job, _)) = sealing {
-        let file = job.run()?;
-        core.finish_seal(file)?;
-    }
-    Ok(())
+fn with_ids(core: &mut Core, batch: &Batch) -> Result<(), StorageError> {
+    core.append(batch).map(drop)
 }
 
 fn run_until(seed: u64, at: u64, batches: &[Batch]) -> (SimFs, usize) {
@@ -238,7 +221,7 @@ fn run_until(seed: u64, at: u64, batches: &[Batch]) -> (SimFs, usize) {
     fs.set_crash_at(at);
     let mut acknowledged = 0;
     if let Ok(mut core) = open(&fs) {
-        let _ = drive(&mut core, batches, &mut acknowledged);
+        let _ = drive(&mut core, batches, &mut acknowledged, with_ids);
     }
     (fs, acknowledged)
 }
@@ -254,7 +237,7 @@ fn check_after_crash(fs: &SimFs, batches: &[Batch], acknowledged: usize, model: 
     drop(core);
     let mut core = open(&fs.kill()).unwrap();
     let from = acknowledged.saturating_sub(3);
-    drive(&mut core, &batches[from..], &mut 0).unwrap_or_else(|error| panic!("{context}: {error}"));
+    drive(&mut core, &batches[from..], &mut 0, with_ids).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert_same(&of_snapshot(&core.snapshot(), &SITES), &of_model(model), context);
 }
 
