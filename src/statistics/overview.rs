@@ -4,7 +4,7 @@ use hitstone_engine::error::QueryError;
 use hitstone_engine::units::TimestampMs;
 use jiff::tz::TimeZone;
 
-use super::growth::{self, Growth};
+use super::numbers::growth;
 use super::period::{Period, local_date, plus_days};
 use super::selection::Selection;
 use super::series::{self, Daily};
@@ -18,8 +18,10 @@ const DAYS: i64 = 30;
 pub struct Overview {
     /// The whole period.
     pub total: Line,
-    /// Against the period before.
-    pub growth: Growth,
+    /// Growth of the visitors against the period before.
+    pub visitors_growth: f64,
+    /// Growth of the views.
+    pub views_growth: f64,
     /// Each day.
     pub days: Vec<Line>,
 }
@@ -46,9 +48,13 @@ pub fn overview<A: Ask>(
         custom: None,
         ..*question
     };
+    let total = question.total()?;
+    let before = Question { period: &period.previous(now_ms), ..question }.total()?;
+    let growth = |number: fn(&Line) -> u64| growth(number(&total) as f64, number(&before) as f64);
     Ok(Overview {
-        total: question.total()?,
-        growth: growth::compare(&question, now_ms)?,
+        visitors_growth: growth(|line| line.metrics.visitors),
+        views_growth: growth(|line| line.metrics.views),
+        total,
         days: series::by_unit(&question, Daily::Counts)?,
     })
 }

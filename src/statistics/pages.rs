@@ -32,32 +32,18 @@ pub enum End {
 /// # Errors
 /// As [`Ask::ask`].
 pub fn pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
+    let mut query = question.query(Unit::PageViews, Group::Columns(columns(question)));
+    if !question.with_time || question.with_title {
+        // With titles, the time is that of the path, which comes from another report.
+        return with_joined_time(question, query);
+    }
+    query.measures = TIME_ON_PAGE;
+    query.keep = question.keep(2);
+    query.order = question.sort(SortBy::Visitors).order(|metrics| time_of(metrics) as f64);
+    query.limit = question.page.group_limit();
     let whole = question.whole()?;
-    let query = question.query(Unit::PageViews, Group::Columns(columns(question)));
-    // With titles, the time is that of the path, which comes from another report.
-    let joins_time = question.with_time && question.with_title;
-    let sort = question.sort(SortBy::Visitors);
-    if joins_time && sort.by == SortBy::Seconds {
-        let mut lines = to_lines(question.ask.ask(&Query { keep: question.keep(2), ..query })?.rows, whole);
-        let times = by_path(question, question.selection, &lines)?;
-        fill_time(&mut lines, &times);
-        sort.lines(&mut lines);
-        return Ok(question.page.cut(lines));
-    }
-    let query = Query {
-        measures: if question.with_time { TIME_ON_PAGE } else { Measures::default() },
-        keep: question.keep(2),
-        order: sort.order(|metrics| time_of(metrics) as f64),
-        limit: question.page.group_limit(),
-        ..query
-    };
     let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
-    if joins_time {
-        let times = by_path(question, question.selection, &lines)?;
-        fill_time(&mut lines, &times);
-    } else if question.with_time {
-        lines.iter_mut().for_each(|line| line.seconds = time_of(&line.metrics));
-    }
+    lines.iter_mut().for_each(|line| line.seconds = time_of(&line.metrics));
     Ok(lines)
 }
 
@@ -66,23 +52,34 @@ pub fn pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError
 /// # Errors
 /// As [`Ask::ask`].
 pub fn event_pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
-    let whole = question.whole()?;
     let mut query = question.query(Unit::Events, Group::Columns(columns(question)));
     query.filter.rows.push((Column::Path, Box::new(|path| !path.is_empty())));
+    with_joined_time(question, query)
+}
+
+/// The lines of a query by page, with the time of their paths if that is wanted.
+fn with_joined_time<A: Ask>(question: &Question<'_, A>, query: Query) -> Result<Vec<Line>, QueryError> {
+    let whole = question.whole()?;
     let sort = question.sort(SortBy::Visitors);
-    let query = Query { keep: question.keep(2), order: sort.order(|_| 0.0), ..query };
-    if question.with_time && sort.by == SortBy::Seconds {
-        let mut lines = to_lines(question.ask.ask(&query)?.rows, whole);
-        let times = by_path(question, question.selection, &lines)?;
-        fill_time(&mut lines, &times);
-        sort.lines(&mut lines);
-        return Ok(question.page.cut(lines));
+    let by_time = question.with_time && sort.by == SortBy::Seconds;
+    let query = Query {
+        keep: question.keep(2),
+        order: sort.order(|_| 0.0),
+        // What is ordered by time can be cut only when the time is there.
+        limit: if by_time { None } else { question.page.group_limit() },
+        ..query
+    };
+    let mut lines = to_lines(question.ask.ask(&query)?.rows, whole);
+    if !by_time {
+        lines = question.page.cut(lines);
     }
-    let query = Query { limit: question.page.group_limit(), ..query };
-    let mut lines = question.page.cut(to_lines(question.ask.ask(&query)?.rows, whole));
     if question.with_time {
         let times = by_path(question, question.selection, &lines)?;
         fill_time(&mut lines, &times);
+    }
+    if by_time {
+        sort.lines(&mut lines);
+        lines = question.page.cut(lines);
     }
     Ok(lines)
 }

@@ -50,9 +50,9 @@ impl<'a> OverviewBody<'a> {
         Self {
             visitors: overview.total.metrics.visitors,
             views: overview.total.metrics.views,
-            visitors_growth: overview.growth.visitors,
-            visitor_growth: overview.growth.visitors,
-            views_growth: overview.growth.views,
+            visitors_growth: overview.visitors_growth,
+            visitor_growth: overview.visitors_growth,
+            views_growth: overview.views_growth,
             visitors_time_series: lines(&overview.days, DAYS),
             member: 1,
         }
