@@ -2,6 +2,7 @@
 //! queries see have the same bytes in memory, so both are read by the same code.
 
 pub mod build;
+pub mod cold;
 mod filter;
 pub mod layout;
 mod reader;
