@@ -15,7 +15,7 @@ mod options;
 mod recover;
 mod seal;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::event::{Batch, Event};
 use crate::ids::{self, RememberedIds};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::Superseded;
+use crate::manifest::{ContentHash, FileIdentity, LakeSite, Superseded};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
@@ -110,6 +110,9 @@ pub struct Core {
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
     ids: RememberedIds,
+    lake: BTreeMap<SiteId, LakeSite>,
+    imports: BTreeSet<(SiteId, ContentHash)>,
+    positions: Vec<(FileIdentity, u64)>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
