@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use hitstone_engine::error::StorageError;
+use hitstone_engine::error::{CompactionError, StorageError};
 use hitstone_engine::event::{Batch, Item, ItemIds};
-use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
+use hitstone_engine::store::{CompactionProgress, Receipt, Snapshot, Status, Store, StoreOptions};
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
 use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminError};
 use crate::clock::Clock;
+use crate::compaction;
 use crate::config::Settings;
 use crate::enrich::client_ip::Proxies;
 use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome};
@@ -126,7 +127,7 @@ pub struct App {
     /// Now.
     pub clock: Clock,
     /// Sites and clients.
-    pub state: StateFile,
+    pub state: Arc<StateFile>,
     /// Access tokens.
     pub tokens: Tokens,
     /// How client addresses are found.
@@ -160,6 +161,7 @@ impl App {
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
         report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
+        let state = Arc::new(state);
         for host in &settings.sites {
             admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
         }
@@ -167,6 +169,7 @@ impl App {
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
         let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
+        store.start_compaction(compaction::settings(&state, &clock)).map_err(said)?;
         let app = Self {
             proxies: settings.proxies(),
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
@@ -351,6 +354,18 @@ impl App {
     /// What is stored now; `None` once the store is closed.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.store.load().as_ref().map(|store| store.snapshot())
+    }
+
+    /// Brings everything that is stored into the lake. Blocks.
+    ///
+    /// # Errors
+    /// See [`CompactionError`].
+    pub fn compact(
+        &self,
+        progress: &mut dyn FnMut(CompactionProgress),
+    ) -> Result<CompactionProgress, CompactionError> {
+        let store = self.store.load_full().ok_or(StorageError::Closed)?;
+        store.compact(progress)
     }
 
     /// Figures about the store; `None` once it is closed.

@@ -4,6 +4,7 @@
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
 
+mod compact;
 mod export;
 
 use std::fs::{File, Permissions};
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::export::ExportRequest;
 use crate::http::connection::stopped;
 
+pub use compact::compact;
 pub use export::receive;
 
 const NAME: &str = "control.sock";
@@ -39,6 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[serde(untagged)]
 enum Call {
     Export { export: ExportRequest },
+    Compact { compact: bool },
     Admin(Box<Request>),
 }
 
@@ -124,6 +127,12 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
             let Ok(stream) = stream.into_std() else { return };
             if stream.set_nonblocking(false).is_ok() {
                 tokio::task::spawn_blocking(move || export::serve(&app, stream, &export, stop));
+            }
+        }
+        Ok(Call::Compact { .. }) => {
+            let Ok(stream) = stream.into_std() else { return };
+            if stream.set_nonblocking(false).is_ok() {
+                tokio::task::spawn_blocking(move || compact::serve(&app, stream));
             }
         }
         Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::lake::Lake;
+use crate::lake::plan::{Situation, Waiting};
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
@@ -13,6 +15,7 @@ use crate::query::{
     self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
 };
 use crate::segment::Segment;
+use crate::segment::table::SiteTable;
 use crate::units::{SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
@@ -30,6 +33,7 @@ pub(crate) struct OpenView {
 
 /// All that was acknowledged when the snapshot was taken, and nothing later.
 pub struct Snapshot {
+    lake: Lake,
     sealed: Arc<Vec<SealedView>>,
     frozen: Option<OpenView>,
     open: OpenView,
@@ -69,12 +73,13 @@ impl SiteSources {
 
 impl Snapshot {
     pub(crate) fn new(
+        lake: Lake,
         sealed: Arc<Vec<SealedView>>,
         frozen: Option<OpenView>,
         open: OpenView,
         recurring: Arc<RecurringCache>,
     ) -> Self {
-        Self { sealed, frozen, open, recurring }
+        Self { lake, sealed, frozen, open, recurring }
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.
@@ -173,6 +178,41 @@ impl Snapshot {
         parquet::write(&data.tables(site)?, host, span, target, watch)
     }
 
+    /// What the lake has.
+    pub(crate) fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The sealed segments.
+    pub(crate) fn sealed(&self) -> &[SealedView] {
+        &self.sealed
+    }
+
+    /// What there is to compact. Sites without a host name are left out, and what is damaged.
+    pub(crate) fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>) -> Situation {
+        let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
+        for view in self.sealed.iter() {
+            for site in view.segment.sites().filter(|site| host_of(*site).is_some()) {
+                let Ok(Some(table)) = view.segment.table(site) else { continue };
+                let hidden = view.superseded.get(&site);
+                for run in table.runs {
+                    let rows = live_rows(&table, run.sessions(), hidden);
+                    if rows > 0 {
+                        let fresh = Waiting { rows: 0, oldest: view.segment.id() };
+                        let waiting = situation.waiting.entry((site, run.day_utc())).or_insert(fresh);
+                        waiting.rows += rows;
+                        waiting.oldest = waiting.oldest.min(view.segment.id());
+                    }
+                }
+            }
+        }
+        for (site, live) in self.lake.sites() {
+            let files = live.files.iter().map(|file| ((site, file.key), file.entry.rows));
+            situation.files.extend(files);
+        }
+        situation
+    }
+
     /// Sealed segments, and rows in them, superseded ones included.
     pub fn sealed_counts(&self) -> (usize, u64) {
         (self.sealed.len(), self.sealed.iter().map(|view| view.segment.row_count()).sum())
@@ -190,6 +230,19 @@ impl Snapshot {
     pub fn verify(&self) -> Result<(), StorageError> {
         self.sealed.iter().try_for_each(|view| view.segment.verify())
     }
+}
+
+/// Rows of the sessions of a range that are not hidden.
+fn live_rows(table: &SiteTable<'_>, sessions: Range<usize>, hidden: Option<&RoaringBitmap>) -> u64 {
+    let rows = |sessions: Range<usize>| {
+        let row = |at: usize| u64::from(table.first_row.get(at).copied().unwrap_or(0));
+        row(sessions.end).saturating_sub(row(sessions.start))
+    };
+    let gone = hidden.map_or(0, |hidden| {
+        let sessions = sessions.start as u32..sessions.end as u32;
+        hidden.range(sessions).map(|session| rows(session as usize..session as usize + 1)).sum()
+    });
+    rows(sessions) - gone
 }
 
 /// Damage in words for those who ask for statistics: the file's name, not where the operator keeps it.

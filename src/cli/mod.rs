@@ -3,6 +3,7 @@
 
 mod admin;
 mod args;
+mod compact;
 mod export;
 mod goal;
 mod reach;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Some(("client", matches)) => admin::client(matches),
         Some(("goal", matches)) => admin::goal(matches),
         Some(("export", matches)) => export::export(matches),
+        Some(("compact", matches)) => compact::compact(matches),
         _ => Err(Failure::Settings("no command was given; `hitstone help` lists them".into())),
     };
     match done {

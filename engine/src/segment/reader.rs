@@ -11,6 +11,7 @@ use super::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use super::table::{Codes, Dictionary, NO_ROW, Postings, Run, SiteTable, U64s};
 use crate::checksum::crc32c;
 use crate::error::StorageError;
+use crate::manifest::Superseded;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::session::Extent;
 use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
@@ -74,6 +75,14 @@ impl Segment {
     /// The sites that have data here, ascending.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> + '_ {
         self.directory.sites.iter().map(|entry| entry.site)
+    }
+
+    /// Whether all its sessions are among these.
+    pub fn is_void(&self, superseded: &Superseded) -> bool {
+        self.damage.is_none()
+            && self.directory.sites.iter().all(|entry| {
+                superseded.get(&entry.site).is_some_and(|gone| gone.len() >= u64::from(entry.session_count))
+            })
     }
 
     /// Rows of all sites.

@@ -10,12 +10,13 @@
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
+mod compact;
 mod index;
 mod options;
 mod recover;
 mod seal;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::event::{Batch, Event};
 use crate::ids::{self, RememberedIds};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, FileIdentity, LakeSite, Superseded};
+use crate::lake::{Lake, LakeContext};
+use crate::manifest::{ContentHash, FileIdentity, Superseded};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
@@ -104,13 +106,16 @@ pub struct Core {
     /// The log of the current generation; `None` only while it is replayed.
     log: Option<LogWriter>,
     generation: u64,
+    /// The generation where replay starts: the one of the log that holds the oldest event that is in no segment.
+    first_generation: u64,
     open: OpenSegment,
     frozen: Option<Frozen>,
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
     ids: RememberedIds,
-    lake: BTreeMap<SiteId, LakeSite>,
+    lake: Lake,
+    lake_context: LakeContext,
     imports: BTreeSet<(SiteId, ContentHash)>,
     positions: Vec<(FileIdentity, u64)>,
     next_segment: u64,
@@ -118,6 +123,7 @@ pub struct Core {
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
     now: TimestampMs,
     torn_tail_bytes: u64,
+    seal_requested: bool,
     _lock: Box<dyn Lock>,
 }
 
@@ -209,10 +215,28 @@ impl Core {
         if log.buffered_bytes() >= limits::GROUP_BYTES_MAX { log.commit() } else { Ok(()) }
     }
 
+    /// Has the open segment sealed as soon as may be, whole: nothing is carried over.
+    pub fn request_seal(&mut self) {
+        self.seal_requested = self.open.arena.watermark().rows > 0;
+    }
+
+    /// Two numbers for new files, which no other file has.
+    pub fn take_numbers(&mut self) -> [SegmentId; 2] {
+        let first = self.next_segment;
+        self.next_segment += 2;
+        [SegmentId(first), SegmentId(first + 1)]
+    }
+
+    /// What the files of the lake share.
+    pub(crate) fn lake_context(&self) -> &LakeContext {
+        &self.lake_context
+    }
+
     /// Whether the open segment has reached the size at which it is sealed.
     pub fn wants_seal(&self) -> bool {
         let arena = &self.open.arena;
-        self.open.fresh_rows >= self.options.seal_rows
+        self.seal_requested
+            || self.open.fresh_rows >= self.options.seal_rows
             || arena.watermark().rows >= 2 * self.options.seal_rows
             || arena.text_bytes() >= SEAL_TEXT_BYTES
             || arena.text_count() >= self.seal_texts()
@@ -246,7 +270,7 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone())
+        Snapshot::new(self.lake.clone(), sealed.clone(), frozen, self.open.view(), self.recurring.clone())
     }
 
     /// Ends the log with a closing frame.
