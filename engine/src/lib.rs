@@ -5,9 +5,11 @@
 
 pub mod checksum;
 pub mod codec;
+pub mod dictionary;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod lake;
 pub mod limits;
 pub mod log;
 pub mod manifest;
