@@ -36,7 +36,7 @@ impl CompactionDone {
 pub fn settings(state: &Arc<StateFile>, clock: &Clock) -> CompactionSettings {
     let (state, clock) = (Arc::clone(state), clock.clone());
     CompactionSettings {
-        host_of: Arc::new(move |site| state.view().site(site.0).map(|site| site.site.hostname.clone())),
+        host_of: Arc::new(move |site| state.view().site(site.0).map(|site| site.hostname.clone())),
         clock: Arc::new(move || clock.now_ms()),
         share: SHARE,
     }

@@ -5,6 +5,7 @@
 
 pub mod checksum;
 pub mod codec;
+pub mod dictionary;
 pub mod error;
 pub mod event;
 pub mod ids;

@@ -29,6 +29,9 @@ pub const OPEN_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Groups that a query may count; it is refused beyond. A group costs some hundred bytes while the query runs.
 pub const GROUPS_MAX: usize = 5_000_000;
 
+/// Bytes of columns that were read from Parquet files and are kept for the next query.
+pub const COLUMN_CACHE_BYTES: usize = 128 << 20;
+
 /// Ids that an item of a batch has.
 pub const ITEM_IDS_MAX: usize = 2;
 /// An event's id is remembered for so many hours after the one in which it arrived.

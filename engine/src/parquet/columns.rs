@@ -164,6 +164,14 @@ impl Values {
         }
     }
 
+    /// The numbers of all rows; `None` when one has none.
+    pub fn all_numbers(&self) -> Option<&[i64]> {
+        match self {
+            Values::Numbers(numbers) if numbers.null_count() == 0 => Some(numbers.values()),
+            _ => None,
+        }
+    }
+
     /// Whether the row says yes.
     pub fn is_true(&self, row: usize) -> bool {
         match self {

@@ -2,12 +2,13 @@
 //!
 //! [`schema`] is the one table of columns. [`write()`] merges a site's sources into files, one for each month, streamed
 //! in bounded memory; where they go is a [`Target`]'s business, [`Folder`] being the one on a file system. [`Reader`]
-//! turns a file, also one that others wrote, back into rows, batch by batch.
+//! turns a file, also one that others wrote, back into rows, batch by batch; `column` reads single columns.
 //!
 //! Invariants: a session lies whole in one file; rows come in the order (opening day, visitor, session, time,
 //! arrival); a file has its final name only when it is whole and synced.
 
 mod batch;
+pub(crate) mod column;
 mod columns;
 mod folder;
 mod input;

@@ -76,6 +76,23 @@ impl Tag {
     pub fn postings(column: Column) -> Tag {
         Tag(0x600 + column.index() as u16)
     }
+    /// In a site's dictionary: the site's codes of a column's strings, u32, ascending; `value` is the greatest.
+    /// Width 0: they follow each other without a gap.
+    pub fn dictionary_codes(column: Column) -> Tag {
+        Tag(0x800 + column.index() as u16)
+    }
+    /// In a site's dictionary: offsets of the strings in the order of their codes, u32.
+    pub fn dictionary_offsets(column: Column) -> Tag {
+        Tag(0x900 + column.index() as u16)
+    }
+    /// In a site's dictionary: the strings in the order of their codes, UTF-8.
+    pub fn dictionary_strings(column: Column) -> Tag {
+        Tag(0xa00 + column.index() as u16)
+    }
+    /// In a site's dictionary: places of the strings in byte order, u32.
+    pub fn dictionary_order(column: Column) -> Tag {
+        Tag(0xb00 + column.index() as u16)
+    }
 }
 
 /// Where a block lies.
