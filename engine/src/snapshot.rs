@@ -126,7 +126,7 @@ impl Snapshot {
         let sources = data.tables(query.site)?;
         let sealed: Vec<_> =
             data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
+        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources)?.extend(&sources)?;
         query::execute(&sources, &recurring, query, cancelled)
     }
 
