@@ -9,6 +9,7 @@ pub mod dictionary;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod index;
 pub mod lake;
 pub mod limits;
 pub mod log;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::lake::Lake;
+use crate::dictionary::SiteDictionary;
+use crate::index::{Loaded, Needs};
+use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::lake::plan::{Situation, Waiting};
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::manifest::Superseded;
@@ -16,7 +18,7 @@ use crate::query::{
 };
 use crate::segment::Segment;
 use crate::segment::table::SiteTable;
-use crate::units::{SiteId, TimestampMs};
+use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -50,18 +52,45 @@ pub struct SourceSegment {
     pub sealed: bool,
 }
 
+/// A file of the lake with what a query needs of it.
+pub struct SourceFile {
+    /// The live file.
+    live: LiveFile,
+    open: Arc<OpenFile>,
+    loaded: Loaded,
+}
+
 /// A site's data.
 pub struct SiteSources {
-    /// The parts; no session counts in two of them.
+    /// The files of the lake, in the order of their numbers.
+    files: Vec<SourceFile>,
+    /// Their strings.
+    strings: Option<Arc<SiteDictionary>>,
+    /// The other parts; no session counts in two parts.
     pub segments: Vec<SourceSegment>,
     /// Why some data is missing, when damage was found.
     pub incomplete: Option<String>,
 }
 
 impl SiteSources {
+    /// Sets the file aside that some damage is in. Whether there is one.
+    fn set_aside(&self, damage: &StorageError) -> bool {
+        let StorageError::Corrupt { path, .. } = damage else { return false };
+        let damaged = self.files.iter().find(|file| file.live.file.is_at(path));
+        damaged.iter().for_each(|file| file.live.file.set_aside(damage.clone()));
+        damaged.is_some()
+    }
+
     /// The parts as the tables of the site.
     fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
-        let mut sources = Vec::with_capacity(self.segments.len());
+        let mut sources = Vec::with_capacity(self.files.len() + self.segments.len());
+        if let Some(strings) = &self.strings {
+            for file in &self.files {
+                let table = file.open.index.table(&**strings, &file.open.columns, &file.loaded)?;
+                let hidden = Some(&*file.live.superseded).filter(|hidden| !hidden.is_empty());
+                sources.push(Source { table, hidden });
+            }
+        }
         for part in &self.segments {
             if let Some(table) = part.segment.table(site)? {
                 sources.push(Source { table, hidden: part.hidden.as_deref() });
@@ -84,15 +113,21 @@ impl Snapshot {
 
     /// Why some data of the site is missing from every answer, when damage was found.
     pub fn incomplete(&self, site: SiteId) -> Option<String> {
-        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| in_short(&damage))
+        let in_segments = || self.sealed.iter().find_map(|view| view.segment.table(site).err());
+        let in_lake = || {
+            let lake = self.lake.site(site)?;
+            let dictionary = lake.dictionary.as_ref().and_then(|dictionary| dictionary.open().err());
+            dictionary.or_else(|| lake.files.iter().find_map(|live| live.file.open().err()))
+        };
+        in_segments().or_else(in_lake).map(|damage| in_short(&damage))
     }
 
-    /// The parts of a site's data that are sound.
+    /// The parts of a site's data that are sound, with what is needed of the lake's files at hand.
     ///
     /// # Errors
-    /// A view of the open segment could not be made.
-    pub fn sources(&self, site: SiteId) -> Result<SiteSources, StorageError> {
-        let mut sources = SiteSources { segments: Vec::new(), incomplete: None };
+    /// A view of the open segment could not be made, or a file could not be read.
+    pub fn sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
+        let mut sources = self.lake_sources(site, needs)?;
         for view in self.sealed.iter() {
             match view.segment.table(site) {
                 Ok(None) => {}
@@ -116,6 +151,56 @@ impl Snapshot {
         Ok(sources)
     }
 
+    fn lake_sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
+        let (files, segments) = (Vec::new(), Vec::new());
+        let mut sources = SiteSources { files, strings: None, segments, incomplete: None };
+        let Some(lake) = self.lake.site(site) else { return Ok(sources) };
+        let opened = |dictionary: &Arc<LakeDictionary>| dictionary.open();
+        sources.strings = match lake.dictionary.as_ref().map(opened) {
+            Some(Err(damage @ StorageError::Corrupt { .. })) => {
+                sources.incomplete = Some(in_short(&damage));
+                return Ok(sources);
+            }
+            Some(result) => Some(result?),
+            None => return Ok(sources),
+        };
+        for live in &lake.files {
+            let load = |open: Arc<OpenFile>| {
+                let loaded = Loaded::load(&open.index, needs, &open.columns)?;
+                Ok(SourceFile { live: live.clone(), open, loaded })
+            };
+            match live.file.open().and_then(load) {
+                Ok(file) => sources.files.push(file),
+                Err(damage @ StorageError::Corrupt { .. }) => {
+                    sources.incomplete = Some(in_short(&damage));
+                    live.file.set_aside(damage);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // What is known of files that stay is kept when another one is replaced: that one is the youngest.
+        sources.files.sort_by_key(|file| file.live.file.number());
+        Ok(sources)
+    }
+
+    /// Does something with the site's parts. A file of the lake in which damage turns up is set aside, and what is
+    /// left is asked again.
+    fn ask<T>(
+        &self,
+        site: SiteId,
+        needs: &Needs,
+        mut question: impl FnMut(&SiteSources, &[Source<'_>]) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        loop {
+            let data = self.sources(site, needs)?;
+            let answer = question(&data, &data.tables(site)?);
+            match answer {
+                Err(QueryError::Storage(damage)) if data.set_aside(&damage) => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// Segments whose outline was found damaged when they were opened; nothing of them is served.
     pub fn damage(&self) -> impl Iterator<Item = &StorageError> {
         self.sealed.iter().filter_map(|view| view.segment.damage())
@@ -127,12 +212,13 @@ impl Snapshot {
     /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
     /// [`QueryError::Storage`] when a view of the open segment could not be made.
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
-        let data = self.sources(query.site)?;
-        let sources = data.tables(query.site)?;
-        let sealed: Vec<_> =
-            data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
-        query::execute(&sources, &recurring, query, cancelled)
+        self.ask(query.site, &query.needs(), |data, sources| {
+            let files = data.files.iter().map(|file| file.live.file.number());
+            let sealed = data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id());
+            let unchanging: Vec<_> = files.chain(sealed).collect();
+            let recurring = self.recurring.of_sealed(query.site, &unchanging, sources)?.extend(sources)?;
+            query::execute(sources, &recurring, query, cancelled)
+        })
     }
 
     /// Lists sessions: see [`query::list_sessions`].
@@ -144,8 +230,7 @@ impl Snapshot {
         query: &SessionsQuery,
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<SessionRow>, QueryError> {
-        let data = self.sources(query.site)?;
-        query::list_sessions(&data.tables(query.site)?, query, cancelled)
+        self.ask(query.site, &query.needs(), |_, sources| query::list_sessions(sources, query, cancelled))
     }
 
     /// Gives a session with its page views and custom events: see [`query::session_rows`].
@@ -157,8 +242,9 @@ impl Snapshot {
         query: &SessionsQuery,
         cancelled: Cancelled<'_>,
     ) -> Result<Option<SessionDetail>, QueryError> {
-        let data = self.sources(query.site)?;
-        query::session_rows(&data.tables(query.site)?, query, cancelled)
+        self.ask(query.site, &query.row_needs(), |_, sources| {
+            query::session_rows(sources, query, cancelled)
+        })
     }
 
     /// Writes the site's sessions whose last activity is in the span as Parquet: see [`parquet::write`]. `host` is the
@@ -174,8 +260,13 @@ impl Snapshot {
         target: &mut dyn Target,
         watch: Watch<'_>,
     ) -> Result<Written, ParquetError> {
-        let data = self.sources(site)?;
+        let data = self.sources(site, &Needs { span: span.clone(), ..Needs::everything() })?;
         parquet::write(&data.tables(site)?, host, span, target, watch)
+    }
+
+    /// The greatest number of a sealed segment.
+    pub(crate) fn newest_segment(&self) -> SegmentId {
+        self.sealed.iter().map(|view| view.segment.id()).max().unwrap_or_default()
     }
 
     /// What the lake has.
@@ -188,15 +279,20 @@ impl Snapshot {
         &self.sealed
     }
 
-    /// What there is to compact. Sites without a host name are left out, and what is damaged.
-    pub(crate) fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>) -> Situation {
+    /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
+    /// out, and what is damaged.
+    pub(crate) fn situation(
+        &self,
+        host_of: &dyn Fn(SiteId) -> Option<String>,
+        settled: TimestampMs,
+    ) -> Situation {
         let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
         for view in self.sealed.iter() {
             for site in view.segment.sites().filter(|site| host_of(*site).is_some()) {
                 let Ok(Some(table)) = view.segment.table(site) else { continue };
-                let hidden = view.superseded.get(&site);
+                let hidden = hidden_or_later(&table, view.superseded.get(&site), settled);
                 for run in table.runs {
-                    let rows = live_rows(&table, run.sessions(), hidden);
+                    let rows = live_rows(&table, run.sessions(), &hidden);
                     if rows > 0 {
                         let fresh = Waiting { rows: 0, oldest: view.segment.id() };
                         let waiting = situation.waiting.entry((site, run.day_utc())).or_insert(fresh);
@@ -232,16 +328,28 @@ impl Snapshot {
     }
 }
 
+/// The sessions that are hidden, and those with activity from `settled` on.
+pub(crate) fn hidden_or_later(
+    table: &SiteTable<'_>,
+    hidden: Option<&RoaringBitmap>,
+    settled: TimestampMs,
+) -> RoaringBitmap {
+    let mut found = hidden.cloned().unwrap_or_default();
+    for run in table.runs.iter().filter(|run| run.max_time >= settled) {
+        let is_late = |session: &usize| table.times.last(*session).is_some_and(|last| last >= settled);
+        found.extend(run.sessions().filter(is_late).map(|session| session as u32));
+    }
+    found
+}
+
 /// Rows of the sessions of a range that are not hidden.
-fn live_rows(table: &SiteTable<'_>, sessions: Range<usize>, hidden: Option<&RoaringBitmap>) -> u64 {
+fn live_rows(table: &SiteTable<'_>, sessions: Range<usize>, hidden: &RoaringBitmap) -> u64 {
     let rows = |sessions: Range<usize>| {
-        let row = |at: usize| u64::from(table.first_row.get(at).copied().unwrap_or(0));
+        let row = |at: usize| table.first_rows.get(at).map_or(0, u64::from);
         row(sessions.end).saturating_sub(row(sessions.start))
     };
-    let gone = hidden.map_or(0, |hidden| {
-        let sessions = sessions.start as u32..sessions.end as u32;
-        hidden.range(sessions).map(|session| rows(session as usize..session as usize + 1)).sum()
-    });
+    let gone = hidden.range(sessions.start as u32..sessions.end as u32);
+    let gone: u64 = gone.map(|session| rows(session as usize..session as usize + 1)).sum();
     rows(sessions) - gone
 }
 

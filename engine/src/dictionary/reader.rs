@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use crate::checksum::crc32c;
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
+use crate::segment::table::SiteStrings;
 use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
@@ -19,6 +20,16 @@ pub struct SiteDictionary {
     bytes: Bytes,
     directory: Directory,
     checked: [OnceLock<Result<(), StorageError>>; COLUMN_COUNT],
+}
+
+impl SiteStrings for SiteDictionary {
+    fn get(&self, column: Column, site_code: u32) -> &str {
+        Self::get(self, column, site_code)
+    }
+
+    fn find(&self, column: Column, text: &str) -> Option<u32> {
+        Self::find(self, column, text)
+    }
 }
 
 impl SiteDictionary {

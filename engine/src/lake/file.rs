@@ -6,17 +6,19 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use super::blocks::BlockChecksums;
 use super::cache::ColumnCache;
 use super::cold::ParquetColumns;
 use super::paths::{index_path, parquet_path, temporary_path};
 use crate::checksum::crc32c;
 use crate::error::StorageError;
+use crate::index::Index;
 use crate::manifest::{LakeEntry, PARQUET_END_BYTES};
 use crate::parquet::Key;
-use crate::segment::Segment;
-use crate::units::{SegmentId, SiteId};
+use crate::segment::filter::VisitorFilter;
+use crate::units::{DayUtc, SegmentId, SiteId, VisitorId};
 use crate::vfs::{Bytes, SharedFs};
 
 /// Files that stay mapped, unless they are in use.
@@ -45,10 +47,37 @@ impl LakeContext {
 
 /// A file that is mapped.
 pub struct OpenFile {
-    /// The index: a segment of one site.
-    pub index: Segment,
+    /// The index.
+    pub index: Index,
     /// The columns that the index has not.
     pub columns: ParquetColumns,
+    /// For each run, once somebody has asked: which visitors may be in it.
+    filters: Vec<OnceLock<VisitorFilter>>,
+}
+
+impl OpenFile {
+    /// `false`: the visitor has no session that was opened on one of these days.
+    ///
+    /// # Errors
+    /// The file is damaged or could not be read.
+    pub fn may_hold(
+        &self,
+        visitor: VisitorId,
+        mut days: impl FnMut(DayUtc) -> bool,
+    ) -> Result<bool, StorageError> {
+        for (number, run) in self.index.runs()?.iter().enumerate() {
+            let Some(filter) = self.filters.get(number).filter(|_| days(run.day_utc())) else { continue };
+            if filter.get().is_none() {
+                let visitors = self.index.visitors_of(&self.columns, run)?;
+                // Should another thread have been faster, its filter is the same.
+                let _ = filter.set(VisitorFilter::of(&visitors));
+            }
+            if filter.get().is_some_and(|filter| filter.may_hold(visitor.0)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// A live file of the lake, mapped or not.
@@ -83,6 +112,16 @@ impl LakeFile {
     /// The number of its index, which no other file has.
     pub fn number(&self) -> SegmentId {
         self.index
+    }
+
+    /// Notes that it is damaged, so that nothing of it is served until the next start.
+    pub fn set_aside(&self, damage: StorageError) {
+        *self.lock() = Some(Err(damage));
+    }
+
+    /// Whether damage that names this path is its own.
+    pub fn is_at(&self, path: &Path) -> bool {
+        path == self.parquet || path == index_path(&self.context.folder, self.index)
     }
 
     /// The Parquet file's place.
@@ -129,18 +168,17 @@ impl LakeFile {
             let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), self.index_len);
             return Err(StorageError::corrupt(&path, 0, what));
         }
-        let index = Segment::open(&path, bytes)?;
-        if index.id() != self.index || !index.sites().eq([self.site]) {
+        let index = Index::open(&path, bytes)?;
+        if index.id() != self.index || index.site() != self.site {
             return Err(StorageError::corrupt(&path, 0, "it is the index of another file"));
         }
-        let columns = ParquetColumns::open(
-            &self.parquet,
-            self.map_parquet()?,
-            index.parquet_checksums(self.site)?,
-            self.context.cache.clone(),
-            self.index,
-        )?;
-        Ok(OpenFile { index, columns })
+        let of_file = index.parquet_file()?;
+        let checksums = BlockChecksums::new(of_file.len, &of_file.checksums)
+            .ok_or_else(|| StorageError::corrupt(&path, 0, "it has not one checksum for each block"))?;
+        let (parquet, cache) = (self.map_parquet()?, self.context.cache.clone());
+        let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache);
+        let filters = index.runs()?.iter().map(|_| OnceLock::new()).collect();
+        Ok(OpenFile { index, columns, filters })
     }
 
     /// The Parquet file is in its place, or still beside it when a crash, or another thread, has not moved it yet.

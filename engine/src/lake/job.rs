@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::blocks::BlockChecksumsBuilder;
 use super::file::{LakeContext, OpenFile, end_crc};
 use super::live::{LakeDictionary, LiveFile};
@@ -20,8 +22,8 @@ use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::segment::build::SessionState;
 use crate::segment::table::{FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, SiteTable};
-use crate::snapshot::Snapshot;
-use crate::units::{SegmentId, SessionId, SiteId};
+use crate::snapshot::{Snapshot, hidden_or_later};
+use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
 use crate::vfs::{File, Fs};
 
 /// The texts of rows that an index has.
@@ -38,6 +40,7 @@ pub struct CompactionJob {
     before: Option<LiveFile>,
     dictionary: Option<Arc<LakeDictionary>>,
     segments: Vec<(Arc<Segment>, Arc<Superseded>)>,
+    settled: TimestampMs,
 }
 
 /// The tables that are merged, and where each of them is from.
@@ -50,12 +53,14 @@ struct Sources<'a> {
 
 impl CompactionJob {
     /// The file of a step, from what a snapshot shows. `host` is the site's name, should its folder not be there yet.
+    /// Sessions in segments with activity from `settled` on stay there: they are likely to go on.
     pub fn new(
         context: &LakeContext,
         snapshot: &Snapshot,
         step: Step,
         host: String,
         numbers: [SegmentId; 2],
+        settled: TimestampMs,
     ) -> Self {
         let site = snapshot.lake().site(step.site);
         let sealed = snapshot.sealed().iter();
@@ -69,6 +74,7 @@ impl CompactionJob {
             before: site.and_then(|site| site.file(step.key).cloned()),
             dictionary: site.and_then(|site| site.dictionary.clone()),
             segments: segments.collect(),
+            settled,
         }
     }
 
@@ -107,7 +113,8 @@ impl CompactionJob {
             Some(open) => Loaded::load(&open.index, &Needs::everything(), &open.columns)?,
             None => Loaded::default(),
         };
-        let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded)?;
+        let hidden = self.hidden();
+        let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded, &hidden)?;
         let mut gathered = Gathered::new(&sources);
         let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
         let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref())?;
@@ -133,6 +140,7 @@ impl CompactionJob {
         before: Option<&'a OpenFile>,
         strings: Option<&'a SiteDictionary>,
         loaded: &'a Loaded,
+        hidden: &'a [RoaringBitmap],
     ) -> Result<Sources<'a>, StorageError> {
         let mut sources = Sources { tables: Vec::new(), from: Vec::new(), has_before: before.is_some() };
         if let (Some(live), Some(open)) = (&self.before, before) {
@@ -143,15 +151,24 @@ impl CompactionJob {
             sources.tables.push(Source { table, hidden: Some(&live.superseded) });
             sources.from.push(live.file.number());
         }
-        for (segment, superseded) in &self.segments {
+        for ((segment, _), hidden) in self.segments.iter().zip(hidden) {
             // What is damaged stays where it is.
             let Ok(Some(table)) = segment.table(self.site) else { continue };
             if table.runs.iter().any(|run| self.step.key.holds(run.day_utc())) {
-                sources.tables.push(Source { table, hidden: superseded.get(&self.site) });
+                sources.tables.push(Source { table, hidden: Some(hidden) });
                 sources.from.push(segment.id());
             }
         }
         Ok(sources)
+    }
+
+    /// For each segment the sessions that stay there.
+    fn hidden(&self) -> Vec<RoaringBitmap> {
+        let of = |(segment, superseded): &(Arc<Segment>, Arc<Superseded>)| match segment.table(self.site) {
+            Ok(Some(table)) => hidden_or_later(&table, superseded.get(&self.site), self.settled),
+            _ => RoaringBitmap::new(),
+        };
+        self.segments.iter().map(of).collect()
     }
 
     fn write_parquet(

@@ -53,7 +53,10 @@ impl LakeDictionary {
         if bytes.len() as u64 != self.len {
             return Err(corrupt(format!("the file has {} bytes, the manifest says {}", bytes.len(), self.len)));
         }
-        SiteDictionary::open(&path, bytes)
+        let dictionary = SiteDictionary::open(&path, bytes)?;
+        // Its strings are in every answer: all of them are checked before the first one.
+        dictionary.verify()?;
+        Ok(dictionary)
     }
 }
 

@@ -27,4 +27,5 @@ pub use month::Month;
 pub use properties::CREATED_BY;
 pub use read::{Batch, Reader};
 pub use row::{LakeRow, RowFault};
-pub use write::{Target, Watch, Written, write};
+pub use merge::Place;
+pub use write::{Observe, Target, Watch, Written, write, write_key};

@@ -9,7 +9,8 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::properties::WriterProperties;
 
 use super::batch::{Piece, record_batch};
-use super::merge::Merge;
+use super::key::Key;
+use super::merge::{Merge, Place};
 use super::month::Month;
 use super::properties::writer_properties;
 use super::schema::arrow_schema;
@@ -63,14 +64,69 @@ pub fn write(
     watch: Watch<'_>,
 ) -> Result<Written, ParquetError> {
     let mut output = Output::new(target, watch)?;
+    write_sessions(sources, site, Merge::new(sources, span), &mut output, &mut |_| Ok(()))?;
+    Ok(output.written)
+}
+
+/// Told of each session as it is taken up.
+pub type Observe<'o> = &'o mut dyn FnMut(Place) -> Result<(), ParquetError>;
+
+/// Writes the live sessions of the sources that were opened in a key's time as one file. `site` is the host name that
+/// the column of this name holds, `sink` takes the bytes; `observe` is told of the sessions in the file's order.
+///
+/// # Errors
+/// As [`write`], and what `observe` says.
+pub fn write_key(
+    sources: &[Source<'_>],
+    site: &str,
+    key: Key,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), StorageError>,
+    observe: Observe<'_>,
+    watch: Watch<'_>,
+) -> Result<Written, ParquetError> {
+    let mut target = Sink(sink);
+    let mut output = Output::new(&mut target, watch)?;
+    let holds = |place: &Place| {
+        let id = sources.get(place.source).and_then(|source| source.table.states.session_id(place.session));
+        id.is_some_and(|id| key.holds(SessionId(id).day()))
+    };
+    let places = Merge::new(sources, TimestampMs::MIN..TimestampMs::MAX).filter(holds);
+    write_sessions(sources, site, places, &mut output, observe)?;
+    Ok(output.written)
+}
+
+struct Sink<'s>(&'s mut dyn FnMut(&[u8]) -> Result<(), StorageError>);
+
+impl Target for Sink<'_> {
+    fn begin(&mut self, _: Month) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        (self.0)(bytes)
+    }
+
+    fn end(&mut self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+fn write_sessions(
+    sources: &[Source<'_>],
+    site: &str,
+    places: impl Iterator<Item = Place>,
+    output: &mut Output<'_, '_>,
+    observe: Observe<'_>,
+) -> Result<(), ParquetError> {
     let row_bytes: Vec<usize> = sources.iter().map(|source| longest_row(&source.table)).collect();
     let mut pending = Pending::default();
     let mut month = None;
-    for place in Merge::new(sources, span) {
+    for place in places {
+        observe(place)?;
         let (Some(source), Some(&bytes)) = (sources.get(place.source), row_bytes.get(place.source)) else {
             continue;
         };
-        let opened = source.table.session_id.get(place.session).map(|&id| Month::of(SessionId(id).day()));
+        let opened = source.table.states.session_id(place.session).map(|id| Month::of(SessionId(id).day()));
         if opened != month {
             output.write(site, &mut pending)?;
             output.end_file()?;
@@ -90,8 +146,7 @@ pub fn write(
     }
     output.write(site, &mut pending)?;
     output.end_file()?;
-    (output.watch)(&output.written).map_err(ParquetError::Stopped)?;
-    Ok(output.written)
+    (output.watch)(&output.written).map_err(ParquetError::Stopped)
 }
 
 /// Rows that wait to be turned into columns.
@@ -119,11 +174,7 @@ impl<'a> Pending<'a> {
 
 /// Bytes of a row's texts if it had the longest text of each column.
 fn longest_row(table: &SiteTable<'_>) -> usize {
-    let longest = |column: &Column| {
-        let offsets = table.dictionary(*column).offsets;
-        offsets.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as usize).max().unwrap_or(0)
-    };
-    Column::ALL.iter().map(longest).sum()
+    Column::ALL.iter().map(|&column| table.dictionary(column).longest()).sum()
 }
 
 /// The file that is being written, and those before it.

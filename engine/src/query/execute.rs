@@ -6,7 +6,7 @@ use super::check;
 use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
-use super::keys::{ClockKey, KeyColumn, Place, SourceKey, TimeKey};
+use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{NumberColumn, SharedSums};
 use super::report::{self, Grouping};
@@ -16,7 +16,6 @@ use crate::error::QueryError;
 use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
-use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::count::{Counter, Extras, SessionColumns};
 use crate::schema::Column;
@@ -155,7 +154,7 @@ fn parts<'q, 'a>(
         let table = &prepared.table;
         let meta_keys = shared.query.measures.meta_keys.then(|| {
             let codes = table.codes(Column::EventMeta);
-            MetaKeys::new(table.kind, codes, table.dictionary(Column::EventMeta), shared.key_sets)
+            MetaKeys::new(table.kinds, codes, table.dictionary(Column::EventMeta), shared.key_sets)
         });
         let number = shared.query.number.as_ref().map(|number| {
             let codes = table.codes(Column::EventMeta);
@@ -163,7 +162,7 @@ fn parts<'q, 'a>(
         });
         Part {
             prepared,
-            sessions: session_columns(table, recurring.of_source(prepared.source), stamps[prepared.source]),
+            sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),
             rows: row_columns(table),
             counted: counted(table, shared),
             key: source_key(prepared, shared),
@@ -190,44 +189,43 @@ fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
 
 fn session_columns<'a>(
     table: &SiteTable<'a>,
-    recurring: Option<&'a Bits>,
+    recurring: &'a Recurring,
+    source: usize,
     stamp_first: u32,
 ) -> SessionColumns<'a> {
     SessionColumns {
-        visitor: table.visitor,
-        start: table.start,
-        last: table.last,
-        views: table.views,
-        flags: table.flags,
+        visitors: table.visitors,
+        recurring_visitors: recurring.visitors_of(source),
+        times: table.times,
+        states: table.states,
         bounce: FLAG_BOUNCE,
-        recurring,
+        recurring: recurring.of_source(source),
         stamp_first,
     }
 }
 
 fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
     RowColumns {
-        first_row: table.first_row,
-        start: table.start,
-        gap: table.gap,
-        kind: table.kind,
+        first_rows: table.first_rows,
+        times: table.times,
+        kinds: table.kinds,
         kind_mask: ROW_KIND_MASK,
     }
 }
 
 /// The columns of the group's key, and where they are read.
 fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'a>)> {
-    let edge = |with_title: bool, rows: &'a [u32]| {
+    let edge = |with_title: bool, edge| {
         let columns = if with_title { &[Column::Path, Column::Title][..] } else { &[Column::Path] };
-        columns.iter().map(|&column| (column, Place::RowOf(rows))).collect()
+        columns.iter().map(|&column| (column, Place::RowOf(edge, table.states))).collect()
     };
     match group {
         Group::Columns(columns) => {
             let place = |c: Column| if c.is_attribute() { Place::Session } else { Place::Row };
             columns.iter().map(|&column| (column, place(column))).collect()
         }
-        Group::Entry(with_title) => edge(*with_title, table.entry_row),
-        Group::Exit(with_title) => edge(*with_title, table.exit_row),
+        Group::Entry(with_title) => edge(*with_title, Edge::Entry),
+        Group::Exit(with_title) => edge(*with_title, Edge::Exit),
         Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
 use crate::scan::divisor::Divisor;
-use crate::segment::table::{Codes, Dictionary, NO_ROW};
+use crate::segment::table::{Codes, Dictionary, NO_ROW, States};
 
 /// Combinations of local codes up to which groups are looked up in an array.
 const COMBINATIONS_MAX: usize = 1 << 20;
@@ -26,8 +26,27 @@ pub(super) enum Place<'a> {
     Session,
     /// The row's own text.
     Row,
-    /// The text of the row that this column of the session table names.
-    RowOf(&'a [u32]),
+    /// The text of the session's entry or exit page.
+    RowOf(Edge, States<'a>),
+}
+
+/// One of the pages of a session that the session table names.
+#[derive(Clone, Copy)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(super) enum Edge {
+    Entry,
+    Exit,
+}
+
+impl Edge {
+    /// Its row, or [`NO_ROW`].
+    #[inline]
+    pub fn row(self, states: &States<'_>, session: usize) -> u32 {
+        match self {
+            Self::Entry => states.entry_row(session),
+            Self::Exit => states.exit_row(session),
+        }
+    }
 }
 
 /// One column of a key in one source.
@@ -45,10 +64,8 @@ impl KeyColumn<'_> {
         let code = match self.place {
             Place::Session => self.codes.get(session),
             Place::Row => self.codes.get(row),
-            Place::RowOf(rows) => match rows.get(session) {
-                Some(&row) if row != NO_ROW && (row as usize) < self.row_count => {
-                    self.codes.get(row as usize)
-                }
+            Place::RowOf(edge, states) => match edge.row(&states, session) {
+                row if row != NO_ROW && (row as usize) < self.row_count => self.codes.get(row as usize),
                 _ => return None,
             },
         };

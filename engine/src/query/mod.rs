@@ -18,6 +18,7 @@ mod guard;
 mod keys;
 mod metadata;
 mod model;
+mod needs;
 mod numbers;
 mod postings;
 mod recurring;

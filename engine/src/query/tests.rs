@@ -313,7 +313,7 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
 fn ask(tables: &[OwnedTable], query: &Query) -> Result<Report, QueryError> {
     let sources: Vec<Source<'_>> = tables.iter().map(OwnedTable::source).collect();
     // In two steps, as a caller would that keeps the marks of its first sources.
-    let recurring = Recurring::find(&sources[..1]).extend(&sources);
+    let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
     execute(&sources, &recurring, query, &|| None)
 }
 

@@ -16,8 +16,10 @@ use crate::lake::plan::Step;
 use crate::lake::{CompactionJob, LakeContext};
 use crate::units::{DayUtc, SiteId, TimestampMs};
 
+/// How often it looks whether something was sealed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often it looks whether a month is over.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_AT_TIME_EVERY: Duration = Duration::from_secs(60);
 /// How long it leaves a failure alone.
 const RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How often it asks whether a seal is over.
@@ -85,8 +87,6 @@ impl Counters {
 
 /// What the thread is told.
 enum Command {
-    /// Something was sealed.
-    Look,
     /// Bring everything into the lake.
     Everything(Sender<Report>),
 }
@@ -114,20 +114,13 @@ impl Compactor {
         let (commands, received) = unbounded();
         let stopping = Arc::new(AtomicBool::new(false));
         let folder = context.folder.clone();
-        let work = Work { shared, tasks, context, settings, stopping: stopping.clone() };
+        let window_ms = tasks.run(|core| Ok(core.session_window_ms()))?;
+        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone() };
         let thread = std::thread::Builder::new()
             .name("compactor".into())
             .spawn(move || work.run(&received))
             .map_err(|error| StorageError::io("start the compacting thread of", &folder, &error))?;
         Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
-    }
-
-    /// Tells the thread that there may be something to do.
-    pub(super) fn look(&self) {
-        if let Some(commands) = &self.commands {
-            // It is gone only when the store is being closed.
-            let _ = commands.send(Command::Look);
-        }
     }
 
     /// Brings everything into the lake, and tells how far it is.
@@ -165,24 +158,30 @@ struct Work {
     tasks: WriterTasks,
     context: LakeContext,
     settings: CompactionSettings,
+    window_ms: i64,
     stopping: Arc<AtomicBool>,
 }
 
 impl Work {
     fn run(self, commands: &Receiver<Command>) {
-        let mut wait = Duration::ZERO;
+        let (mut looked_at, mut look_at) = (None, Instant::now());
         loop {
-            match commands.recv_timeout(wait) {
+            match commands.recv_timeout(LOOK_EVERY) {
                 Ok(Command::Everything(report)) => {
                     let result = self.everything(&report);
                     // Whoever asked may have gone away.
                     let _ = report.send(Report::Done(result));
                 }
-                Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => {
-                    wait = match self.due(commands) {
-                        Ok(()) => LOOK_EVERY,
+                Err(RecvTimeoutError::Timeout) => {
+                    let newest = self.shared.snapshot.load().newest_segment();
+                    if looked_at == Some(newest) && Instant::now() < look_at {
+                        continue;
+                    }
+                    let pause = match self.due(commands) {
+                        Ok(()) => LOOK_AT_TIME_EVERY,
                         Err(_) => RETRY_AFTER,
                     };
+                    (looked_at, look_at) = (Some(newest), Instant::now() + pause);
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -192,11 +191,12 @@ impl Work {
     /// Writes what is due, until nothing is or somebody asks for more.
     fn due(&self, commands: &Receiver<Command>) -> Result<(), CompactionError> {
         while commands.is_empty() && !self.stopping.load(Ordering::Relaxed) {
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of);
-            let today = DayUtc::of((self.settings.clock)());
-            let Some(step) = situation.next_step(today, false) else { return Ok(()) };
+            let now = (self.settings.clock)();
+            let settled = now.saturating_sub(self.window_ms);
+            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
+            let Some(step) = situation.next_step(DayUtc::of(now), false) else { return Ok(()) };
             let mut pace = Pace::new(self.settings.share);
-            self.write(step, &mut || pace.rest())?;
+            self.write(step, settled, &mut || pace.rest())?;
         }
         Ok(())
     }
@@ -212,31 +212,42 @@ impl Work {
         }
         let mut progress = CompactionProgress::default();
         loop {
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of);
+            let situation =
+                self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
             progress.waiting_rows = situation.waiting_rows();
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else { return Ok(progress) };
             // Whoever asked may have gone away; the work is worth doing all the same.
             let _ = report.send(Report::Progress(progress));
-            progress.rows += self.write(step, &mut || ())?;
+            progress.rows += self.write(step, TimestampMs::MAX, &mut || ())?;
             progress.files += 1;
         }
     }
 
     /// Writes and publishes one file; gives the rows that came from segments.
-    fn write(&self, step: Step, rest: &mut dyn FnMut()) -> Result<u64, CompactionError> {
-        let result = self.try_write(step, rest);
+    fn write(
+        &self,
+        step: Step,
+        settled: TimestampMs,
+        rest: &mut dyn FnMut(),
+    ) -> Result<u64, CompactionError> {
+        let result = self.try_write(step, settled, rest);
         if result.is_err() {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
         }
         result
     }
 
-    fn try_write(&self, step: Step, rest: &mut dyn FnMut()) -> Result<u64, CompactionError> {
+    fn try_write(
+        &self,
+        step: Step,
+        settled: TimestampMs,
+        rest: &mut dyn FnMut(),
+    ) -> Result<u64, CompactionError> {
         let host = (self.settings.host_of)(step.site).ok_or(CompactionError::NoHost(step.site))?;
         let numbers = self.tasks.run(|core| Ok(core.take_numbers()))?;
         let snapshot = self.shared.snapshot.load_full();
-        let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers);
+        let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers, settled);
         let mut watch = || {
             rest();
             if self.stopping.load(Ordering::Relaxed) { Err("the store is being closed") } else { Ok(()) }

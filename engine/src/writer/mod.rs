@@ -12,6 +12,7 @@
 mod assign;
 mod compact;
 mod index;
+mod lake;
 mod options;
 mod recover;
 mod seal;
@@ -227,6 +228,11 @@ impl Core {
         [SegmentId(first), SegmentId(first + 1)]
     }
 
+    /// How long a session lives without activity, milliseconds.
+    pub fn session_window_ms(&self) -> i64 {
+        i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4)
+    }
+
     /// What the files of the lake share.
     pub(crate) fn lake_context(&self) -> &LakeContext {
         &self.lake_context
@@ -389,13 +395,17 @@ impl Core {
                 return code;
             }
         }
-        let sealed = &self.sealed;
-        let next = self.next_site_code.entry((site, column)).or_insert_with(|| {
-            let greatest = sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
-            greatest.unwrap_or(0) + 1
-        });
-        let code = *next;
-        *next += 1;
+        if let Some(code) = self.lake_code(site, column, text) {
+            return code;
+        }
+        let code = match self.next_site_code.get(&(site, column)) {
+            Some(&next) => next,
+            None => {
+                let sealed = self.sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
+                sealed.unwrap_or(0).max(self.greatest_lake_code(site, column)) + 1
+            }
+        };
+        self.next_site_code.insert((site, column), code + 1);
         code
     }
 
@@ -411,6 +421,7 @@ impl Core {
             frozen.open.index.remove(key, ordinal);
             Arc::make_mut(&mut frozen.open.moved).insert(ordinal);
         }
+        self.void_in_lake(key);
         for sealed in &mut self.sealed {
             if let Some(session) = sealed.segment.find_session(key) {
                 let superseded = Arc::make_mut(&mut sealed.superseded);
