@@ -18,6 +18,7 @@ mod guard;
 mod keys;
 mod metadata;
 mod model;
+mod needs;
 mod numbers;
 mod postings;
 mod recurring;
@@ -30,7 +31,9 @@ mod cases;
 #[cfg(test)]
 mod naive;
 #[cfg(test)]
-mod testdata;
+pub(crate) mod testdata;
+#[cfg(test)]
+pub(crate) mod testindex;
 #[cfg(test)]
 mod tests;
 
