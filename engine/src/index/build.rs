@@ -9,9 +9,7 @@ use crate::scan::recurring::recurring_within;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::build::SessionState;
 use crate::segment::layout::{FileWriter, Tag};
-use crate::segment::table::{
-    FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape,
-};
+use crate::segment::table::{FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape};
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
 
 /// Texts that an index has of each row.
@@ -114,7 +112,8 @@ impl IndexBuilder {
             return Err(Unfit::Time);
         }
         let rows = u32::try_from(session.rows.len()).map_err(|_| Unfit::Rows)?;
-        let row_count = self.row_count.checked_add(rows).filter(|&count| count < NO_ROW).ok_or(Unfit::Rows)?;
+        let row_count =
+            self.row_count.checked_add(rows).filter(|&count| count < NO_ROW).ok_or(Unfit::Rows)?;
         let is_first = self.place(session, first.time, last.time)?;
         self.visitors.push(session.visitor);
         self.last_session = session.session;
@@ -145,7 +144,8 @@ impl IndexBuilder {
             if rank(day, session.visitor, session.session) <= rank(run.day, visitor, self.last_session) {
                 return Err(Unfit::Order);
             }
-            let same_sign = visitor.cast_signed().is_negative() == session.visitor.cast_signed().is_negative();
+            let same_sign =
+                visitor.cast_signed().is_negative() == session.visitor.cast_signed().is_negative();
             if run.day == day && same_sign {
                 run.session_count += 1;
                 run.min_time = run.min_time.min(start);
@@ -207,6 +207,17 @@ impl IndexBuilder {
 
     /// The file of the index with number `id`.
     pub fn finish(self, site: SiteId, id: SegmentId, parquet: &ParquetFile) -> Vec<u8> {
+        self.finish_within(KNOWN_SHARE, site, id, parquet)
+    }
+
+    /// As [`IndexBuilder::finish`], with another share of known visitors above which all are written.
+    pub(crate) fn finish_within(
+        self,
+        known_share: usize,
+        site: SiteId,
+        id: SegmentId,
+        parquet: &ParquetFile,
+    ) -> Vec<u8> {
         debug_assert_eq!(parquet.checksums.len() as u64, parquet.len.div_ceil(CHECKSUM_BLOCK_BYTES));
         let mut out = FileWriter::new(id);
         out.begin_site(site, self.visitors.len(), self.row_count as usize);
@@ -216,7 +227,7 @@ impl IndexBuilder {
         self.shape_codes.write(&mut out, Tag::SHAPE_CODES, 0);
         out.block(Tag::SHAPES, 0, &self.shapes_met);
         self.gaps.write_wide(&mut out, Tag::GAP_SECONDS);
-        self.write_visitors(&mut out);
+        self.write_visitors(&mut out, known_share);
         for ((number, columns), combinations) in all().zip(&self.combinations) {
             combinations.write(&mut out, number, columns);
         }
@@ -242,7 +253,7 @@ impl IndexBuilder {
     }
 
     /// The visitors that recur, or all when those are many.
-    fn write_visitors(&self, out: &mut FileWriter) {
+    fn write_visitors(&self, out: &mut FileWriter, known_share: usize) {
         let is_given = |shape: &Shape| shape.flags & FLAG_GIVEN_ID != 0;
         let given: Vec<bool> = self.shapes_met.iter().map(is_given).collect();
         let is_given = |session: usize| given.get(self.shape_code(session)).copied().unwrap_or(false);
@@ -252,7 +263,7 @@ impl IndexBuilder {
             sessions.push(session as u32);
             visitors.push(self.visitors[session]);
         });
-        if sessions.len() > self.visitors.len() / KNOWN_SHARE {
+        if sessions.len() > self.visitors.len() / known_share {
             out.block(Tag::VISITOR, 0, &self.visitors);
         } else if !sessions.is_empty() {
             out.block(Tag::KNOWN_SESSIONS, 0, &sessions);

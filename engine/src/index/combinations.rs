@@ -23,13 +23,7 @@ pub(super) const OF_SESSIONS: [&[Column]; 4] = [
         Column::ScreenClass,
     ],
     &[Column::Referrer, Column::ReferrerName, Column::Channel],
-    &[
-        Column::UtmSource,
-        Column::UtmMedium,
-        Column::UtmCampaign,
-        Column::UtmContent,
-        Column::UtmTerm,
-    ],
+    &[Column::UtmSource, Column::UtmMedium, Column::UtmCampaign, Column::UtmContent, Column::UtmTerm],
 ];
 /// The combinations of rows; the second one has the kind of the row beside.
 pub(super) const OF_ROWS: [&[Column]; 2] =

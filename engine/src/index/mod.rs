@@ -4,8 +4,8 @@
 //! The order of sessions and rows is that of the Parquet file. Times are in whole seconds. See `storage-format.md`.
 
 mod build;
-mod combinations;
 mod columns;
+mod combinations;
 mod loaded;
 mod read;
 

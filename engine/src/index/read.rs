@@ -11,8 +11,9 @@ use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::cold::{ColdColumns, ColdNumber};
 use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::{
-    Codes, Dictionary, FIRST_ROW_BLOCK, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors, NO_ROW,
-    Narrow, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, SparseCodes, States, Times, U64s, Visitors,
+    Codes, Dictionary, FIRST_ROW_BLOCK, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
+    NO_ROW, Narrow, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, SparseCodes, States, Times, U64s,
+    Visitors,
 };
 use crate::segment::{Blocks, check_cover};
 use crate::session::Extent;
@@ -170,8 +171,8 @@ impl Index {
         let table = assemble(&self.checked()?, &NoStrings, Some(cold), NOTHING.get_or_init(Loaded::default))?;
         let day = u32::from(DayUtc::of(time).0);
         for run in table.runs {
-            let alive =
-                run.min_time.saturating_sub(window_ms) < time && time < run.max_time.saturating_add(window_ms);
+            let alive = run.min_time.saturating_sub(window_ms) < time
+                && time < run.max_time.saturating_add(window_ms);
             if !alive && run.day != day {
                 continue;
             }
@@ -222,7 +223,8 @@ impl Index {
 
 fn parquet_file(blocks: &Blocks<'_>) -> Result<ParquetFile, StorageError> {
     let len = blocks.numbers::<u64>(Tag::PARQUET_LENGTH, 1)?.first().copied().unwrap_or(0);
-    let checksums = blocks.block(Tag::PARQUET_CHECKSUMS).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))?;
+    let checksums =
+        blocks.block(Tag::PARQUET_CHECKSUMS).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))?;
     Ok(ParquetFile { len, checksums: checksums.to_vec() })
 }
 
@@ -355,9 +357,8 @@ fn check_sessions(table: &SiteTable<'_>) -> Result<(), &'static str> {
             return Err("a session's shape does not fit its rows");
         }
     }
-    let begins = |run: &Run| {
-        run.session_count > 0 && table.states.flags(run.first_session as usize) & FLAG_FIRST != 0
-    };
+    let begins =
+        |run: &Run| run.session_count > 0 && table.states.flags(run.first_session as usize) & FLAG_FIRST != 0;
     let days_ascend = table.runs.is_sorted_by_key(|run| run.day);
     if days_ascend && table.runs.iter().all(begins) { Ok(()) } else { Err("the runs are damaged") }
 }

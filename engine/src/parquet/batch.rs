@@ -62,8 +62,7 @@ fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> R
             rows(pieces).map(|(piece, row)| kind(piece.kind_byte(row))),
         )),
         Content::VisitorId => Arc::new(Int64Array::from_iter_values(
-            rows(pieces)
-                .map(|(piece, _)| piece.table.visitors.get(piece.session).unwrap_or(0).cast_signed()),
+            rows(pieces).map(|(piece, _)| piece.table.visitors.get(piece.session).unwrap_or(0).cast_signed()),
         )),
         Content::SessionId => Arc::new(Int64Array::from_iter_values(
             rows(pieces)

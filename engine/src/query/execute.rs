@@ -52,6 +52,7 @@ pub(super) fn execute_within(
     };
     check(query, unit)?;
     check::tables(sources)?;
+    check::whole_seconds(sources, moments(query))?;
     if recurring.source_count() != sources.len() {
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
@@ -67,9 +68,16 @@ pub(super) fn execute_within(
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
     let sums = SharedSums::default();
-    let shared =
-        Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets, sums: &sums };
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
+    let shared = Shared {
+        query,
+        unit,
+        buckets: buckets.as_ref(),
+        groups: &groups,
+        key_sets: &key_sets,
+        sums: &sums,
+        dictionaries: &dictionaries,
+    };
     let group_count = fixed_group_count(&query.group);
     let measures = query.measures;
     let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
@@ -130,6 +138,20 @@ fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     }
 }
 
+/// All times and lengths that the query names.
+fn moments(query: &Query) -> Vec<i64> {
+    let mut moments = vec![query.span.start, query.span.end];
+    match &query.group {
+        Group::Buckets(edges) => moments.extend(edges),
+        Group::Clock(clock) => {
+            moments.push(clock.slot_ms);
+            clock.pieces.iter().for_each(|&(start, shift)| moments.extend([start, shift]));
+        }
+        _ => {}
+    }
+    moments
+}
+
 /// What the keys of all sources have in common.
 struct Shared<'q, 'a> {
     query: &'q Query,
@@ -138,6 +160,16 @@ struct Shared<'q, 'a> {
     groups: &'q RefCell<Groups<'a>>,
     key_sets: &'q RefCell<KeySets<'a>>,
     sums: &'q SharedSums,
+    /// For each source, the dictionaries of the key's columns.
+    dictionaries: &'q [Vec<Dictionary<'a>>],
+}
+
+impl Shared<'_, '_> {
+    /// The number of a column of the key, when a source has no site codes of it.
+    fn by_text(&self, column: usize) -> Option<usize> {
+        let mut dictionaries = self.dictionaries.iter().filter_map(|columns| columns.get(column));
+        dictionaries.any(|dictionary| !dictionary.has_site_codes()).then_some(column)
+    }
 }
 
 fn parts<'q, 'a>(
@@ -255,13 +287,15 @@ fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> Sourc
             SourceKey::of_pairs(part, table.codes(column), table.dictionary(column), shared.groups)
         }
         (Group::Columns(_) | Group::Entry(_) | Group::Exit(_), _) => {
-            let column = |(column, place)| KeyColumn {
+            let column = |(at, (column, place))| KeyColumn {
+                by_text: shared.by_text(at),
                 place,
                 codes: table.codes(column),
                 dictionary: table.dictionary(column),
                 row_count: table.row_count(),
             };
-            let columns = key_columns(table, &shared.query.group).into_iter().map(column).collect();
+            let columns =
+                key_columns(table, &shared.query.group).into_iter().enumerate().map(column).collect();
             SourceKey::of_columns(columns, prepared.source as u32, shared.groups)
         }
         (Group::All | Group::Buckets(_), _) => SourceKey::One,

@@ -56,9 +56,11 @@ pub(super) struct KeyColumn<'a> {
     pub codes: Codes<'a>,
     pub dictionary: Dictionary<'a>,
     pub row_count: usize,
+    /// Its number among the key's columns, when a source has no site codes of it, so that texts are compared.
+    pub by_text: Option<usize>,
 }
 
-impl KeyColumn<'_> {
+impl<'a> KeyColumn<'a> {
     #[inline]
     fn code(&self, session: usize, row: usize) -> Option<u32> {
         let code = match self.place {
@@ -72,8 +74,12 @@ impl KeyColumn<'_> {
         Some(if (code as usize) < self.dictionary.len() { code } else { 0 })
     }
 
-    fn site_code(&self, local: u32) -> u32 {
-        self.dictionary.site_codes.get(local as usize).copied().unwrap_or(0)
+    /// What is equal for equal texts in all sources.
+    fn site_code(&self, local: u32, groups: &mut Groups<'a>) -> u32 {
+        match self.by_text {
+            Some(column) => groups.number_of(column, self.dictionary.get(local)),
+            None => self.dictionary.site_codes.get(local as usize).copied().unwrap_or(0),
+        }
     }
 }
 
@@ -156,8 +162,10 @@ impl<'q, 'a> LocalTable<'q, 'a> {
     #[cold]
     fn meet(&mut self, code: u32) -> u32 {
         let code = if (code as usize) < self.local.len() { code } else { 0 };
-        let site = self.column.site_code(code);
-        let group = self.groups.borrow_mut().of_code(site, self.source, code);
+        let mut groups = self.groups.borrow_mut();
+        let site = self.column.site_code(code, &mut groups);
+        let group = groups.of_code(site, self.source, code);
+        drop(groups);
         self.local[code as usize] = group;
         group
     }
@@ -191,11 +199,12 @@ impl<'q, 'a> TupleKey<'q, 'a> {
 
     #[cold]
     fn meet(&self, local: KeyCodes) -> u32 {
+        let mut groups = self.groups.borrow_mut();
         let mut site = KeyCodes::default();
         for ((site, column), &code) in site.iter_mut().zip(&self.columns).zip(&local) {
-            *site = column.site_code(code);
+            *site = column.site_code(code, &mut groups);
         }
-        self.groups.borrow_mut().of_tuple(site, self.source, local)
+        groups.of_tuple(site, self.source, local)
     }
 }
 

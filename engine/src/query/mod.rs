@@ -31,7 +31,9 @@ mod cases;
 #[cfg(test)]
 mod naive;
 #[cfg(test)]
-mod testdata;
+pub(crate) mod testdata;
+#[cfg(test)]
+pub(crate) mod testindex;
 #[cfg(test)]
 mod tests;
 

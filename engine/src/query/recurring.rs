@@ -123,11 +123,9 @@ impl Marks {
     fn within(table: &SiteTable<'_>) -> Self {
         let count = table.session_count();
         let bits = match table.visitors {
-            Visitors::All(visitors) => {
-                recurring_within(table.runs, visitors, |session| {
-                    table.states.flags(session) & FLAG_GIVEN_ID != 0
-                })
-            }
+            Visitors::All(visitors) => recurring_within(table.runs, visitors, |session| {
+                table.states.flags(session) & FLAG_GIVEN_ID != 0
+            }),
             // The index was made with all of them at hand.
             Visitors::Some(known) => {
                 let mut bits = Bits::new(count);
@@ -170,7 +168,8 @@ fn between(
     for run in a.runs {
         let first = b.runs.partition_point(|other| other.day.saturating_add(DAYS_APART_MAX) < run.day);
         let others = b.runs.get(first..).unwrap_or_default().iter();
-        let mut near = others.take_while(|other| other.day <= run.day.saturating_add(DAYS_APART_MAX)).peekable();
+        let mut near =
+            others.take_while(|other| other.day <= run.day.saturating_add(DAYS_APART_MAX)).peekable();
         if near.peek().is_none() {
             continue;
         }

@@ -186,6 +186,7 @@ fn prepare_all<'a>(
 ) -> Result<Vec<Prepared<'a>>, QueryError> {
     check::filter(&query.filter)?;
     check::tables(sources)?;
+    check::whole_seconds(sources, [query.span.start, query.span.end])?;
     let mut parts = Vec::new();
     for (number, source) in sources.iter().enumerate() {
         parts.extend(prepare(source, number, &query.span, &query.filter, unit, guard)?);
@@ -419,7 +420,9 @@ fn session_detail(
         .rows(session)
         .zip(0..)
         .filter_map(|(row, at)| Some((row, at, kind_of(table, row).filter(|&kind| kind != Kind::Ping)?)))
-        .filter(|&(row, at, _)| part.passes(row) && times.get(at).is_some_and(|time| query.span.contains(time)))
+        .filter(|&(row, at, _)| {
+            part.passes(row) && times.get(at).is_some_and(|time| query.span.contains(time))
+        })
         .skip(places.start)
         .take(places.len())
         .map(|(row, at, kind)| row_detail(table, row, kind, (at, &times)))
@@ -431,7 +434,12 @@ fn session_detail(
 }
 
 /// `at` is the row's place in its session, whose times are `times`.
-fn row_detail(table: &SiteTable<'_>, row: usize, kind: Kind, (at, times): (usize, &[TimestampMs])) -> RowDetail {
+fn row_detail(
+    table: &SiteTable<'_>,
+    row: usize,
+    kind: Kind,
+    (at, times): (usize, &[TimestampMs]),
+) -> RowDetail {
     let time = |at: usize| times.get(at).copied().unwrap_or_default();
     let own = |column: Column| text(table, column, row).to_owned();
     RowDetail {

@@ -8,8 +8,8 @@ use super::Source;
 use crate::event::{Kind, encode_pairs};
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::table::{
-    Codes, Dictionary, FLAG_BOUNCE, FLAG_GIVEN_ID, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run, SiteTable,
-    StateColumns, States, Times, U64s, Visitors,
+    Codes, Dictionary, FLAG_BOUNCE, FLAG_GIVEN_ID, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run,
+    SiteStrings, SiteTable, StateColumns, States, Times, U64s, Visitors,
 };
 
 /// The texts of a session or a row; a column that is not there is empty.
@@ -77,12 +77,26 @@ impl SiteCodes {
         Self { numbers: HashMap::new(), stride }
     }
 
-    fn of(&mut self, column: Column, text: &str) -> u32 {
+    /// The code of a text, a new one when it is new.
+    pub fn of(&mut self, column: Column, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
         }
         let next = self.numbers.len() as u32 + 1;
         *self.numbers.entry((column, text.to_owned())).or_insert(next) * self.stride
+    }
+}
+
+impl SiteStrings for SiteCodes {
+    fn get(&self, column: Column, site_code: u32) -> &str {
+        let is_it = |((known, _), number): &(&(Column, String), &u32)| {
+            *known == column && **number * self.stride == site_code
+        };
+        self.numbers.iter().find(is_it).map_or("", |((_, text), _)| text)
+    }
+
+    fn find(&self, column: Column, text: &str) -> Option<u32> {
+        self.numbers.get(&(column, text.to_owned())).map(|number| number * self.stride)
     }
 }
 

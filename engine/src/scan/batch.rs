@@ -162,9 +162,8 @@ impl Batch {
                 self.pick_wanted(first_session, first_row, wanted);
             }
             Kinds::Coded { codes, table, .. } => {
-                let is_wanted = |code: u32| {
-                    table.get(code as usize).is_some_and(|kind| kind & kind_mask == wanted)
-                };
+                let is_wanted =
+                    |code: u32| table.get(code as usize).is_some_and(|kind| kind & kind_mask == wanted);
                 match codes {
                     Narrow::U8(codes) => {
                         let codes = codes.get(rows).unwrap_or_default().iter();
@@ -211,7 +210,8 @@ impl Batch {
         if self.times.len() == self.sessions.len() {
             return;
         }
-        let picks = self.sessions.iter().zip(&self.rows).map(|(&session, &row)| (session as usize, row as usize));
+        let picks =
+            self.sessions.iter().zip(&self.rows).map(|(&session, &row)| (session as usize, row as usize));
         match columns.times {
             Times::Millis(millis) => {
                 let times = Times::Millis(millis);

@@ -161,7 +161,9 @@ impl Counter {
     ) {
         let visitors = visitors.get(sessions.clone()).unwrap_or_default();
         let (mut current, mut stamp) = (self.visitor, self.visitor_stamp);
-        for ((&visitor, flags), session) in visitors.iter().zip(flags.unwrap_or_default()).zip(sessions.start..) {
+        for ((&visitor, flags), session) in
+            visitors.iter().zip(flags.unwrap_or_default()).zip(sessions.start..)
+        {
             let is_new = visitor != current || stamp == 0;
             stamp = if is_new { columns.stamp_first + session as u32 } else { stamp };
             current = visitor;

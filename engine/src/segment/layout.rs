@@ -206,6 +206,15 @@ impl FileWriter {
         self.push(block);
     }
 
+    /// Adds a block as it is, for tests.
+    #[cfg(test)]
+    pub(crate) fn raw_block(&mut self, block: Block, content: &[u8]) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let (offset, len) = (self.bytes.len() as u64, content.len() as u64);
+        self.bytes.extend_from_slice(content);
+        self.push(Block { offset, len, crc: crc32c(content), ..block });
+    }
+
     /// Adds a block without bytes: `value` stands for every element.
     pub fn constant(&mut self, tag: Tag, value: u32) {
         self.push(Block { tag, width: 0, value, offset: 0, len: 0, crc: 0 });

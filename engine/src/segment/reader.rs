@@ -10,8 +10,8 @@ use super::blocks::Blocks;
 use super::filter::VisitorFilter;
 use super::layout::{Directory, SiteEntry, Tag, read_directory};
 use super::table::{
-    Codes, Dictionary, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run, SiteTable, StateColumns, States, Times,
-    U64s, Visitors,
+    Codes, Dictionary, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run, SiteTable, StateColumns, States,
+    Times, U64s, Visitors,
 };
 use crate::error::StorageError;
 use crate::manifest::Superseded;
@@ -261,7 +261,9 @@ impl Segment {
             dictionaries[column.index()] = self.dictionary(entry, column)?;
             postings[column.index()] = self.postings(entry, column)?;
         }
-        let runs = entry.block(Tag::RUNS).map_or(Ok(&[][..]), |block| self.blocks(entry).all_numbers::<Run>(block))?;
+        let runs = entry
+            .block(Tag::RUNS)
+            .map_or(Ok(&[][..]), |block| self.blocks(entry).all_numbers::<Run>(block))?;
         Ok(SiteTable {
             runs,
             visitors: Visitors::All(self.blocks(entry).numbers(Tag::VISITOR, sessions)?),
@@ -290,11 +292,16 @@ impl Segment {
         })
     }
 
-    fn dictionary<'a>(&'a self, entry: &'a SiteEntry, column: Column) -> Result<Dictionary<'a>, StorageError> {
+    fn dictionary<'a>(
+        &'a self,
+        entry: &'a SiteEntry,
+        column: Column,
+    ) -> Result<Dictionary<'a>, StorageError> {
         let Some(block) = entry.block(Tag::site_codes(column)) else { return Ok(Dictionary::EMPTY) };
         let site_codes: &[u32] = self.blocks(entry).all_numbers(block)?;
         let offsets = self.blocks(entry).numbers(Tag::offsets(column), site_codes.len() + 1)?;
-        let bytes = entry.block(Tag::strings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
+        let bytes =
+            entry.block(Tag::strings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
         Ok(Dictionary::own(offsets, bytes, site_codes))
     }
 
@@ -305,7 +312,8 @@ impl Segment {
     ) -> Result<Option<Postings<'a>>, StorageError> {
         let Some(block) = entry.block(Tag::posting_offsets(column)) else { return Ok(None) };
         let offsets = self.blocks(entry).all_numbers(block)?;
-        let bytes = entry.block(Tag::postings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
+        let bytes =
+            entry.block(Tag::postings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
         Ok(Some(Postings { offsets, bytes }))
     }
 }

@@ -1,8 +1,8 @@
 //! What a table knows of each session and when rows happened: columns as a segment has them, or the tables of
 //! distinct shapes and whole seconds that an index has.
 
-use super::cold::ColdRows;
 use super::codes::Narrow;
+use super::cold::ColdRows;
 use super::table::{FLAG_FIRST, NO_ROW, Run};
 use crate::units::TimestampMs;
 

@@ -228,8 +228,9 @@ impl<'a> SiteTable<'a> {
             Visitors::Some(_) => {
                 let rows = self.rows_of(&sessions);
                 let known = self.cold()?.visitors(rows.start as u32..rows.end as u32)?;
-                let visitor =
-                    |session| self.first_rows.get(session).and_then(|row| known.get(row)).ok_or_else(not_there);
+                let visitor = |session| {
+                    self.first_rows.get(session).and_then(|row| known.get(row)).ok_or_else(not_there)
+                };
                 sessions.map(visitor).collect::<Result<Vec<u64>, _>>().map(Cow::Owned)
             }
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::segment::table::{Codes, FirstRows, States, Times, Visitors};
 
-fn sessions_query(query: Query, offset: usize, limit: usize) -> SessionsQuery {
+pub(super) fn sessions_query(query: Query, offset: usize, limit: usize) -> SessionsQuery {
     SessionsQuery { site: query.site, span: query.span, filter: query.filter, offset, limit }
 }
 
@@ -170,7 +170,8 @@ fn damaged_columns_make_no_panic() {
     for first_row in [&many, &falling, &vec![0; 301]] {
         let mut source = owned.source();
         source.table.first_rows = FirstRows::All(first_row);
-        let (States::Columns(states), Times::Millis(millis)) = (&mut source.table.states, &mut source.table.times)
+        let (States::Columns(states), Times::Millis(millis)) =
+            (&mut source.table.states, &mut source.table.times)
         else {
             unreachable!()
         };
