@@ -89,7 +89,7 @@ fn use_all(dictionary: &SiteDictionary) {
             dictionary.get(column, code);
         }
         let texts: Vec<String> = dictionary.entries(column).map(|(_, text)| text.to_owned()).collect();
-        texts.iter().for_each(|text| drop(dictionary.find(column, text)));
+        texts.iter().for_each(|text| _ = dictionary.find(column, text));
         dictionary.find(column, "none");
         let _ = (dictionary.len(column), dictionary.site(), dictionary.strings(column).is_ok());
     }
