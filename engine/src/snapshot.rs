@@ -82,7 +82,10 @@ impl SiteSources {
     }
 
     /// The parts as the tables of the site.
-    fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
+    ///
+    /// # Errors
+    /// A part is damaged.
+    pub fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
         let mut sources = Vec::with_capacity(self.files.len() + self.segments.len());
         if let Some(strings) = &self.strings {
             for file in &self.files {
@@ -270,7 +273,7 @@ impl Snapshot {
     }
 
     /// What the lake has.
-    pub(crate) fn lake(&self) -> &Lake {
+    pub fn lake(&self) -> &Lake {
         &self.lake
     }
 
@@ -281,7 +284,7 @@ impl Snapshot {
 
     /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
     /// out, and what is damaged.
-    pub(crate) fn situation(
+    pub fn situation(
         &self,
         host_of: &dyn Fn(SiteId) -> Option<String>,
         settled: TimestampMs,

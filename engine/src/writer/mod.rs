@@ -234,7 +234,7 @@ impl Core {
     }
 
     /// What the files of the lake share.
-    pub(crate) fn lake_context(&self) -> &LakeContext {
+    pub fn lake_context(&self) -> &LakeContext {
         &self.lake_context
     }
 

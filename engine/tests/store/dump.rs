@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hitstone_engine::index::Needs;
+use hitstone_engine::query::Source;
 use hitstone_engine::schema::Column;
 use hitstone_engine::segment::table::{
     FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, ROW_KIND_MASK, ROW_NON_INTERACTIVE, SiteTable,
@@ -29,10 +31,11 @@ pub fn of_model(model: &Model) -> Content {
 pub fn of_snapshot(snapshot: &Snapshot, sites: &[u32]) -> Content {
     let mut content = Content::new();
     for &site in sites {
-        let sources = snapshot.sources(SiteId(site)).unwrap();
+        let sources = snapshot.sources(SiteId(site), &Needs::everything()).unwrap();
         assert_eq!(sources.incomplete, None);
-        for source in &sources.segments {
-            let Some(table) = source.segment.table(SiteId(site)).unwrap() else { continue };
+        let tables = sources.tables(SiteId(site)).unwrap();
+        for source in &tables {
+            let table = source.table;
             for index in 0..table.session_count() {
                 if source.hidden.as_ref().is_some_and(|hidden| hidden.contains(index as u32)) {
                     continue;
@@ -43,19 +46,21 @@ pub fn of_snapshot(snapshot: &Snapshot, sites: &[u32]) -> Content {
                 assert!(doubled.is_none(), "session {key:?} is live in two segments");
             }
         }
-        check_site_codes(&sources.segments, site);
+        check_site_codes(&tables);
     }
     content
 }
 
-/// A string has one code in all of a site's segments, and a code one string.
-fn check_site_codes(segments: &[hitstone_engine::snapshot::SourceSegment], site: u32) {
+/// A string has one code in all of a site's parts that have codes, and a code one string.
+fn check_site_codes(sources: &[Source<'_>]) {
     for column in Column::ALL {
         let mut codes = BTreeMap::new();
         let mut texts = BTreeMap::new();
-        for source in segments {
-            let Some(table) = source.segment.table(SiteId(site)).unwrap() else { continue };
-            let dictionary = table.dictionary(column);
+        for source in sources {
+            let dictionary = source.table.dictionary(column);
+            if !dictionary.has_site_codes() {
+                continue;
+            }
             for local in 0..dictionary.len() as u32 {
                 let (text, code) = (dictionary.get(local).to_owned(), dictionary.site_codes[local as usize]);
                 assert_eq!(*codes.entry(text.clone()).or_insert(code), code, "{column:?} {text:?}");
