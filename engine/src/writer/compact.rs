@@ -10,6 +10,7 @@
 //! What left a source while the file was written (an event joined the session, which moved into the open segment) is
 //! voided in the new file, too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -20,6 +21,7 @@ use crate::lake::{
     Compacted, LakeDictionary, LakeFile, LiveFile, Taken, dictionary_path, index_path, temporary_path,
 };
 use crate::manifest::segment_path;
+use crate::schema::Column;
 use crate::units::{SegmentId, SiteId};
 
 impl Core {
@@ -72,8 +74,17 @@ impl Core {
         }
     }
 
-    /// Takes the segments off the list of which nothing is live.
+    /// Takes the segments off the list of which nothing is live. The open segment may hold texts by their codes, so
+    /// these stay in use.
     fn drop_emptied(&mut self) -> Vec<SegmentId> {
+        let emptied = self.sealed.iter().filter(|sealed| sealed.segment.is_void(&sealed.superseded));
+        let sites: BTreeSet<SiteId> = emptied.flat_map(|sealed| sealed.segment.sites()).collect();
+        for site in sites {
+            for column in Column::ALL {
+                let next = self.next_site_code(site, column);
+                self.next_site_code.insert((site, column), next);
+            }
+        }
         let (emptied, kept) =
             std::mem::take(&mut self.sealed).into_iter().partition(|sealed| sealed.segment.is_void(&sealed.superseded));
         self.sealed = kept;

@@ -398,15 +398,16 @@ impl Core {
         if let Some(code) = self.lake_code(site, column, text) {
             return code;
         }
-        let code = match self.next_site_code.get(&(site, column)) {
-            Some(&next) => next,
-            None => {
-                let sealed = self.sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
-                sealed.unwrap_or(0).max(self.greatest_lake_code(site, column)) + 1
-            }
-        };
+        let code = self.next_site_code(site, column);
         self.next_site_code.insert((site, column), code + 1);
         code
+    }
+
+    /// The code of the site's next new text. Before it was first asked for all codes are those of sealed data.
+    fn next_site_code(&self, site: SiteId, column: Column) -> u32 {
+        let sealed = || self.sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
+        let unused = || sealed().unwrap_or(0).max(self.greatest_lake_code(site, column)) + 1;
+        self.next_site_code.get(&(site, column)).copied().unwrap_or_else(unused)
     }
 
     /// Makes every older copy of a session void.
