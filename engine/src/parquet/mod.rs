@@ -21,6 +21,9 @@ mod row;
 pub mod schema;
 mod write;
 
+#[cfg(test)]
+mod indexed;
+
 pub use folder::Folder;
 pub use key::Key;
 pub use month::Month;
