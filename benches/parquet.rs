@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! cargo bench --bench parquet -- FILE... [--out DIR]       # events in the order of their times
+//! cargo bench --bench parquet -- --columns FILE            # single columns of an exported file alone
 //! ```
 
 #![allow(
@@ -25,7 +26,7 @@ use hitstone_engine::schema::Column;
 use hitstone_engine::segment::cold::{ColdColumns, ColdNumber};
 use hitstone_engine::store::{Store, StoreOptions};
 use hitstone_engine::units::{SegmentId, SiteId};
-use hitstone_engine::vfs::{Fs, OsFs, SharedFs};
+use hitstone_engine::vfs::{OsFs, SharedFs};
 
 const BATCH: usize = 2_000;
 const SITE: SiteId = SiteId(1);
@@ -37,6 +38,8 @@ fn main() {
     while let Some(argument) = arguments.next() {
         if argument == "--out" {
             out = arguments.next().map(PathBuf::from);
+        } else if argument == "--columns" {
+            return cold(&(Arc::new(OsFs) as SharedFs), Path::new(&arguments.next().expect("a file")));
         } else {
             files.push(argument.into());
         }
@@ -59,7 +62,9 @@ fn main() {
     read("read, exported", &fs, &exported);
     let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
     exported.sort_by_key(size);
-    exported.last().map_or((), |file| cold(&fs, file));
+    if let Some(file) = exported.last() {
+        cold(&fs, file);
+    }
 }
 
 /// Rates of reading single columns: from the disk's cache, nothing being kept or checked beforehand.

@@ -1,6 +1,8 @@
 //! `Event`: a finished, enriched row as the server hands it in; `Batch`: what is handed in together. It knows nothing of
 //! user agents, addresses or HTTP.
 
+use std::fmt::Write;
+
 use crate::limits::ITEM_IDS_MAX;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{EventHash, SiteId, TimestampMs, VisitorId};
@@ -169,13 +171,18 @@ pub fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
     }
     let mut out = String::new();
     for (key, value) in sorted {
-        for part in [key, value] {
-            out.push_str(&part.len().to_string());
-            out.push(':');
-            out.push_str(part);
-        }
+        append_pair(&mut out, key, value);
     }
     out
+}
+
+/// Appends a pair as [`encode_pairs`] writes it, for those who have pairs in the order of their keys.
+pub(crate) fn append_pair(out: &mut String, key: &str, value: &str) {
+    for part in [key, value] {
+        // Writing to a text cannot fail.
+        let _ = write!(out, "{}:", part.len());
+        out.push_str(part);
+    }
 }
 
 /// Reads what [`encode_pairs`] wrote, in key order. Ends early on a text that it did not write.

@@ -197,11 +197,12 @@ impl ColumnRows<'_> {
         &self,
         take: &mut dyn FnMut(u32, &str) -> Result<(), &'static str>,
     ) -> Result<(), String> {
+        let mut pairs = String::new();
         (self.first_row..).zip(0..self.len).try_for_each(|(row, at)| {
             if let Some(text) = self.values.text(at)? {
                 return Ok(take(row, text)?);
             }
-            let pairs = self.values.pairs(at)?;
+            self.values.encode_pairs(at, &mut pairs)?;
             if pairs.is_empty() { Ok(()) } else { Ok(take(row, &pairs)?) }
         })
     }
