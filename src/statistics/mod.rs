@@ -172,6 +172,7 @@ impl<A: Ask> Question<'_, A> {
             keep: None,
             order: Order::VISITORS,
             limit: None,
+            by_scan: false,
         }
     }
 

@@ -16,6 +16,7 @@ mod filter;
 mod groups;
 mod guard;
 mod keys;
+mod known;
 mod metadata;
 mod model;
 mod numbers;
@@ -34,7 +35,8 @@ mod testdata;
 #[cfg(test)]
 mod tests;
 
-pub use execute::execute;
+pub use execute::{execute, execute_with};
+pub use known::{Key, Known, Take, Tally, passing, tally};
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{

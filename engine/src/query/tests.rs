@@ -274,6 +274,7 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
         }),
         order: order(spec.order),
         limit: spec.limit,
+        by_scan: false,
     }
 }
 
