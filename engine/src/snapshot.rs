@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::{self, Aggregates, LocalDays, Making};
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
 use crate::query::{
-    self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
+    self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
+    Source,
 };
 use crate::segment::Segment;
-use crate::units::{SiteId, TimestampMs};
+use crate::segment::table::SiteTable;
+use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -34,6 +37,7 @@ pub struct Snapshot {
     frozen: Option<OpenView>,
     open: OpenView,
     recurring: Arc<RecurringCache>,
+    aggregates: Arc<Aggregates>,
 }
 
 /// One part of a site's data.
@@ -73,8 +77,9 @@ impl Snapshot {
         frozen: Option<OpenView>,
         open: OpenView,
         recurring: Arc<RecurringCache>,
+        aggregates: Arc<Aggregates>,
     ) -> Self {
-        Self { sealed, frozen, open, recurring }
+        Self { sealed, frozen, open, recurring, aggregates }
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.
@@ -124,10 +129,57 @@ impl Snapshot {
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
         let data = self.sources(query.site)?;
         let sources = data.tables(query.site)?;
+        let recurring = self.recurring(query.site, &data, &sources);
+        let numbers: Vec<_> =
+            data.segments.iter().map(|part| part.sealed.then(|| part.segment.id())).collect();
+        let known = self.aggregates.known(&sources, &numbers, &recurring, query, cancelled)?;
+        query::execute_with(&sources, &recurring, &known, query, cancelled)
+    }
+
+    /// The aggregates that queries use; those of all snapshots of a store.
+    pub fn aggregates(&self) -> &Arc<Aggregates> {
+        &self.aggregates
+    }
+
+    /// The sources of a site that never change: number, rows, and the time from the first to the last.
+    pub fn sealed_sources(&self, site: SiteId) -> Vec<(SegmentId, usize, Range<TimestampMs>)> {
+        let tables =
+            self.sealed.iter().filter_map(|view| Some((view.segment.id(), view.segment.table(site).ok()??)));
+        let extent = |(id, table): (SegmentId, SiteTable<'_>)| {
+            let first = table.runs.iter().map(|run| run.min_time).min().unwrap_or(0);
+            let last = table.runs.iter().map(|run| run.max_time).max().unwrap_or(0);
+            (id, table.row_count(), first..last + 1)
+        };
+        tables.map(extent).collect()
+    }
+
+    /// The bytes of the aggregate of a site in one of its sealed sources: see [`aggregate::build`]. `days` are those of
+    /// the site's zone that the source's rows lie on.
+    ///
+    /// # Errors
+    /// As [`Snapshot::answer`].
+    pub fn build_aggregate(
+        &self,
+        site: SiteId,
+        number: SegmentId,
+        days: &LocalDays,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Vec<u8>>, QueryError> {
+        let data = self.sources(site)?;
+        let sources = data.tables(site)?;
+        let recurring = self.recurring(site, &data, &sources);
+        let is_it = |part: &SourceSegment| part.sealed && part.segment.id() == number;
+        let Some(at) = data.segments.iter().position(is_it) else { return Ok(None) };
+        let Some(&source) = sources.get(at) else { return Ok(None) };
+        let making = Making { number, site, source, recurring: (&recurring, at), days };
+        aggregate::build(&making, cancelled)
+    }
+
+    /// The visitors of a site that recur.
+    fn recurring(&self, site: SiteId, data: &SiteSources, sources: &[Source<'_>]) -> Recurring {
         let sealed: Vec<_> =
             data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
-        query::execute(&sources, &recurring, query, cancelled)
+        self.recurring.of_sealed(site, &sealed, sources).extend(sources)
     }
 
     /// Lists sessions: see [`query::list_sessions`].

@@ -133,8 +133,7 @@ pub fn tally(
     };
     prepared.keep_only(sessions);
     let nowhere = Recurring::nowhere(1);
-    let counted =
-        execute::count(limits::GROUPS_MAX, &[prepared], &[source], &nowhere, query, &mut guard)?;
+    let counted = execute::count(limits::GROUPS_MAX, &[prepared], &[source], &nowhere, query, &mut guard)?;
     let key = |group: usize| match fixed_group_count(&query.group) {
         Some(_) => [group as u32, 0, 0],
         None => counted.groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),

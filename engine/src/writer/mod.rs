@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::Aggregates;
 use crate::codec::{Malformed, Writer};
 use crate::error::StorageError;
 use crate::event::{Batch, Event};
@@ -109,6 +110,7 @@ pub struct Core {
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
+    aggregates: Arc<Aggregates>,
     ids: RememberedIds,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
@@ -243,7 +245,8 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone())
+        let (recurring, aggregates) = (self.recurring.clone(), self.aggregates.clone());
+        Snapshot::new(sealed.clone(), frozen, self.open.view(), recurring, aggregates)
     }
 
     /// Ends the log with a closing frame.

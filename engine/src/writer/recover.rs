@@ -98,6 +98,7 @@ impl Core {
             sealed,
             sealed_views: None,
             recurring: Default::default(),
+            aggregates: Default::default(),
             ids,
             next_segment,
             next_site_code: Default::default(),
