@@ -29,11 +29,11 @@ mod walk;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
 #[cfg(test)]
-mod testdata;
+pub(crate) mod testdata;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use execute::{execute, execute_with};
 pub use known::{Key, Known, Take, Tally, passing, tally};
