@@ -9,6 +9,7 @@ pub mod codec;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod index;
 pub mod limits;
 pub mod log;
 pub mod manifest;

@@ -129,7 +129,7 @@ impl Snapshot {
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
         let data = self.sources(query.site)?;
         let sources = data.tables(query.site)?;
-        let recurring = self.recurring(query.site, &data, &sources);
+        let recurring = self.recurring(query.site, &data, &sources)?;
         let numbers: Vec<_> =
             data.segments.iter().map(|part| part.sealed.then(|| part.segment.id())).collect();
         let known = self.aggregates.known(&sources, &numbers, &recurring, query, cancelled)?;
@@ -167,7 +167,7 @@ impl Snapshot {
     ) -> Result<Option<Vec<u8>>, QueryError> {
         let data = self.sources(site)?;
         let sources = data.tables(site)?;
-        let recurring = self.recurring(site, &data, &sources);
+        let recurring = self.recurring(site, &data, &sources)?;
         let is_it = |part: &SourceSegment| part.sealed && part.segment.id() == number;
         let Some(at) = data.segments.iter().position(is_it) else { return Ok(None) };
         let Some(&source) = sources.get(at) else { return Ok(None) };
@@ -176,10 +176,15 @@ impl Snapshot {
     }
 
     /// The visitors of a site that recur.
-    fn recurring(&self, site: SiteId, data: &SiteSources, sources: &[Source<'_>]) -> Recurring {
+    fn recurring(
+        &self,
+        site: SiteId,
+        data: &SiteSources,
+        sources: &[Source<'_>],
+    ) -> Result<Recurring, StorageError> {
         let sealed: Vec<_> =
             data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-        self.recurring.of_sealed(site, &sealed, sources).extend(sources)
+        self.recurring.of_sealed(site, &sealed, sources)?.extend(sources)
     }
 
     /// Lists sessions: see [`query::list_sessions`].

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 use super::days::LocalDays;
 use crate::query::Source;
 use crate::scan::bits::Bits;
-use crate::segment::table::SiteTable;
+use crate::segment::table::{FLAG_FIRST, SiteTable, States, Visitors};
 use crate::units::TimestampMs;
 
 /// The day of a session that is not covered.
@@ -83,19 +83,26 @@ fn runs(table: &SiteTable<'_>) -> impl Iterator<Item = Range<usize>> {
 
 /// The sessions of the run that have the visitor of this one.
 fn same_visitor(table: &SiteTable<'_>, run: &Range<usize>, session: usize) -> Range<usize> {
-    let visitor = table.visitor.get(session);
-    let is_same = |other: &usize| table.visitor.get(*other) == visitor;
-    let first = (run.start..session).rev().take_while(is_same).last().unwrap_or(session);
-    let end = (session + 1..run.end).take_while(is_same).last().map_or(session + 1, |last| last + 1);
+    let is_first = |session: &usize| *session == run.start || is_of_another(table, *session);
+    let first = (run.start..=session).rev().find(is_first).unwrap_or(session);
+    let end = (session + 1..run.end).find(is_first).unwrap_or(run.end);
     first..end
+}
+
+/// Whether a session that is not the first of its run has another visitor than the one before it.
+fn is_of_another(table: &SiteTable<'_>, session: usize) -> bool {
+    match (table.visitors, table.states) {
+        (Visitors::All(visitors), States::Columns(_)) => visitors.get(session) != visitors.get(session - 1),
+        (_, states) => states.flags(session) & FLAG_FIRST != 0,
+    }
 }
 
 /// The day on which all rows of these sessions lie, if it is one.
 fn only_day(table: &SiteTable<'_>, sessions: &Range<usize>, days: &LocalDays) -> Option<u16> {
-    let start = table.start.get(sessions.clone())?.iter().min()?;
-    let last = table.last.get(sessions.clone())?.iter().max()?;
-    let day = days.day_of(*start)?;
-    (days.day_of(*last) == Some(day)).then_some(day as u16)
+    let start = sessions.clone().filter_map(|session| table.times.start(session)).min()?;
+    let last = sessions.clone().filter_map(|session| table.times.last(session)).max()?;
+    let day = days.day_of(start)?;
+    (days.day_of(last) == Some(day)).then_some(day as u16)
 }
 
 /// Takes out of `sessions`, which are covered, those that end within one of these spans; a covered session lies within
@@ -107,7 +114,7 @@ pub(super) fn leave_out_spans(table: &SiteTable<'_>, sessions: &mut Bits, spans:
     let is_within = |at: i64| spans.iter().any(|span| span.contains(&at));
     for (run, own) in table.runs.iter().zip(runs(table)) {
         if spans.iter().any(|span| run.min_time < span.end && run.max_time >= span.start) {
-            sessions.retain_in(own, |session| !table.last.get(session).is_some_and(|&at| is_within(at)));
+            sessions.retain_in(own, |session| !table.times.last(session).is_some_and(is_within));
         }
     }
 }

@@ -30,7 +30,9 @@ pub use days::{DAYS_MAX, LocalDays};
 pub use file::{Aggregate, FORMAT_VERSION};
 
 use crate::error::{QueryError, StorageError};
+use crate::index::Needs;
 use crate::query::{Cancelled, Known, Query, Recurring, Source};
+use crate::segment::cold::ColdNumber;
 use crate::units::{SegmentId, SiteId};
 use cache::Cache;
 use entries::Entries;
@@ -43,6 +45,13 @@ pub const CACHE_BYTES: usize = 64 << 20;
 /// The path of aggregate file `number` of a folder.
 pub fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("aggregate-{number:016x}"))
+}
+
+/// What must be loaded of a lake file before its aggregate is made.
+pub fn needs() -> Needs {
+    let mut needs = Needs::nothing(i64::MIN..i64::MAX);
+    needs.numbers.push(ColdNumber::EventDuration);
+    needs
 }
 
 /// The aggregates that queries use.

@@ -10,8 +10,9 @@ use roaring::RoaringBitmap;
 
 use super::specs::{By, SPECS, Spec};
 use super::*;
-use crate::query::testdata::{OwnedTable, PlainSession};
-use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, session_specs, site, text_test};
+use crate::query::testdata::{PlainSession, SiteCodes};
+use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
+use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, session_specs, text_test};
 use crate::query::{Clock, Filter, Group, Measures, Order, Report, Unit, execute, execute_with, naive};
 use crate::schema::Column;
 use crate::units::DAY_MS;
@@ -147,7 +148,8 @@ fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
 /// Sources with aggregates that were made at different times.
 struct World {
     live: Vec<PlainSession>,
-    tables: Vec<OwnedTable>,
+    owned: Vec<Owned>,
+    codes: SiteCodes,
     aggregates: Aggregates,
     days: LocalDays,
     numbers: Vec<Option<SegmentId>>,
@@ -159,39 +161,52 @@ fn spread(mut specs: Vec<SessionSpec>, count: u64) -> Vec<SessionSpec> {
     specs
 }
 
-fn world(specs: &[SessionSpec], stride: u32, days: &LocalDays, histories: &[HistorySpec]) -> World {
-    let (mut live, mut tables) = site(specs, stride);
+/// The bytes of the aggregate of one of the sources, made when only the first ones were there.
+fn made(owned: &[Owned], codes: &SiteCodes, days: &LocalDays, at: usize, there: usize) -> Option<Vec<u8>> {
+    let sources = sources(owned, codes);
+    let found = Recurring::find(&sources[..there]).unwrap();
+    let number = SegmentId(at as u64 + 1);
+    let making = Making { number, site: SITE, source: sources[at], recurring: (&found, at), days };
+    build(&making, &|| None).unwrap()
+}
+
+fn world(specs: &[SessionSpec], kinds: (u32, Shape), days: &LocalDays, histories: &[HistorySpec]) -> World {
+    let (mut live, mut owned, codes) = mixed(specs, kinds.0, kinds.1);
     let aggregates = Aggregates::default();
+    load(&mut owned, &needs());
     for (at, &(has, there, _)) in histories.iter().enumerate() {
-        let sources: Vec<Source<'_>> = tables.iter().map(OwnedTable::source).collect();
-        let found = Recurring::find(&sources[..=at.max(there)]);
-        let number = SegmentId(at as u64 + 1);
-        let making = Making { number, site: SITE, source: sources[at], recurring: (&found, at), days };
-        if has && let Some(bytes) = build(&making, &|| None).unwrap() {
+        if has && let Some(bytes) = made(&owned, &codes, days, at, at.max(there) + 1) {
             let aggregate = Aggregate::of(Path::new("aggregate"), Bytes::from_vec(bytes)).unwrap();
             aggregate.verify().unwrap();
             assert_eq!(aggregate.days(), days);
             aggregates.register(aggregate);
         }
     }
-    for (table, (_, _, hidden)) in tables.iter_mut().zip(histories) {
+    for (at, (_, _, hidden)) in histories.iter().enumerate() {
         let gone: RoaringBitmap = (0..64u32).filter(|bit| hidden >> bit & 1 == 1).collect();
-        let (visitors, ids) = (table.table().visitor.to_vec(), table.table().session_id.to_vec());
-        for session in (&gone - &table.hidden).iter().filter(|&session| (session as usize) < ids.len()) {
-            let key = (visitors[session as usize], ids[session as usize]);
-            live.retain(|session| (session.visitor, session.id) != key);
+        let source = sources(&owned, &codes)[at];
+        let before = source.hidden.cloned().unwrap_or_default();
+        let count = source.table.session_count();
+        for session in (&gone - &before).iter().map(|at| at as usize).filter(|&session| session < count) {
+            let visitor = source.table.visitor(session).unwrap();
+            let id = source.table.states.session_id(session).unwrap();
+            live.retain(|session| (session.visitor, session.id) != (visitor, id));
         }
-        table.hidden |= gone;
+        match &mut owned[at] {
+            Owned::Table(table) => table.hidden |= gone,
+            Owned::Index(index) => index.hidden |= gone,
+        }
     }
-    let numbers = (1..=tables.len() as u64).map(|number| Some(SegmentId(number))).collect();
-    World { live, tables, aggregates, days: days.clone(), numbers }
+    let numbers = (1..=owned.len() as u64).map(|number| Some(SegmentId(number))).collect();
+    World { live, owned, codes, aggregates, days: days.clone(), numbers }
 }
 
 impl World {
     /// The answer with what is known, how many sessions need no scan, and the answer of a scan.
-    fn ask(&self, query: &Query) -> (Report, usize, Report) {
-        let sources: Vec<Source<'_>> = self.tables.iter().map(OwnedTable::source).collect();
-        let found = Recurring::find(&sources);
+    fn ask(&mut self, query: &Query) -> (Report, usize, Report) {
+        load(&mut self.owned, &query.needs());
+        let sources = sources(&self.owned, &self.codes);
+        let found = Recurring::find(&sources).unwrap();
         let known = self.aggregates.known(&sources, &self.numbers, &found, query, &|| None).unwrap();
         let left_out = known.iter().map(|known| known.sessions.count()).sum();
         let answer = execute_with(&sources, &found, &known, query, &|| None).unwrap();
@@ -209,16 +224,16 @@ proptest! {
     #[test]
     fn answers_as_a_scan_does(
         specs in (session_specs(), 1..30u64).prop_map(|(specs, count)| spread(specs, count)),
-        stride in prop_oneof![Just(1u32), Just(400_000)],
+        kinds in (prop_oneof![Just(1u32), Just(400_000)], shapes()),
         zone in zones(),
         histories in histories(),
         questions in prop::collection::vec(questions(), 12),
     ) {
-        let world = world(&specs, stride, &local_days(zone), &histories);
+        let mut world = world(&specs, kinds, &local_days(zone), &histories);
         for asked in &questions {
-            let (answer, _, scanned) = world.ask(&question(asked, &world.days, false));
+            let (answer, _, scanned) = world.ask(&rounded(question(asked, &world.days.clone(), false)));
             prop_assert_eq!(&answer, &scanned, "{:?} {:?}", SPECS[asked.spec], asked);
-            let naive = naive::answer(&world.live, &question(asked, &world.days, true));
+            let naive = naive::answer(&world.live, &rounded(question(asked, &world.days, true)));
             prop_assert_eq!(answer, naive, "{:?} {:?}", SPECS[asked.spec], asked);
         }
     }
@@ -230,7 +245,12 @@ fn plain_world(zone: ZoneSpec) -> World {
     let specs: Vec<SessionSpec> =
         (0..12).flat_map(|_| session_specs().new_tree(&mut runner).unwrap().current()).collect();
     let specs = spread(specs, u64::MAX);
-    world(&specs, 1, &local_days(zone), &[(true, 2, 0), (true, 2, 0), (true, 2, 0)])
+    world(
+        &specs,
+        (1, ([false, false, true], 1_000)),
+        &local_days(zone),
+        &[(true, 2, 0), (true, 2, 0), (true, 2, 0)],
+    )
 }
 
 fn whole(spec: usize) -> Asked {
@@ -240,12 +260,12 @@ fn whole(spec: usize) -> Asked {
 
 #[test]
 fn every_grouping_is_used() {
-    let world = plain_world((0, (5, 2), 7));
+    let (mut world, days) = (plain_world((0, (5, 2), 7)), local_days((0, (5, 2), 7)));
     for spec in 0..SPECS.len() {
-        let (answer, left_out, scanned) = world.ask(&question(&whole(spec), &world.days, false));
+        let (answer, left_out, scanned) = world.ask(&question(&whole(spec), &days, false));
         assert!(left_out > 0, "{:?}", SPECS[spec]);
         assert_eq!(answer, scanned);
-        assert_eq!(world.ask(&question(&whole(spec), &world.days, true)).1, 0, "told to scan");
+        assert_eq!(world.ask(&question(&whole(spec), &days, true)).1, 0, "told to scan");
     }
     assert!(world.aggregates.cache_bytes() > 0);
     assert!(world.aggregates.take_damage().is_empty());
@@ -253,7 +273,7 @@ fn every_grouping_is_used() {
 
 #[test]
 fn another_zone_is_scanned() {
-    let world = plain_world((0, (5, 2), 7));
+    let (mut world, days) = (plain_world((0, (5, 2), 7)), local_days((0, (5, 2), 7)));
     let other = local_days((3, (5, 2), 7));
     let mut some_days = whole(0);
     some_days.days = (3, 9, 0);
@@ -262,7 +282,7 @@ fn another_zone_is_scanned() {
     let mut by_day = some_days.clone();
     by_day.buckets = Some(((0..15).collect(), 0));
     assert_eq!(world.ask(&question(&by_day, &other, false)).1, 0);
-    assert!(world.ask(&question(&by_day, &world.days, false)).1 > 0);
+    assert!(world.ask(&question(&by_day, &days, false)).1 > 0);
 }
 
 #[test]
@@ -292,11 +312,7 @@ fn what_has_no_counts_is_left_to_the_scan() {
 
 fn file() -> Vec<u8> {
     let world = plain_world((11, (5, -2), 7));
-    let sources: Vec<Source<'_>> = world.tables.iter().map(OwnedTable::source).collect();
-    let found = Recurring::find(&sources);
-    let (number, recurring) = (SegmentId(1), (&found, 0));
-    let making = Making { number, site: SITE, source: sources[0], recurring, days: &world.days };
-    build(&making, &|| None).unwrap().unwrap()
+    made(&world.owned, &world.codes, &world.days, 0, 3).unwrap()
 }
 
 fn read(bytes: Vec<u8>) -> Result<(), StorageError> {
@@ -330,7 +346,7 @@ fn a_newer_version_is_refused() {
 
 #[test]
 fn a_damaged_grouping_is_scanned_and_told() {
-    let world = plain_world((0, (0, 0), 0));
+    let (mut world, days) = (plain_world((0, (0, 0), 0)), local_days((0, (0, 0), 0)));
     let mut bytes = file();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -338,7 +354,7 @@ fn a_damaged_grouping_is_scanned_and_told() {
     world.aggregates.retain(|_, _| false);
     assert_eq!(world.aggregates.cache_bytes(), 0);
     world.aggregates.register(aggregate);
-    let (answer, left_out, scanned) = world.ask(&question(&whole(SPECS.len() - 1), &world.days, false));
+    let (answer, left_out, scanned) = world.ask(&question(&whole(SPECS.len() - 1), &days, false));
     assert_eq!((answer, left_out), (scanned, 0));
     assert!(matches!(world.aggregates.take_damage()[..], [StorageError::Corrupt { .. }]));
     assert!(world.aggregates.get(SegmentId(1), SITE).is_none());

@@ -32,12 +32,11 @@ impl<'a> Piece<'a> {
     }
 
     fn time(&self, row: usize) -> i64 {
-        let start = self.table.start.get(self.session).copied().unwrap_or(0);
-        start.saturating_add(self.table.gap.get(row).map_or(0, |&gap| i64::from(gap)))
+        self.table.times.of_row(self.session, row)
     }
 
     fn kind_byte(&self, row: usize) -> u8 {
-        self.table.kind.get(row).copied().unwrap_or(0)
+        self.table.kinds.get(row).unwrap_or(0)
     }
 }
 
@@ -63,10 +62,11 @@ fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> R
             rows(pieces).map(|(piece, row)| kind(piece.kind_byte(row))),
         )),
         Content::VisitorId => Arc::new(Int64Array::from_iter_values(
-            rows(pieces).map(|(piece, _)| at(piece.table.visitor, piece.session).cast_signed()),
+            rows(pieces).map(|(piece, _)| piece.table.visitors.get(piece.session).unwrap_or(0).cast_signed()),
         )),
         Content::SessionId => Arc::new(Int64Array::from_iter_values(
-            rows(pieces).map(|(piece, _)| i64::from(at(piece.table.session_id, piece.session))),
+            rows(pieces)
+                .map(|(piece, _)| i64::from(piece.table.states.session_id(piece.session).unwrap_or(0))),
         )),
         Content::Text(column) => Arc::new(texts(column, pieces)),
         Content::Pairs(column) => Arc::new(pairs(column, field, pieces)?),
@@ -84,7 +84,7 @@ fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> R
             (received != 0 && received != piece.time(row)).then_some(received)
         }))),
         Content::UserKey => Arc::new(Int64Array::from_iter(rows(pieces).map(|(piece, _)| {
-            let key = piece.table.user_key.get(piece.session);
+            let key = piece.table.user_key(piece.session);
             (key != 0).then(|| key.cast_signed())
         }))),
     })
@@ -92,10 +92,6 @@ fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> R
 
 fn rows<'p>(pieces: &'p [Piece<'p>]) -> impl Iterator<Item = (&'p Piece<'p>, usize)> {
     pieces.iter().flat_map(|piece| piece.rows.clone().map(move |row| (piece, row)))
-}
-
-fn at<T: Copy + Default>(values: &[T], index: usize) -> T {
-    values.get(index).copied().unwrap_or_default()
 }
 
 /// Milliseconds as instants. The years that an `i64` of microseconds holds (to 294 000) are more than a time has.

@@ -49,8 +49,8 @@ impl<'a> Merge<'a> {
         };
         while let Some(session) = cursor.peek() {
             let is_hidden = data.hidden.is_some_and(|hidden| hidden.contains(session as u32));
-            let last = data.table.last.get(session);
-            if !is_hidden && last.is_some_and(|last| self.span.contains(last)) {
+            let last = data.table.times.last(session);
+            if !is_hidden && last.is_some_and(|last| self.span.contains(&last)) {
                 self.next.extend(rank(&data.table, session, source).map(Reverse));
                 return;
             }
@@ -88,8 +88,8 @@ impl Cursor {
 }
 
 fn rank(table: &SiteTable<'_>, session: usize, source: usize) -> Option<Rank> {
-    let id = SessionId(*table.session_id.get(session)?);
-    Some((id.day().0, table.visitor.get(session)?.cast_signed(), id.0, source))
+    let id = SessionId(table.states.session_id(session)?);
+    Some((id.day().0, table.visitors.get(session)?.cast_signed(), id.0, source))
 }
 
 /// The ranges of a table's sessions in the files' order, the first one last.
@@ -97,11 +97,21 @@ fn ranges(table: &SiteTable<'_>) -> Vec<Range<usize>> {
     let mut ranges = Vec::with_capacity(2 * table.runs.len());
     for run in table.runs {
         let all = run.sessions();
-        let visitors = table.visitor.get(all.clone()).unwrap_or_default();
-        let negative = all.start + visitors.partition_point(|visitor| visitor.cast_signed() >= 0);
+        let negative = first_negative(table, &all);
         ranges.extend([negative..all.end, all.start..negative]);
     }
     ranges.retain(|range| !range.is_empty());
     ranges.reverse();
     ranges
+}
+
+/// The first session of a run whose visitor is negative as a signed number; they come last in it.
+fn first_negative(table: &SiteTable<'_>, run: &Range<usize>) -> usize {
+    let (mut low, mut high) = (run.start, run.end);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let is_negative = table.visitors.get(middle).is_none_or(|visitor| visitor.cast_signed() < 0);
+        if is_negative { high = middle } else { low = middle + 1 }
+    }
+    low
 }

@@ -70,7 +70,7 @@ pub fn write(
         let (Some(source), Some(&bytes)) = (sources.get(place.source), row_bytes.get(place.source)) else {
             continue;
         };
-        let opened = source.table.session_id.get(place.session).map(|&id| Month::of(SessionId(id).day()));
+        let opened = source.table.states.session_id(place.session).map(|id| Month::of(SessionId(id).day()));
         if opened != month {
             output.write(site, &mut pending)?;
             output.end_file()?;
@@ -119,11 +119,7 @@ impl<'a> Pending<'a> {
 
 /// Bytes of a row's texts if it had the longest text of each column.
 fn longest_row(table: &SiteTable<'_>) -> usize {
-    let longest = |column: &Column| {
-        let offsets = table.dictionary(*column).offsets;
-        offsets.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as usize).max().unwrap_or(0)
-    };
-    Column::ALL.iter().map(longest).sum()
+    Column::ALL.iter().map(|&column| table.dictionary(column).longest()).sum()
 }
 
 /// The file that is being written, and those before it.

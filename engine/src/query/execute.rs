@@ -6,7 +6,7 @@ use super::check;
 use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
-use super::keys::{ClockKey, KeyColumn, Place, SourceKey, TimeKey};
+use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
 use super::known::Known;
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{NumberColumn, SharedSums, Sum};
@@ -17,7 +17,6 @@ use crate::error::QueryError;
 use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
-use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 use crate::schema::Column;
@@ -66,6 +65,7 @@ pub(super) fn execute_within(
     let unit = query.counted_unit();
     check(query, unit)?;
     check::tables(sources)?;
+    check::whole_seconds(sources, moments(query))?;
     if recurring.source_count() != sources.len() {
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
@@ -78,7 +78,7 @@ pub(super) fn execute_within(
         prepared.extend(part);
     }
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
-    let mut counted = count(groups_max, &prepared, sources, recurring, query, &mut guard)?;
+    let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
     for known in known {
         known.add_to(&mut counted, &dictionaries, query, &mut guard)?;
     }
@@ -103,11 +103,12 @@ pub(super) struct CountedGroups<'a> {
     sums: Vec<Sum>,
 }
 
-/// Counts what is left of the sources.
+/// Counts what is left of the sources. `dictionaries` are those of the key's columns of each.
 pub(super) fn count<'a>(
     groups_max: usize,
     prepared: &[Prepared<'a>],
     sources: &[Source<'a>],
+    dictionaries: &[Vec<Dictionary<'a>>],
     recurring: &Recurring,
     query: &Query,
     guard: &mut Guard<'_>,
@@ -120,8 +121,15 @@ pub(super) fn count<'a>(
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
     let sums = SharedSums::default();
-    let shared =
-        Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets, sums: &sums };
+    let shared = Shared {
+        query,
+        unit,
+        buckets: buckets.as_ref(),
+        groups: &groups,
+        key_sets: &key_sets,
+        sums: &sums,
+        dictionaries,
+    };
     let measures = query.measures;
     let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
     let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
@@ -175,6 +183,20 @@ pub(super) fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     }
 }
 
+/// All times and lengths that the query names.
+fn moments(query: &Query) -> Vec<i64> {
+    let mut moments = vec![query.span.start, query.span.end];
+    match &query.group {
+        Group::Buckets(edges) => moments.extend(edges),
+        Group::Clock(clock) => {
+            moments.push(clock.slot_ms);
+            clock.pieces.iter().for_each(|&(start, shift)| moments.extend([start, shift]));
+        }
+        _ => {}
+    }
+    moments
+}
+
 /// What the keys of all sources have in common.
 struct Shared<'q, 'a> {
     query: &'q Query,
@@ -183,6 +205,16 @@ struct Shared<'q, 'a> {
     groups: &'q RefCell<Groups<'a>>,
     key_sets: &'q RefCell<KeySets<'a>>,
     sums: &'q SharedSums,
+    /// For each source, the dictionaries of the key's columns.
+    dictionaries: &'q [Vec<Dictionary<'a>>],
+}
+
+impl Shared<'_, '_> {
+    /// The number of a column of the key, when a source has no site codes of it.
+    fn by_text(&self, column: usize) -> Option<usize> {
+        let mut dictionaries = self.dictionaries.iter().filter_map(|columns| columns.get(column));
+        dictionaries.any(|dictionary| !dictionary.has_site_codes()).then_some(column)
+    }
 }
 
 fn parts<'q, 'a>(
@@ -199,7 +231,7 @@ fn parts<'q, 'a>(
         let table = &prepared.table;
         let meta_keys = shared.query.measures.meta_keys.then(|| {
             let codes = table.codes(Column::EventMeta);
-            MetaKeys::new(table.kind, codes, table.dictionary(Column::EventMeta), shared.key_sets)
+            MetaKeys::new(table.kinds, codes, table.dictionary(Column::EventMeta), shared.key_sets)
         });
         let number = shared.query.number.as_ref().map(|number| {
             let codes = table.codes(Column::EventMeta);
@@ -207,7 +239,7 @@ fn parts<'q, 'a>(
         });
         Part {
             prepared,
-            sessions: session_columns(table, recurring.of_source(prepared.source), stamps[prepared.source]),
+            sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),
             rows: row_columns(table),
             counted: counted(table, shared),
             key: source_key(prepared, shared),
@@ -234,44 +266,43 @@ fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
 
 fn session_columns<'a>(
     table: &SiteTable<'a>,
-    recurring: Option<&'a Bits>,
+    recurring: &'a Recurring,
+    source: usize,
     stamp_first: u32,
 ) -> SessionColumns<'a> {
     SessionColumns {
-        visitor: table.visitor,
-        start: table.start,
-        last: table.last,
-        views: table.views,
-        flags: table.flags,
+        visitors: table.visitors,
+        recurring_visitors: recurring.visitors_of(source),
+        times: table.times,
+        states: table.states,
         bounce: FLAG_BOUNCE,
-        recurring,
+        recurring: recurring.of_source(source),
         stamp_first,
     }
 }
 
 fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
     RowColumns {
-        first_row: table.first_row,
-        start: table.start,
-        gap: table.gap,
-        kind: table.kind,
+        first_rows: table.first_rows,
+        times: table.times,
+        kinds: table.kinds,
         kind_mask: ROW_KIND_MASK,
     }
 }
 
 /// The columns of the group's key, and where they are read.
 fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'a>)> {
-    let edge = |with_title: bool, rows: &'a [u32]| {
+    let edge = |with_title: bool, edge| {
         let columns = if with_title { &[Column::Path, Column::Title][..] } else { &[Column::Path] };
-        columns.iter().map(|&column| (column, Place::RowOf(rows))).collect()
+        columns.iter().map(|&column| (column, Place::RowOf(edge, table.states))).collect()
     };
     match group {
         Group::Columns(columns) => {
             let place = |c: Column| if c.is_attribute() { Place::Session } else { Place::Row };
             columns.iter().map(|&column| (column, place(column))).collect()
         }
-        Group::Entry(with_title) => edge(*with_title, table.entry_row),
-        Group::Exit(with_title) => edge(*with_title, table.exit_row),
+        Group::Entry(with_title) => edge(*with_title, Edge::Entry),
+        Group::Exit(with_title) => edge(*with_title, Edge::Exit),
         Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Vec::new(),
     }
 }
@@ -301,13 +332,15 @@ fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> Sourc
             SourceKey::of_pairs(part, table.codes(column), table.dictionary(column), shared.groups)
         }
         (Group::Columns(_) | Group::Entry(_) | Group::Exit(_), _) => {
-            let column = |(column, place)| KeyColumn {
+            let column = |(at, (column, place))| KeyColumn {
+                by_text: shared.by_text(at),
                 place,
                 codes: table.codes(column),
                 dictionary: table.dictionary(column),
                 row_count: table.row_count(),
             };
-            let columns = key_columns(table, &shared.query.group).into_iter().map(column).collect();
+            let columns =
+                key_columns(table, &shared.query.group).into_iter().enumerate().map(column).collect();
             SourceKey::of_columns(columns, prepared.source as u32, shared.groups)
         }
         (Group::All | Group::Buckets(_), _) => SourceKey::One,

@@ -4,7 +4,7 @@
 //! that are scanned nor in other known counts of the same group. Whoever hands them in answers for that.
 
 use super::check;
-use super::execute::{self, CountedGroups, check, fixed_group_count};
+use super::execute::{self, CountedGroups, check, fixed_group_count, key_dictionaries};
 use super::filter::prepare;
 use super::groups::{KEY_COLUMNS_MAX, KeyCodes};
 use super::guard::Guard;
@@ -132,8 +132,11 @@ pub fn tally(
         return Ok(Vec::new());
     };
     prepared.keep_only(sessions);
-    let nowhere = Recurring::nowhere(1);
-    let counted = execute::count(limits::GROUPS_MAX, &[prepared], &[source], &nowhere, query, &mut guard)?;
+    let dictionaries = [key_dictionaries(&source.table, query)];
+    let (prepared, sources, nowhere) = ([prepared], [source], Recurring::nowhere(1));
+    let groups_max = limits::GROUPS_MAX;
+    let counted =
+        execute::count(groups_max, &prepared, &sources, &dictionaries, &nowhere, query, &mut guard)?;
     let key = |group: usize| match fixed_group_count(&query.group) {
         Some(_) => [group as u32, 0, 0],
         None => counted.groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),

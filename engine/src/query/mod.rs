@@ -19,6 +19,7 @@ mod keys;
 mod known;
 mod metadata;
 mod model;
+mod needs;
 mod numbers;
 mod postings;
 mod recurring;
@@ -32,6 +33,8 @@ mod cases;
 pub(crate) mod naive;
 #[cfg(test)]
 pub(crate) mod testdata;
+#[cfg(test)]
+pub(crate) mod testindex;
 #[cfg(test)]
 pub(crate) mod tests;
 

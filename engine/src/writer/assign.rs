@@ -263,16 +263,15 @@ fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) ->
     for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
         *text = attribute(table, session, column);
     }
-    let start = table.start[index];
-    let given = table.flags[index] & crate::segment::table::FLAG_GIVEN_ID != 0;
+    let given = table.states.flags(index) & crate::segment::table::FLAG_GIVEN_ID != 0;
     let rows = table.rows(index).map(|row| {
         let mut texts = [""; ROW_TEXT_COUNT];
         for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
             *text = table.dictionary(column).get(table.codes(column).get(row));
         }
         Row {
-            time: start + i64::from(table.gap[row]),
-            kind: table.kind[row],
+            time: table.times.of_row(index, row),
+            kind: table.kinds.get(row).unwrap_or_default(),
             event_duration: table.event_duration.get(row),
             status: table.status.get(row),
             received: table.received.get(row),
@@ -281,7 +280,7 @@ fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) ->
     });
     Operation {
         key,
-        user_key: given.then(|| table.user_key.get(index)),
+        user_key: given.then(|| table.user_key(index)),
         attributes: Some(attributes),
         replaces: true,
         rows: rows.collect(),

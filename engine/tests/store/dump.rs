@@ -68,37 +68,37 @@ fn check_site_codes(segments: &[hitstone_engine::snapshot::SourceSegment], site:
 fn session(table: &SiteTable<'_>, site: u32, index: usize) -> (Session, State) {
     let text =
         |column: Column, at: usize| table.dictionary(column).get(table.codes(column).get(at)).to_owned();
-    let id = SessionId(table.session_id[index]);
+    let id = SessionId(table.states.session_id(index).unwrap());
     let rows: Vec<Row> = table
         .rows(index)
         .map(|row| Row {
-            time: table.start[index] + i64::from(table.gap[row]),
-            kind: table.kind[row] & ROW_KIND_MASK,
-            quiet: table.kind[row] & ROW_NON_INTERACTIVE != 0,
+            time: table.times.of_row(index, row),
+            kind: table.kinds.get(row).unwrap() & ROW_KIND_MASK,
+            quiet: table.kinds.get(row).unwrap() & ROW_NON_INTERACTIVE != 0,
             duration: table.event_duration.get(row).checked_sub(1).map(|seconds| seconds as u32),
             status: Some(table.status.get(row) as u16).filter(|&status| status != 0),
             received: Some(table.received.get(row) as i64).filter(|&time| time != 0),
             texts: Column::row_texts().iter().map(|&column| text(column, row)).collect(),
         })
         .collect();
-    let given = table.flags[index] & FLAG_GIVEN_ID != 0;
+    let given = table.states.flags(index) & FLAG_GIVEN_ID != 0;
     let session = Session {
         site,
-        visitor: table.visitor[index],
+        visitor: table.visitors.get(index).unwrap(),
         day: i64::from(id.day().0),
         n: u32::from(id.n()),
-        user_key: given.then(|| table.user_key.get(index)),
+        user_key: given.then(|| table.user_key(index)),
         attributes: Column::attributes().iter().map(|&column| text(column, index)).collect(),
         rows,
     };
     let path_of = |row: u32| (row != NO_ROW).then(|| text(Column::Path, row as usize));
     let state = State {
-        start: table.start[index],
-        last: table.last[index],
-        views: table.views[index],
-        bounced: table.flags[index] & FLAG_BOUNCE != 0,
-        entry: path_of(table.entry_row[index]),
-        exit: path_of(table.exit_row[index]),
+        start: table.times.start(index).unwrap(),
+        last: table.times.last(index).unwrap(),
+        views: table.states.views(index),
+        bounced: table.states.flags(index) & FLAG_BOUNCE != 0,
+        entry: path_of(table.states.entry_row(index)),
+        exit: path_of(table.states.exit_row(index)),
     };
     (session, state)
 }
