@@ -9,6 +9,7 @@
 
 pub mod active;
 pub mod custom;
+pub mod days;
 pub mod events;
 pub mod goals;
 pub mod growth;
