@@ -3,6 +3,7 @@
 //! The server hands in finished [`event::Event`]s and asks [`query::Query`]s; it never sees files. Nothing here
 //! knows HTTP, JSON, user agents, addresses or time zones.
 
+pub mod aggregate;
 pub mod checksum;
 pub mod codec;
 pub mod dictionary;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::{self, Aggregates, LocalDays, Making};
 use crate::dictionary::SiteDictionary;
-use crate::index::{Loaded, Needs};
-use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
-use crate::lake::plan::{Situation, Waiting};
 use crate::error::{ParquetError, QueryError, StorageError};
+use crate::index::{Loaded, Needs};
+use crate::lake::plan::{Situation, Waiting};
+use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
 use crate::query::{
-    self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
+    self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
+    Source,
 };
 use crate::segment::Segment;
 use crate::segment::table::SiteTable;
@@ -40,6 +42,7 @@ pub struct Snapshot {
     frozen: Option<OpenView>,
     open: OpenView,
     recurring: Arc<RecurringCache>,
+    aggregates: Arc<Aggregates>,
 }
 
 /// One part of a site's data.
@@ -73,6 +76,12 @@ pub struct SiteSources {
 }
 
 impl SiteSources {
+    /// The numbers of the parts in their order; those that never change come first.
+    fn numbers(&self) -> Vec<Option<SegmentId>> {
+        let files = self.files.iter().map(|file| Some(file.live.file.number()));
+        files.chain(self.segments.iter().map(|part| part.sealed.then(|| part.segment.id()))).collect()
+    }
+
     /// Sets the file aside that some damage is in. Whether there is one.
     fn set_aside(&self, damage: &StorageError) -> bool {
         let StorageError::Corrupt { path, .. } = damage else { return false };
@@ -110,8 +119,9 @@ impl Snapshot {
         frozen: Option<OpenView>,
         open: OpenView,
         recurring: Arc<RecurringCache>,
+        aggregates: Arc<Aggregates>,
     ) -> Self {
-        Self { lake, sealed, frozen, open, recurring }
+        Self { lake, sealed, frozen, open, recurring, aggregates }
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.
@@ -216,12 +226,62 @@ impl Snapshot {
     /// [`QueryError::Storage`] when a view of the open segment could not be made.
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
         self.ask(query.site, &query.needs(), |data, sources| {
-            let files = data.files.iter().map(|file| file.live.file.number());
-            let sealed = data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id());
-            let unchanging: Vec<_> = files.chain(sealed).collect();
-            let recurring = self.recurring.of_sealed(query.site, &unchanging, sources)?.extend(sources)?;
-            query::execute(sources, &recurring, query, cancelled)
+            let recurring = self.recurring(query.site, data, sources)?;
+            let known = self.aggregates.known(sources, &data.numbers(), &recurring, query, cancelled)?;
+            query::execute_with(sources, &recurring, &known, query, cancelled)
         })
+    }
+
+    /// The aggregates that queries use; those of all snapshots of a store.
+    pub fn aggregates(&self) -> &Arc<Aggregates> {
+        &self.aggregates
+    }
+
+    /// The files of the lake that a site has: number, rows, and the time from the first to the last.
+    pub fn lake_files(&self, site: SiteId) -> Vec<(SegmentId, u64, Range<TimestampMs>)> {
+        let Some(lake) = self.lake.site(site) else { return Vec::new() };
+        let extent = |live: &LiveFile| {
+            let open = live.file.open().ok()?;
+            let runs = open.index.runs().ok()?;
+            let first = runs.iter().map(|run| run.min_time).min()?;
+            let last = runs.iter().map(|run| run.max_time).max()?;
+            Some((live.file.number(), live.entry.rows, first..last + 1))
+        };
+        lake.files.iter().filter_map(extent).collect()
+    }
+
+    /// The bytes of the aggregate of a site in one of its files: see [`aggregate::build`]. `days` are those of the
+    /// site's zone that the file's rows lie on.
+    ///
+    /// # Errors
+    /// As [`Snapshot::answer`].
+    pub fn build_aggregate(
+        &self,
+        site: SiteId,
+        number: SegmentId,
+        days: &LocalDays,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Vec<u8>>, QueryError> {
+        self.ask(site, &aggregate::needs(), |data, sources| {
+            let recurring = self.recurring(site, data, sources)?;
+            let Some(at) = data.numbers().iter().position(|known| *known == Some(number)) else {
+                return Ok(None);
+            };
+            let Some(&source) = sources.get(at) else { return Ok(None) };
+            let making = Making { number, site, source, recurring: (&recurring, at), days };
+            aggregate::build(&making, cancelled)
+        })
+    }
+
+    /// The visitors of a site that recur.
+    fn recurring(
+        &self,
+        site: SiteId,
+        data: &SiteSources,
+        sources: &[Source<'_>],
+    ) -> Result<Recurring, StorageError> {
+        let unchanging: Vec<_> = data.numbers().into_iter().map_while(|number| number).collect();
+        self.recurring.of_sealed(site, &unchanging, sources)?.extend(sources)
     }
 
     /// Lists sessions: see [`query::list_sessions`].
@@ -245,9 +305,7 @@ impl Snapshot {
         query: &SessionsQuery,
         cancelled: Cancelled<'_>,
     ) -> Result<Option<SessionDetail>, QueryError> {
-        self.ask(query.site, &query.row_needs(), |_, sources| {
-            query::session_rows(sources, query, cancelled)
-        })
+        self.ask(query.site, &query.row_needs(), |_, sources| query::session_rows(sources, query, cancelled))
     }
 
     /// Writes the site's sessions whose last activity is in the span as Parquet: see [`parquet::write`]. `host` is the
@@ -284,11 +342,7 @@ impl Snapshot {
 
     /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
     /// out, and what is damaged.
-    pub fn situation(
-        &self,
-        host_of: &dyn Fn(SiteId) -> Option<String>,
-        settled: TimestampMs,
-    ) -> Situation {
+    pub fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>, settled: TimestampMs) -> Situation {
         let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
         for view in self.sealed.iter() {
             for site in view.segment.sites().filter(|site| host_of(*site).is_some()) {

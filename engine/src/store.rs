@@ -21,8 +21,8 @@ pub use crate::snapshot::Snapshot;
 use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
-use compactor::{Compactor, Counters};
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings};
+use compactor::{Compactor, Counters};
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use crate::checksum::crc32c;
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
-use crate::segment::table::SiteStrings;
 use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
+use crate::segment::table::SiteStrings;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
 

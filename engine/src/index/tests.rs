@@ -69,6 +69,7 @@ fn use_it(bytes: Vec<u8>, cold: &PlainCold, codes: &SiteCodes) {
             keep: None,
             order: Order::VISITORS,
             limit: None,
+            by_scan: false,
         };
         let _ = execute(&[source], &recurring, &query, &|| None);
     }

@@ -191,14 +191,9 @@ impl CompactionJob {
             Some(source) => gathered.add(place, &source.table, sources.has_before),
             None => Ok(()),
         };
-        parquet::write_key(
-            &sources.tables,
-            &self.host,
-            self.step.key,
-            &mut sink,
-            &mut observe,
-            &mut |_| watch(),
-        )?;
+        parquet::write_key(&sources.tables, &self.host, self.step.key, &mut sink, &mut observe, &mut |_| {
+            watch()
+        })?;
         file.sync_data()?;
         let checksums = checksums.finish();
         let of_file = ParquetFile { len: checksums.file_len(), checksums: checksums.sums().to_vec() };
@@ -345,7 +340,8 @@ impl Gathered {
     }
 
     fn taken(self, sources: &Sources<'_>) -> Vec<Taken> {
-        let taken = |(source, seen): (&SegmentId, Seen)| Taken { source: *source, sessions: sorted(seen.placed) };
+        let taken =
+            |(source, seen): (&SegmentId, Seen)| Taken { source: *source, sessions: sorted(seen.placed) };
         sources.from.iter().zip(self.sources).map(taken).collect()
     }
 }

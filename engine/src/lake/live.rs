@@ -51,7 +51,11 @@ impl LakeDictionary {
         }
         let bytes = self.context.fs.map(&path)?;
         if bytes.len() as u64 != self.len {
-            return Err(corrupt(format!("the file has {} bytes, the manifest says {}", bytes.len(), self.len)));
+            return Err(corrupt(format!(
+                "the file has {} bytes, the manifest says {}",
+                bytes.len(),
+                self.len
+            )));
         }
         let dictionary = SiteDictionary::open(&path, bytes)?;
         // Its strings are in every answer: all of them are checked before the first one.
@@ -119,10 +123,8 @@ impl Lake {
 
     /// What the manifest is to name.
     pub fn entries(&self) -> BTreeMap<SiteId, LakeSite> {
-        let entry = |live: &LiveFile| LakeEntry {
-            superseded: (*live.superseded).clone(),
-            ..live.entry.clone()
-        };
+        let entry =
+            |live: &LiveFile| LakeEntry { superseded: (*live.superseded).clone(), ..live.entry.clone() };
         let site = |live: &LiveSite| LakeSite {
             host: live.host.clone(),
             dictionary: live.dictionary.as_ref().map(|dictionary| dictionary.name()),

@@ -26,9 +26,9 @@ mod indexed;
 
 pub use folder::Folder;
 pub use key::Key;
+pub use merge::Place;
 pub use month::Month;
 pub use properties::CREATED_BY;
 pub use read::{Batch, Reader};
 pub use row::{LakeRow, RowFault};
-pub use merge::Place;
 pub use write::{Observe, Target, Watch, Written, write, write_key};

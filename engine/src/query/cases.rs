@@ -78,6 +78,7 @@ fn query(filter: Filter, unit: Unit, group: Group) -> Query {
         keep: None,
         order: Order::VISITORS,
         limit: Some(25),
+        by_scan: false,
     }
 }
 
@@ -278,7 +279,7 @@ fn too_many_groups_are_refused() {
     let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
     let pages = Query { limit: None, ..pages };
     let count = naive::answer(&sessions, &pages).rows.len();
-    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &pages, &|| None);
+    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &[], &pages, &|| None);
     assert!(within(count).is_ok_and(|report| report.rows.len() == count));
     assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
 }

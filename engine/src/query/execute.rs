@@ -7,8 +7,9 @@ use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
 use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
+use super::known::Known;
 use super::metadata::{KeySets, MetaKeys};
-use super::numbers::{NumberColumn, SharedSums};
+use super::numbers::{NumberColumn, SharedSums, Sum};
 use super::report::{self, Grouping};
 use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
@@ -17,7 +18,7 @@ use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
 use crate::scan::buckets::Buckets;
-use crate::scan::count::{Counter, Extras, SessionColumns};
+use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 
@@ -35,21 +36,33 @@ pub fn execute(
     query: &Query,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    execute_within(limits::GROUPS_MAX, sources, recurring, query, cancelled)
+    execute_within(limits::GROUPS_MAX, sources, recurring, &[], query, cancelled)
 }
 
-/// As [`execute`], with another bound of groups.
+/// As [`execute`], without counting those sessions whose counts are known.
+///
+/// # Errors
+/// As [`execute`].
+pub fn execute_with(
+    sources: &[Source<'_>],
+    recurring: &Recurring,
+    known: &[Known<'_>],
+    query: &Query,
+    cancelled: Cancelled<'_>,
+) -> Result<Report, QueryError> {
+    execute_within(limits::GROUPS_MAX, sources, recurring, known, query, cancelled)
+}
+
+/// As [`execute_with`], with another bound of groups.
 pub(super) fn execute_within(
     groups_max: usize,
     sources: &[Source<'_>],
     recurring: &Recurring,
+    known: &[Known<'_>],
     query: &Query,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    let unit = match query.unit {
-        Unit::Sessions if query.filter.selects_rows() => Unit::PageViews,
-        unit => unit,
-    };
+    let unit = query.counted_unit();
     check(query, unit)?;
     check::tables(sources)?;
     check::whole_seconds(sources, moments(query))?;
@@ -59,8 +72,48 @@ pub(super) fn execute_within(
     let mut guard = Guard::new(cancelled);
     let mut prepared = Vec::new();
     for (number, source) in sources.iter().enumerate() {
-        prepared.extend(prepare(source, number, &query.span, &query.filter, unit, &mut guard)?);
+        let mut part = prepare(source, number, &query.span, &query.filter, unit, &mut guard)?;
+        let own = known.iter().filter(|known| known.source == number);
+        own.for_each(|known| part.iter_mut().for_each(|part| part.leave_out(&known.sessions)));
+        prepared.extend(part);
     }
+    let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
+    let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
+    for known in known {
+        known.add_to(&mut counted, &dictionaries, query, &mut guard)?;
+    }
+    if counted.groups.len() > groups_max {
+        return Err(QueryError::TooManyGroups(groups_max));
+    }
+    let grouping = Grouping {
+        groups: &counted.groups,
+        dictionaries: &dictionaries,
+        key_sets: &counted.key_sets,
+        pairs: pairs_columns(&query.group),
+        sums: &counted.sums,
+    };
+    report::make(query, &counted.counts, fixed_group_count(&query.group), &grouping, &mut guard)
+}
+
+/// What was counted, for each group.
+pub(super) struct CountedGroups<'a> {
+    pub counts: Counts,
+    pub groups: Groups<'a>,
+    key_sets: KeySets<'a>,
+    sums: Vec<Sum>,
+}
+
+/// Counts what is left of the sources. `dictionaries` are those of the key's columns of each.
+pub(super) fn count<'a>(
+    groups_max: usize,
+    prepared: &[Prepared<'a>],
+    sources: &[Source<'a>],
+    dictionaries: &[Vec<Dictionary<'a>>],
+    recurring: &Recurring,
+    query: &Query,
+    guard: &mut Guard<'_>,
+) -> Result<CountedGroups<'a>, QueryError> {
+    let unit = query.counted_unit();
     let buckets = match &query.group {
         Group::Buckets(edges) => Some(Buckets::new(edges)),
         _ => None,
@@ -68,7 +121,6 @@ pub(super) fn execute_within(
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
     let sums = SharedSums::default();
-    let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let shared = Shared {
         query,
         unit,
@@ -76,26 +128,19 @@ pub(super) fn execute_within(
         groups: &groups,
         key_sets: &key_sets,
         sums: &sums,
-        dictionaries: &dictionaries,
+        dictionaries,
     };
-    let group_count = fixed_group_count(&query.group);
     let measures = query.measures;
     let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
-    let counter = Counter::new(group_count.unwrap_or(0), has_extras);
-    let parts = parts(&prepared, sources, recurring, &shared);
-    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(&mut guard)?;
-    let grouping = Grouping {
-        groups: &groups.borrow(),
-        dictionaries: &dictionaries,
-        key_sets: &key_sets.borrow(),
-        pairs: pairs_columns(&query.group),
-        sums: &sums.borrow(),
-    };
-    report::make(query, &counts, group_count, &grouping, &mut guard)
+    let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
+    let parts = parts(prepared, sources, recurring, &shared);
+    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(guard)?;
+    let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
+    Ok(CountedGroups { counts, groups, key_sets, sums })
 }
 
 /// The number of groups that are in the report even when nothing was counted; `None`: those that occur.
-fn fixed_group_count(group: &Group) -> Option<usize> {
+pub(super) fn fixed_group_count(group: &Group) -> Option<usize> {
     match group {
         Group::All => Some(1),
         Group::Buckets(edges) => Some(edges.len() - 1),
@@ -104,7 +149,7 @@ fn fixed_group_count(group: &Group) -> Option<usize> {
     }
 }
 
-fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
+pub(super) fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     let invalid = |what: &str| Err(QueryError::Invalid(what.into()));
     check::filter(&query.filter)?;
     if query.number.is_some() && unit != Unit::Events {
@@ -270,7 +315,7 @@ fn pairs_columns(group: &Group) -> Vec<bool> {
     }
 }
 
-fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<'a>> {
+pub(super) fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<'a>> {
     key_columns(table, &query.group).into_iter().map(|(column, _)| table.dictionary(column)).collect()
 }
 

@@ -51,6 +51,21 @@ impl Prepared<'_> {
         self.selected.as_ref().is_none_or(|bits| bits.contains(session))
     }
 
+    /// Takes sessions out.
+    pub fn leave_out(&mut self, sessions: &Bits) {
+        self.bits().remove_all(sessions);
+    }
+
+    /// Keeps only these sessions.
+    pub fn keep_only(&mut self, sessions: &Bits) {
+        self.bits().intersect(sessions);
+    }
+
+    fn bits(&mut self) -> &mut Bits {
+        let Self { table, touched, selected, .. } = self;
+        selected.get_or_insert_with(|| in_runs(table.session_count(), touched))
+    }
+
     /// Whether a row passes the tests of rows.
     pub fn passes(&self, row: usize) -> bool {
         self.row_masks.iter().all(|(codes, mask)| mask.passes(codes.get(row)))
@@ -95,6 +110,12 @@ pub(super) fn prepare<'a>(
     Ok(Some(Prepared { table, touched, selected, row_masks, source: number }))
 }
 
+fn in_runs(session_count: usize, runs: &[Touched]) -> Bits {
+    let mut bits = Bits::new(session_count);
+    runs.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
+    bits
+}
+
 /// The sessions that are left. Each `keep_` step returns whether any can be.
 pub(super) struct Narrowing<'a> {
     pub table: SiteTable<'a>,
@@ -109,11 +130,7 @@ impl<'a> Narrowing<'a> {
 
     fn bits(&mut self) -> &mut Bits {
         let Self { table, touched, selected } = self;
-        selected.get_or_insert_with(|| {
-            let mut bits = Bits::new(table.session_count());
-            touched.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
-            bits
-        })
+        selected.get_or_insert_with(|| in_runs(table.session_count(), touched))
     }
 
     fn any(&self) -> bool {

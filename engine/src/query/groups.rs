@@ -89,6 +89,14 @@ impl<'a> Groups<'a> {
         group
     }
 
+    /// The codes of a group, in the source where it was met first; `None` for a text.
+    pub fn codes(&self, group: usize) -> Option<(usize, KeyCodes)> {
+        match self.labels.get(group)? {
+            Label::Codes { source, local } => Some((*source as usize, *local)),
+            Label::Text(_) => None,
+        }
+    }
+
     /// The strings of a group, given each source's dictionaries of the key's columns.
     pub fn texts(&self, group: u32, dictionaries: &[Vec<Dictionary<'a>>]) -> KeyTexts<'a> {
         let mut texts = KeyTexts::default();

@@ -16,6 +16,7 @@ mod filter;
 mod groups;
 mod guard;
 mod keys;
+mod known;
 mod metadata;
 mod model;
 mod needs;
@@ -29,15 +30,16 @@ mod walk;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
 #[cfg(test)]
 pub(crate) mod testdata;
 #[cfg(test)]
 pub(crate) mod testindex;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use execute::execute;
+pub use execute::{execute, execute_with};
+pub use known::{Key, Known, Take, Tally, passing, tally};
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{

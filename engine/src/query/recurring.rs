@@ -105,8 +105,13 @@ impl Recurring {
         self.marks.len()
     }
 
+    /// No marks in so many sources.
+    pub(super) fn nowhere(source_count: usize) -> Self {
+        Self { marks: vec![Arc::default(); source_count] }
+    }
+
     /// The marked sessions of a source; `None` when there are none.
-    pub(super) fn of_source(&self, source: usize) -> Option<&Bits> {
+    pub(crate) fn of_source(&self, source: usize) -> Option<&Bits> {
         self.marks.get(source).map(|marks| &marks.bits).filter(|bits| !bits.is_empty())
     }
 

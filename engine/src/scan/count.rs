@@ -87,9 +87,83 @@ pub struct Counts {
     /// What every group has.
     pub slots: Vec<Slot>,
     extras: Vec<Extra>,
+    has_extras: bool,
+}
+
+/// The counts of one group that are added to those of another count, or taken off it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after what they are added to")]
+pub struct Numbers {
+    pub visitors: i64,
+    pub sessions: i64,
+    pub views: i64,
+    pub bounces: i64,
+    pub duration_seconds: i64,
+    pub duration_count: i64,
+    pub page_seconds: i64,
+    pub page_count: i64,
+    pub event_seconds: i64,
+}
+
+impl Numbers {
+    /// The numbers that take these off.
+    pub fn negated(&self) -> Self {
+        Self {
+            visitors: -self.visitors,
+            sessions: -self.sessions,
+            views: -self.views,
+            bounces: -self.bounces,
+            duration_seconds: -self.duration_seconds,
+            duration_count: -self.duration_count,
+            page_seconds: -self.page_seconds,
+            page_count: -self.page_count,
+            event_seconds: -self.event_seconds,
+        }
+    }
 }
 
 impl Counts {
+    /// The counts of one group as numbers that can be added to another's.
+    pub fn numbers(&self, group: usize) -> Numbers {
+        let (slot, extra) = self.get(group).unwrap_or_default();
+        Numbers {
+            visitors: slot.visitors.into(),
+            sessions: slot.sessions.into(),
+            views: slot.views as i64,
+            bounces: slot.bounces.into(),
+            duration_seconds: extra.duration_seconds as i64,
+            duration_count: extra.duration_count as i64,
+            page_seconds: extra.page_seconds as i64,
+            page_count: extra.page_count as i64,
+            event_seconds: extra.event_seconds as i64,
+        }
+    }
+
+    /// Adds numbers to a group, for which room is made. What was not asked for is left out. Sums wrap around, so that
+    /// only those at the end, once everything is added and taken off, must fit.
+    pub fn add(&mut self, group: usize, numbers: &Numbers) {
+        if group >= self.slots.len() {
+            self.slots.resize(group + 1, Slot::default());
+        }
+        let slot = &mut self.slots[group];
+        slot.visitors = slot.visitors.wrapping_add(numbers.visitors as u32);
+        slot.sessions = slot.sessions.wrapping_add(numbers.sessions as u32);
+        slot.views = slot.views.wrapping_add(numbers.views as u64);
+        slot.bounces = slot.bounces.wrapping_add(numbers.bounces as u32);
+        if !self.has_extras {
+            return;
+        }
+        if group >= self.extras.len() {
+            self.extras.resize(group + 1, Extra::default());
+        }
+        let extra = &mut self.extras[group];
+        extra.duration_seconds = extra.duration_seconds.wrapping_add(numbers.duration_seconds as u64);
+        extra.duration_count = extra.duration_count.wrapping_add(numbers.duration_count as u64);
+        extra.page_seconds = extra.page_seconds.wrapping_add(numbers.page_seconds as u64);
+        extra.page_count = extra.page_count.wrapping_add(numbers.page_count as u64);
+        extra.event_seconds = extra.event_seconds.wrapping_add(numbers.event_seconds as u64);
+    }
+
     /// The counts of one group.
     pub fn get(&self, group: usize) -> Option<(Slot, Extra)> {
         let slot = *self.slots.get(group)?;
@@ -306,7 +380,7 @@ impl Counter {
                 slot.visitors += 1;
             }
         }
-        Counts { slots: self.slots, extras: self.extras }
+        Counts { slots: self.slots, extras: self.extras, has_extras: self.has_extras }
     }
 
     fn sort_pairs(&mut self) {

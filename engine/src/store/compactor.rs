@@ -212,8 +212,7 @@ impl Work {
         }
         let mut progress = CompactionProgress::default();
         loop {
-            let situation =
-                self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
+            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
             progress.waiting_rows = situation.waiting_rows();
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else { return Ok(progress) };

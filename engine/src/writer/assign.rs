@@ -108,12 +108,18 @@ impl Core {
         }
         for (segment, sealed) in self.sealed.iter().enumerate().rev() {
             let superseded = sealed.superseded.get(&site);
-            sealed.segment.sessions_of(site, visitor, time, self.session_window_ms(), |session, id, extent, rows| {
-                if superseded.is_none_or(|superseded| !superseded.contains(session)) {
-                    let full = rows >= limits::SESSION_ROWS_MAX;
-                    found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
-                }
-            });
+            sealed.segment.sessions_of(
+                site,
+                visitor,
+                time,
+                self.session_window_ms(),
+                |session, id, extent, rows| {
+                    if superseded.is_none_or(|superseded| !superseded.contains(session)) {
+                        let full = rows >= limits::SESSION_ROWS_MAX;
+                        found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
+                    }
+                },
+            );
         }
         self.lake_sessions_near(site, visitor, time, self.session_window_ms(), &mut found);
         found

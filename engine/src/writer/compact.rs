@@ -85,8 +85,9 @@ impl Core {
                 self.next_site_code.insert((site, column), next);
             }
         }
-        let (emptied, kept) =
-            std::mem::take(&mut self.sealed).into_iter().partition(|sealed| sealed.segment.is_void(&sealed.superseded));
+        let (emptied, kept) = std::mem::take(&mut self.sealed)
+            .into_iter()
+            .partition(|sealed| sealed.segment.is_void(&sealed.superseded));
         self.sealed = kept;
         let emptied: Vec<super::Sealed> = emptied;
         emptied.iter().map(|sealed| sealed.segment.id()).collect()

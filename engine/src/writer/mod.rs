@@ -23,13 +23,14 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::Aggregates;
 use crate::codec::{Malformed, Writer};
 use crate::error::StorageError;
 use crate::event::{Batch, Event};
 use crate::ids::{self, RememberedIds};
+use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::lake::{Lake, LakeContext};
 use crate::manifest::{ContentHash, FileIdentity, Superseded};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
@@ -114,6 +115,7 @@ pub struct Core {
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
+    aggregates: Arc<Aggregates>,
     ids: RememberedIds,
     lake: Lake,
     lake_context: LakeContext,
@@ -276,7 +278,8 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        Snapshot::new(self.lake.clone(), sealed.clone(), frozen, self.open.view(), self.recurring.clone())
+        let (recurring, aggregates) = (self.recurring.clone(), self.aggregates.clone());
+        Snapshot::new(self.lake.clone(), sealed.clone(), frozen, self.open.view(), recurring, aggregates)
     }
 
     /// Ends the log with a closing frame.

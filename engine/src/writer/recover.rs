@@ -109,6 +109,7 @@ impl Core {
             sealed,
             sealed_views: None,
             recurring: Default::default(),
+            aggregates: Default::default(),
             ids,
             lake: lake.0,
             lake_context: lake.1,

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hitstone_engine::index::Needs;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::index::Needs;
 use hitstone_engine::limits;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::StoreOptions;

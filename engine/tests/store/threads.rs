@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use hitstone_engine::index::Needs;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::index::Needs;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
 use hitstone_engine::units::{SiteId, VisitorId};

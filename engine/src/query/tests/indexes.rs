@@ -6,19 +6,19 @@ use super::*;
 use crate::segment::table::SiteStrings;
 
 /// A source of one kind or the other.
-enum Owned {
+pub enum Owned {
     Table(Box<OwnedTable>),
     Index(Box<OwnedIndex>),
 }
 
 /// Which sources are indexes, and above which share of known visitors those have all.
-type Shape = ([bool; SOURCE_COUNT], usize);
+pub type Shape = ([bool; SOURCE_COUNT], usize);
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub fn shapes() -> impl Strategy<Value = Shape> {
     (any::<[bool; SOURCE_COUNT]>(), prop_oneof![Just(1usize), Just(1_000)])
 }
 
-fn mixed(specs: &[SessionSpec], stride: u32, shape: Shape) -> (Vec<PlainSession>, Vec<Owned>, SiteCodes) {
+pub fn mixed(specs: &[SessionSpec], stride: u32, shape: Shape) -> (Vec<PlainSession>, Vec<Owned>, SiteCodes) {
     let (sessions, parts) = split(specs);
     let mut codes = SiteCodes::new(stride);
     let mut sources = Vec::new();
@@ -32,7 +32,7 @@ fn mixed(specs: &[SessionSpec], stride: u32, shape: Shape) -> (Vec<PlainSession>
     (sessions, sources, codes)
 }
 
-fn load(owned: &mut [Owned], needs: &crate::index::Needs) {
+pub fn load(owned: &mut [Owned], needs: &crate::index::Needs) {
     for source in owned {
         if let Owned::Index(index) = source {
             index.load(needs);
@@ -40,7 +40,7 @@ fn load(owned: &mut [Owned], needs: &crate::index::Needs) {
     }
 }
 
-fn sources<'a>(owned: &'a [Owned], strings: &'a dyn SiteStrings) -> Vec<Source<'a>> {
+pub fn sources<'a>(owned: &'a [Owned], strings: &'a dyn SiteStrings) -> Vec<Source<'a>> {
     let source = |owned: &'a Owned| match owned {
         Owned::Table(table) => table.source(),
         Owned::Index(index) => index.source(strings),
@@ -53,7 +53,7 @@ fn whole(time: i64) -> i64 {
 }
 
 /// The question in whole seconds.
-fn rounded(mut query: Query) -> Query {
+pub fn rounded(mut query: Query) -> Query {
     query.span = whole(query.span.start)..whole(query.span.end);
     match &mut query.group {
         Group::Buckets(edges) => edges.iter_mut().for_each(|edge| *edge = whole(*edge)),
@@ -167,6 +167,7 @@ fn visitors_of_many_sessions_are_counted_once_across_batches() {
                 keep: None,
                 order: Order::VISITORS,
                 limit: None,
+                by_scan: false,
             };
             let report = ask_mixed(&mut owned, &codes, &query).unwrap();
             assert_eq!(report, naive::answer(&sessions, &query));
