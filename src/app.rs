@@ -264,7 +264,7 @@ impl App {
             self.counters.count_left_out(reason, 1);
             push_distinct(&mut ingested.left_out, reason);
         }
-        Ok((Batch { items, arrived: Some(now) }, ingested))
+        Ok((Batch { items, arrived: Some(now), position: None }, ingested))
     }
 
     async fn store(&self, batch: Batch) -> Result<Receipt, IngestError> {

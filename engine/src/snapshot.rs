@@ -9,6 +9,7 @@ use crate::error::{ParquetError, QueryError, StorageError};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
+use crate::positions::Positions;
 use crate::query::{
     self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
 };
@@ -34,6 +35,7 @@ pub struct Snapshot {
     frozen: Option<OpenView>,
     open: OpenView,
     recurring: Arc<RecurringCache>,
+    positions: Arc<Positions>,
 }
 
 /// One part of a site's data.
@@ -73,8 +75,15 @@ impl Snapshot {
         frozen: Option<OpenView>,
         open: OpenView,
         recurring: Arc<RecurringCache>,
+        positions: Arc<Positions>,
     ) -> Self {
-        Self { sealed, frozen, open, recurring }
+        Self { sealed, frozen, open, recurring, positions }
+    }
+
+    /// How far the followed file of this identity has been taken, in bytes from its beginning; `None` when nothing is
+    /// remembered of it.
+    pub fn offset_of(&self, identity: &[u8; 16]) -> Option<u64> {
+        self.positions.offset_of(identity)
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.

@@ -2,7 +2,7 @@
 //! be the same.
 
 use hitstone_engine::codec::{Reader, Writer};
-use hitstone_engine::record::{FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row, split};
+use hitstone_engine::record::{FRAME_AT_POSITION, FRAME_EVENTS_WITH_IDS, Frame, FrameIds, Operation, Row, frame_of_batch};
 use hitstone_engine::schema::ATTRIBUTE_COUNT;
 use hitstone_engine::units::{EventHash, SessionId, SessionKey, SiteId, VisitorId};
 

@@ -99,6 +99,7 @@ impl Core {
             sealed_views: None,
             recurring: Default::default(),
             ids,
+            positions: Default::default(),
             next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
@@ -127,7 +128,9 @@ impl Core {
     fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
         let fs = self.fs.clone();
         log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, _sequence, payload| {
-            if let Some(ids) = self.apply_all(kind, payload, path)? {
+            let frame = self.apply_all(kind, payload, path)?;
+            self.remember(frame.position);
+            if let Some(ids) = frame.ids {
                 self.ids.look_after_read_back(ids.arrived);
                 let hour = ids::hour_of(ids.arrived);
                 ids.hashes.iter().for_each(|hash| self.ids.remember(*hash, hour));

@@ -52,7 +52,7 @@ fn logs_of_version_1_are_read_and_written_on() {
         core.commit().unwrap();
         model.append(&later);
         let log = std::fs::read(folder.path().join("log-0000000000000002")).unwrap();
-        assert_eq!(log[8..12], [2, 0, 0, 0]);
+        assert_eq!(log[8..12], [3, 0, 0, 0]);
         drop(core);
         let mut core = open(folder.path());
         assert_eq!(core.append(&batch).unwrap().repeated, 1);
