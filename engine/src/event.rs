@@ -140,11 +140,14 @@ pub struct Item {
     pub ids: ItemIds,
 }
 
+/// What tells a file that is followed from others.
+pub type FileIdentity = [u8; 16];
+
 /// How far a followed file has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// What the caller knows the file by.
-    pub identity: [u8; 16],
+    /// The file.
+    pub identity: FileIdentity,
     /// Bytes from the file's beginning; all before is taken.
     pub offset: u64,
 }

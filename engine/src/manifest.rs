@@ -4,11 +4,21 @@
 //! ```text
 //! magic "HITSMAN1", version u32, first log generation u64, next segment id u64, segment count u32,
 //! each segment: id u64, length u64, and for each site with superseded sessions their bitmap:
-//!               site count u32, then (site u32, length varint, roaring's portable serialisation)
+//!               site count u32, then (site u32, bitmap)
+//! since version 2:
+//! lake          site count u32, each: site u32, host string, dictionary's number u64 (0: none) and length u64,
+//!               file count u32, each: key string, index's number u64, index's length u64, Parquet's length u64,
+//!               CRC32C of its end u32, rows u64, sessions u64, superseded sessions bitmap
+//! imports       count u32, each: site u32, SHA-256 of the content 32 bytes
+//! positions     count u32, each: identity of a file 16 bytes, offset u64; the one used last comes last
 //! CRC32C u32 of all before
+//!
+//! bitmap        length varint, roaring's portable serialisation
 //! ```
+//!
+//! A file of version 1 has none of what version 2 added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
@@ -16,11 +26,14 @@ use roaring::RoaringBitmap;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
+use crate::event::FileIdentity;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::{self, Fs};
 
 const MAGIC: &[u8; 8] = b"HITSMAN1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Bytes at the end of a Parquet file whose checksum tells it from others; its footer is there.
+pub const PARQUET_END_BYTES: usize = 64 << 10;
 const NAME: &str = "manifest";
 
 /// Sessions of a sealed segment that have moved on: indices in each site's table.
@@ -37,6 +50,41 @@ pub struct SegmentEntry {
     pub superseded: Superseded,
 }
 
+/// A live file of the lake: one site's sessions of one key.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LakeEntry {
+    /// The key's name, which gives the Parquet file's: a month (2026-11) or a day (2026-11-30).
+    pub key: String,
+    /// The number of its index.
+    pub index: SegmentId,
+    /// The index's length in bytes.
+    pub index_len: u64,
+    /// The Parquet file's length in bytes.
+    pub parquet_len: u64,
+    /// CRC32C of the Parquet file's last [`PARQUET_END_BYTES`], or of all when it has fewer.
+    pub parquet_end_crc: u32,
+    /// Rows in it.
+    pub rows: u64,
+    /// Sessions in it.
+    pub sessions: u64,
+    /// Its sessions that must not count.
+    pub superseded: RoaringBitmap,
+}
+
+/// What the lake has of a site.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LakeSite {
+    /// The host name when the first file was written; it gives the folder's name.
+    pub host: String,
+    /// Number and length of the site's dictionary.
+    pub dictionary: Option<(SegmentId, u64)>,
+    /// The files, in the order of their keys.
+    pub files: Vec<LakeEntry>,
+}
+
+/// SHA-256 of an imported file's content.
+pub type ContentHash = [u8; 32];
+
 /// What is live.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Manifest {
@@ -46,6 +94,12 @@ pub struct Manifest {
     pub next_segment: u64,
     /// The live segments, oldest first.
     pub segments: Vec<SegmentEntry>,
+    /// The files of the lake.
+    pub lake: BTreeMap<SiteId, LakeSite>,
+    /// What has been imported.
+    pub imports: BTreeSet<(SiteId, ContentHash)>,
+    /// How far files that are followed were taken, the one used last at the end.
+    pub positions: Vec<(FileIdentity, u64)>,
 }
 
 impl Manifest {
@@ -87,11 +141,20 @@ impl Manifest {
             out.u32(segment.superseded.len() as u32);
             for (site, sessions) in &segment.superseded {
                 out.u32(site.0);
-                let mut bitmap = Vec::new();
-                // Writing to a vector cannot fail.
-                let _ = sessions.serialize_into(&mut bitmap);
-                out.bytes(&bitmap);
+                encode_bitmap(&mut out, sessions);
             }
+        }
+        out.u32(self.lake.len() as u32);
+        self.lake.iter().for_each(|(site, lake)| encode_lake(&mut out, *site, lake));
+        out.u32(self.imports.len() as u32);
+        for (site, hash) in &self.imports {
+            out.u32(site.0);
+            out.raw(hash);
+        }
+        out.u32(self.positions.len() as u32);
+        for (identity, offset) in &self.positions {
+            out.raw(identity);
+            out.u64(*offset);
         }
         let crc = crc32c(out.as_slice());
         out.u32(crc);
@@ -122,13 +185,12 @@ impl Manifest {
         if crc32c(content) != u32::from_le_bytes(*crc) {
             return Err(corrupt("the checksum does not match"));
         }
-        Self::decode_body(&mut input).map_err(|error| corrupt(&error.to_string()))
+        Self::decode_body(&mut input, version).map_err(|error| corrupt(&error.to_string()))
     }
 
-    fn decode_body(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let first_generation = input.u64()?;
-        let next_segment = input.u64()?;
-        let mut segments = Vec::new();
+    fn decode_body(input: &mut Reader<'_>, version: u32) -> Result<Self, Malformed> {
+        let mut manifest =
+            Self { first_generation: input.u64()?, next_segment: input.u64()?, ..Self::default() };
         for _ in 0..input.u32()? {
             let mut entry = SegmentEntry {
                 id: SegmentId(input.u64()?),
@@ -137,15 +199,81 @@ impl Manifest {
             };
             for _ in 0..input.u32()? {
                 let site = SiteId(input.u32()?);
-                let sessions = RoaringBitmap::deserialize_from(input.bytes()?)
-                    .map_err(|_| input.malformed("a bitmap of superseded sessions"))?;
-                entry.superseded.insert(site, sessions);
+                entry.superseded.insert(site, decode_bitmap(input)?);
             }
-            segments.push(entry);
+            manifest.segments.push(entry);
+        }
+        if version >= 2 {
+            for _ in 0..input.u32()? {
+                let (site, lake) = decode_lake(input)?;
+                manifest.lake.insert(site, lake);
+            }
+            for _ in 0..input.u32()? {
+                manifest.imports.insert((SiteId(input.u32()?), decode_array(input)?));
+            }
+            for _ in 0..input.u32()? {
+                manifest.positions.push((decode_array(input)?, input.u64()?));
+            }
         }
         input.finish()?;
-        Ok(Self { first_generation, next_segment, segments })
+        Ok(manifest)
     }
+}
+
+fn encode_bitmap(out: &mut Writer, sessions: &RoaringBitmap) {
+    let mut bitmap = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = sessions.serialize_into(&mut bitmap);
+    out.bytes(&bitmap);
+}
+
+fn decode_bitmap(input: &mut Reader<'_>) -> Result<RoaringBitmap, Malformed> {
+    RoaringBitmap::deserialize_from(input.bytes()?)
+        .map_err(|_| input.malformed("a bitmap of superseded sessions"))
+}
+
+fn decode_array<const N: usize>(input: &mut Reader<'_>) -> Result<[u8; N], Malformed> {
+    let bytes = input.raw(N)?;
+    bytes.try_into().map_err(|_| input.malformed("cut short"))
+}
+
+fn encode_lake(out: &mut Writer, site: SiteId, lake: &LakeSite) {
+    out.u32(site.0);
+    out.str(&lake.host);
+    let (dictionary, len) = lake.dictionary.unwrap_or_default();
+    out.u64(dictionary.0);
+    out.u64(len);
+    out.u32(lake.files.len() as u32);
+    for file in &lake.files {
+        out.str(&file.key);
+        out.u64(file.index.0);
+        out.u64(file.index_len);
+        out.u64(file.parquet_len);
+        out.u32(file.parquet_end_crc);
+        out.u64(file.rows);
+        out.u64(file.sessions);
+        encode_bitmap(out, &file.superseded);
+    }
+}
+
+fn decode_lake(input: &mut Reader<'_>) -> Result<(SiteId, LakeSite), Malformed> {
+    let site = SiteId(input.u32()?);
+    let mut lake = LakeSite { host: input.str()?.to_owned(), ..LakeSite::default() };
+    let dictionary = (SegmentId(input.u64()?), input.u64()?);
+    lake.dictionary = (dictionary.0 != SegmentId::default()).then_some(dictionary);
+    for _ in 0..input.u32()? {
+        lake.files.push(LakeEntry {
+            key: input.str()?.to_owned(),
+            index: SegmentId(input.u64()?),
+            index_len: input.u64()?,
+            parquet_len: input.u64()?,
+            parquet_end_crc: input.u32()?,
+            rows: input.u64()?,
+            sessions: input.u64()?,
+            superseded: decode_bitmap(input)?,
+        });
+    }
+    Ok((site, lake))
 }
 
 /// Where a segment's file lies.
@@ -167,6 +295,27 @@ mod tests {
                 SegmentEntry { id: SegmentId(4), len: 1000, superseded },
                 SegmentEntry { id: SegmentId(8), len: 64, superseded: Superseded::new() },
             ],
+            lake: BTreeMap::from([(SiteId(2), lake()), (SiteId(5), LakeSite::default())]),
+            imports: BTreeSet::from([(SiteId(2), [7; 32])]),
+            positions: vec![([3; 16], 77), ([1; 16], u64::MAX)],
+        }
+    }
+
+    fn lake() -> LakeSite {
+        let file = LakeEntry {
+            key: "2026-11".into(),
+            index: SegmentId(5),
+            index_len: 640,
+            parquet_len: 4000,
+            parquet_end_crc: 0xdead_beef,
+            rows: 10,
+            sessions: 4,
+            superseded: RoaringBitmap::from([3]),
+        };
+        LakeSite {
+            host: "example.com".into(),
+            dictionary: Some((SegmentId(6), 99)),
+            files: vec![file.clone(), LakeEntry { key: "2026-12-01".into(), ..file }],
         }
     }
 
@@ -190,10 +339,24 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_of_version_1_is_read() {
+        let segments = sample().segments;
+        let mut old = Manifest { first_generation: 7, next_segment: 9, segments, ..Manifest::default() };
+        let mut bytes = old.encode();
+        // What version 2 added is three counts of nothing.
+        bytes.truncate(bytes.len() - 16);
+        bytes[8] = 1;
+        bytes.extend(crc32c(&bytes).to_le_bytes());
+        assert_eq!(Manifest::decode(Path::new("m"), &bytes).unwrap(), old);
+        old.positions.push(([3; 16], 77));
+        assert_ne!(Manifest::decode(Path::new("m"), &bytes).unwrap(), old);
+    }
+
+    #[test]
     fn a_newer_version_is_named() {
         let mut bytes = sample().encode();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let error = Manifest::decode(Path::new("m"), &bytes).unwrap_err();
-        assert!(matches!(error, StorageError::Version { found: 2, .. }), "{error}");
+        assert!(matches!(error, StorageError::Version { found: 3, .. }), "{error}");
     }
 }

@@ -2,14 +2,14 @@
 
 use hashbrown::HashMap;
 
-use crate::event::Position;
+use crate::event::{FileIdentity, Position};
 use crate::limits::POSITIONS_MAX;
 
 /// The positions that are remembered: at most [`POSITIONS_MAX`]; beyond it the one that was set longest ago goes.
 #[derive(Debug, Clone, Default)]
 pub struct Positions {
     /// By identity the offset, and the number of the use that set it.
-    entries: HashMap<[u8; 16], (u64, u64)>,
+    entries: HashMap<FileIdentity, (u64, u64)>,
     uses: u64,
 }
 
@@ -27,22 +27,22 @@ impl Positions {
     }
 
     /// How far the file of this identity has been taken, in bytes; `None` when nothing is remembered of it.
-    pub fn offset_of(&self, identity: &[u8; 16]) -> Option<u64> {
+    pub fn offset_of(&self, identity: &FileIdentity) -> Option<u64> {
         self.entries.get(identity).map(|(offset, _)| *offset)
     }
 
     /// All positions, that which was set longest ago first: setting them in this order gives the same again.
-    pub fn in_order(&self) -> Vec<Position> {
+    pub fn in_order(&self) -> Vec<(FileIdentity, u64)> {
         let mut all: Vec<_> = self.entries.iter().collect();
         all.sort_unstable_by_key(|(_, (_, used))| *used);
-        all.into_iter().map(|(&identity, &(offset, _))| Position { identity, offset }).collect()
+        all.into_iter().map(|(&identity, &(offset, _))| (identity, offset)).collect()
     }
 }
 
-impl FromIterator<Position> for Positions {
-    fn from_iter<I: IntoIterator<Item = Position>>(positions: I) -> Self {
+impl FromIterator<(FileIdentity, u64)> for Positions {
+    fn from_iter<I: IntoIterator<Item = (FileIdentity, u64)>>(positions: I) -> Self {
         let mut all = Self::default();
-        positions.into_iter().for_each(|position| all.set(position));
+        positions.into_iter().for_each(|(identity, offset)| all.set(Position { identity, offset }));
         all
     }
 }
@@ -59,14 +59,15 @@ mod tests {
 
     #[test]
     fn the_one_that_was_set_longest_ago_goes() {
-        let mut positions: Positions = (0..POSITIONS_MAX as u32).map(|file| position(file, 1)).collect();
+        let numbers = 0..POSITIONS_MAX as u32;
+        let mut positions: Positions = numbers.map(|file| (position(file, 0).identity, 1)).collect();
         positions.set(position(0, 2));
         positions.set(position(u32::MAX, 3));
         let offset = |file| positions.offset_of(&position(file, 0).identity);
         assert_eq!([offset(0), offset(1), offset(2), offset(u32::MAX)], [Some(2), None, Some(1), Some(3)]);
         let order = positions.in_order();
         assert_eq!(order.len(), POSITIONS_MAX);
-        assert_eq!(order.last(), Some(&position(u32::MAX, 3)));
+        assert_eq!(order.last(), Some(&(position(u32::MAX, 3).identity, 3)));
         let again: Positions = order.iter().copied().collect();
         assert_eq!(again.in_order(), order);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::error::{ParquetError, QueryError, StorageError};
+use crate::event::FileIdentity;
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
@@ -82,7 +83,7 @@ impl Snapshot {
 
     /// How far the followed file of this identity has been taken, in bytes from its beginning; `None` when nothing is
     /// remembered of it.
-    pub fn offset_of(&self, identity: &[u8; 16]) -> Option<u64> {
+    pub fn offset_of(&self, identity: &FileIdentity) -> Option<u64> {
         self.positions.offset_of(identity)
     }
 

@@ -16,7 +16,7 @@ mod options;
 mod recover;
 mod seal;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::event::{Batch, Event, Position};
 use crate::ids::{self, RememberedIds};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::Superseded;
+use crate::manifest::{ContentHash, LakeSite, Superseded};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::positions::Positions;
 use crate::query::RecurringCache;
@@ -112,6 +112,8 @@ pub struct Core {
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
     ids: RememberedIds,
+    lake: BTreeMap<SiteId, LakeSite>,
+    imports: BTreeSet<(SiteId, ContentHash)>,
     /// How far followed files have been taken.
     positions: Arc<Positions>,
     next_segment: u64,
@@ -251,7 +253,13 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone(), self.positions.clone())
+        Snapshot::new(
+            sealed.clone(),
+            frozen,
+            self.open.view(),
+            self.recurring.clone(),
+            self.positions.clone(),
+        )
     }
 
     /// Ends the log with a closing frame.
@@ -279,12 +287,7 @@ impl Core {
     }
 
     /// Applies a frame; gives it, as its ids and its position are the caller's to remember.
-    fn apply_all<'a>(
-        &mut self,
-        kind: u8,
-        payload: &'a [u8],
-        path: &Path,
-    ) -> Result<Frame<'a>, StorageError> {
+    fn apply_all<'a>(&mut self, kind: u8, payload: &'a [u8], path: &Path) -> Result<Frame<'a>, StorageError> {
         operations(kind, payload, path, |operation| self.apply(&operation, path))
     }
 

@@ -1,5 +1,6 @@
 //! Opening a folder: manifest, segments, orphans, replay.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,14 @@ use crate::vfs::{Fs, Lock, SharedFs};
 
 const FIRST_GENERATION: u64 = 1;
 /// The manifest of a new folder.
-const NEW: Manifest = Manifest { first_generation: FIRST_GENERATION, next_segment: 1, segments: Vec::new() };
+const NEW: Manifest = Manifest {
+    first_generation: FIRST_GENERATION,
+    next_segment: 1,
+    segments: Vec::new(),
+    lake: BTreeMap::new(),
+    imports: BTreeSet::new(),
+    positions: Vec::new(),
+};
 const SEGMENT_PREFIX: &str = "segment-";
 const SCRATCH_PREFIX: &str = "open-";
 
@@ -42,9 +50,9 @@ impl Core {
         let ids = RememberedIds::open(&fs, folder, options.event_ids_max)?;
         let capacity = capacity_for(&*fs, folder, manifest.first_generation..=last, &options)?;
         let open = OpenSegment::create(&fs, folder, last, capacity)?;
-        let sealed = (sealed, manifest.next_segment);
-        let mut core = Self::assemble(fs, folder, options, sealed, (last, open), ids, lock);
-        core.replay_all(manifest.first_generation, last)?;
+        let first = manifest.first_generation;
+        let mut core = Self::assemble(fs, folder, options, (manifest, sealed), (last, open), ids, lock);
+        core.replay_all(first, last)?;
         core.shrink()?;
         Ok(core)
     }
@@ -68,8 +76,7 @@ impl Core {
         let capacity = capacity_for(&*fs, folder, replayed.clone(), &options)?;
         let open = OpenSegment::over(Arena::in_memory(folder, capacity)?, PathBuf::new());
         let ids = RememberedIds::none(&fs, folder, options.event_ids_max);
-        let sealed = (sealed, manifest.next_segment);
-        let mut core = Self::assemble(fs, folder, options, sealed, (last, open), ids, lock);
+        let mut core = Self::assemble(fs, folder, options, (manifest, sealed), (last, open), ids, lock);
         for generation in replayed {
             let path = log_path(folder, generation);
             let end = core.replay_one(&path, generation)?;
@@ -82,7 +89,7 @@ impl Core {
         fs: SharedFs,
         folder: &Path,
         options: StoreOptions,
-        (sealed, next_segment): (Vec<Sealed>, u64),
+        (manifest, sealed): (Manifest, Vec<Sealed>),
         (generation, open): (u64, OpenSegment),
         ids: RememberedIds,
         lock: Box<dyn Lock>,
@@ -99,8 +106,10 @@ impl Core {
             sealed_views: None,
             recurring: Default::default(),
             ids,
-            positions: Default::default(),
-            next_segment,
+            lake: manifest.lake,
+            imports: manifest.imports,
+            positions: Arc::new(manifest.positions.into_iter().collect()),
+            next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
             torn_tail_bytes: 0,

@@ -198,6 +198,9 @@ impl Core {
             first_generation: self.generation,
             next_segment: self.next_segment,
             segments: segments.collect(),
+            lake: self.lake.clone(),
+            imports: self.imports.clone(),
+            positions: self.positions.in_order(),
         }
     }
 

@@ -10,6 +10,7 @@ mod bounds;
 mod crash;
 mod damage;
 mod dump;
+mod follow;
 mod ids;
 mod model;
 mod old;
