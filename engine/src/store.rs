@@ -45,6 +45,10 @@ pub struct Status {
 /// Called once with what became of a batch.
 pub type Done = Box<dyn FnOnce(Result<Receipt, StorageError>) + Send>;
 
+/// Work on the writer's state that must not fall between two of its steps. A failure latches the store, so what can
+/// fail without harm is to be told by other means.
+pub(crate) type Task = Box<dyn FnOnce(&mut Core) -> Result<(), StorageError> + Send>;
+
 struct Waiting {
     batch: Batch,
     bytes: usize,
@@ -81,6 +85,7 @@ impl Shared {
 pub struct Store {
     shared: Arc<Shared>,
     queue: Option<Sender<Waiting>>,
+    tasks: Option<Sender<Task>>,
     writer: Option<JoinHandle<Result<(), StorageError>>>,
     torn_tail_bytes: u64,
     damaged_id_files: Vec<String>,
@@ -104,12 +109,14 @@ impl Store {
         });
         shared.count_ids(&core);
         let (sender, receiver) = bounded(limits::QUEUE_BATCHES_MAX);
+        let (tasks, task_receiver) = bounded(1);
         let writer_shared = shared.clone();
         let writer = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || Writer::new(core, writer_shared).run(&receiver))
+            .spawn(move || Writer::new(core, writer_shared).run(&receiver, task_receiver))
             .map_err(|error| StorageError::io("start the writer thread of", folder, &error))?;
-        Ok(Self { shared, queue: Some(sender), writer: Some(writer), torn_tail_bytes, damaged_id_files })
+        let (queue, tasks, writer) = (Some(sender), Some(tasks), Some(writer));
+        Ok(Self { shared, queue, tasks, writer, torn_tail_bytes, damaged_id_files })
     }
 
     /// What a folder holds, without opening a store on it or changing anything in it. The folder's lock is taken
@@ -155,6 +162,25 @@ impl Store {
         })
     }
 
+    /// Has something done on the writer's thread, between two groups of batches, and waits for it. What it changed is
+    /// seen by snapshots once this returns. An error latches the store: the state may be anything.
+    pub(crate) fn on_writer<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Core) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (report, outcome) = bounded(1);
+        let task = move |core: &mut Core| {
+            let result = task(core);
+            let failed = result.as_ref().err().cloned();
+            // Who waits has not gone away: it waits below.
+            let _ = report.send(result);
+            failed.map_or(Ok(()), Err)
+        };
+        let tasks = self.tasks.as_ref().ok_or(StorageError::Closed)?;
+        tasks.send(Box::new(task)).map_err(|_| StorageError::Closed)?;
+        outcome.recv().unwrap_or_else(|_| Err(self.shared.latched().unwrap_or(StorageError::Closed)))
+    }
+
     /// What a query sees now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
@@ -186,6 +212,7 @@ impl Store {
     }
 
     fn stop(&mut self) -> Result<(), StorageError> {
+        drop(self.tasks.take());
         drop(self.queue.take());
         match self.writer.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
@@ -217,10 +244,14 @@ impl Writer {
         Self { core, shared, sealed: None }
     }
 
-    fn run(mut self, queue: &Receiver<Waiting>) -> Result<(), StorageError> {
+    fn run(mut self, queue: &Receiver<Waiting>, mut tasks: Receiver<Task>) -> Result<(), StorageError> {
         loop {
             let sealed = self.sealed.clone().unwrap_or_else(never);
             select! {
+                recv(tasks) -> task => match task {
+                    Ok(task) => self.perform(task),
+                    Err(_) => tasks = never(),
+                },
                 recv(queue) -> waiting => match waiting {
                     Ok(first) => self.take(first, queue),
                     Err(_) => break,
@@ -232,6 +263,19 @@ impl Writer {
         match self.shared.latched() {
             Some(latched) => Err(latched),
             None => self.core.close(),
+        }
+    }
+
+    /// Does a task; what it changed is seen by snapshots from then on.
+    fn perform(&mut self, task: Task) {
+        if self.shared.latched().is_some() {
+            return; // Whoever waits for its outcome learns by its being dropped.
+        }
+        match task(&mut self.core) {
+            Ok(()) => self.publish(),
+            Err(error) => {
+                self.shared.latch(&error);
+            }
         }
     }
 

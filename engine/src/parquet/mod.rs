@@ -11,6 +11,7 @@ mod batch;
 mod columns;
 mod folder;
 mod input;
+mod key;
 mod merge;
 mod month;
 mod properties;
@@ -20,6 +21,7 @@ pub mod schema;
 mod write;
 
 pub use folder::Folder;
+pub use key::Key;
 pub use month::Month;
 pub use properties::CREATED_BY;
 pub use read::{Batch, Reader};

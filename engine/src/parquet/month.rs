@@ -27,6 +27,26 @@ impl Month {
         Self { year: year as u16, month: month as u8 }
     }
 
+    /// Its first day; of a month before 1970 the first day there is.
+    pub fn first_day(self) -> DayUtc {
+        // The inverse of `of`.
+        let (year, from_march) = if self.month > 2 {
+            (self.year.into(), self.month - 3)
+        } else {
+            (u32::from(self.year) - 1, self.month + 9)
+        };
+        let of_year = (153 * u32::from(from_march) + 2) / 5;
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + of_year;
+        DayUtc(u16::try_from(days.saturating_sub(719_468)).unwrap_or(u16::MAX))
+    }
+
+    /// The day that `DD` names.
+    pub fn day(self, text: &str) -> Option<DayUtc> {
+        let number: u16 = text.parse().ok().filter(|number| *number >= 1)?;
+        let day = DayUtc(self.first_day().0.checked_add(number - 1)?);
+        (Self::of(day) == self && text == format!("{number:02}")).then_some(day)
+    }
+
     /// Reads `YYYY-MM`.
     pub fn parse(text: &str) -> Option<Self> {
         let (year, month) = text.split_once('-')?;
@@ -53,6 +73,10 @@ mod tests {
         for day in 0..=u16::MAX {
             let wanted = Month { year: year as u16, month };
             assert_eq!(Month::of(DayUtc(day)), wanted, "day {day}");
+            assert!(
+                wanted.first_day() <= DayUtc(day) && Month::of(wanted.first_day()) == wanted,
+                "day {day}"
+            );
             left -= 1;
             if left == 0 {
                 (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
