@@ -168,6 +168,7 @@ impl Core {
                 Some(rows) => {
                     receipt.stored += 1;
                     receipt.rows += rows;
+                    receipt.sessions += usize::from(record::opens_session(&payload.as_slice()[start..]));
                 }
                 None => receipt.pings_without_session += 1,
             }

@@ -13,7 +13,9 @@ pub(super) fn object(line: &str) -> Result<Map<String, Value>, &'static str> {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("the line is no JSON object"),
         // What nginx writes without `escape=json` looks like JSON until a quote or a backslash comes.
-        Err(_) if line.contains("\\x") => Err("the line is no JSON; nginx needs `escape=json` in its log_format"),
+        Err(_) if line.contains("\\x") => {
+            Err("the line is no JSON; nginx needs `escape=json` in its log_format")
+        }
         Err(_) => Err("the line is no JSON"),
     }
 }

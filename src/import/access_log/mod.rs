@@ -22,6 +22,7 @@ use crate::enrich::client_ip::parse_address;
 use crate::enrich::url::canonical_host;
 use crate::hit::{ClientHints, Hit, HitKind};
 
+pub use nginx::LOG_FORMAT;
 pub use request::ASSETS;
 use request::{Request, is_asset};
 

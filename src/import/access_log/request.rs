@@ -5,14 +5,85 @@ use std::borrow::Cow;
 /// Extensions of paths that are no pages: styles and scripts, pictures, fonts, sound and film, data, documents and
 /// archives to download. Upper and lower case are the same.
 pub const ASSETS: &[&str] = &[
-    "css", "js", "mjs", "map", "wasm", //
-    "avif", "bmp", "cur", "gif", "ico", "jpeg", "jpg", "png", "svg", "svgz", "tif", "tiff", "webp", //
-    "eot", "otf", "ttf", "woff", "woff2", //
-    "aac", "avi", "flac", "m3u8", "m4a", "m4s", "m4v", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "ogv", "opus",
-    "ts", "wav", "webm", "vtt", //
-    "atom", "csv", "json", "rss", "txt", "webmanifest", "xml", "yaml", "yml", //
-    "7z", "apk", "bz2", "deb", "dmg", "doc", "docx", "epub", "exe", "gz", "iso", "jar", "msi", "ods", "odt", "pdf",
-    "pkg", "ppt", "pptx", "rar", "rpm", "tar", "tgz", "xls", "xlsx", "xz", "zip", "zst",
+    "css",
+    "js",
+    "mjs",
+    "map",
+    "wasm", //
+    "avif",
+    "bmp",
+    "cur",
+    "gif",
+    "ico",
+    "jpeg",
+    "jpg",
+    "png",
+    "svg",
+    "svgz",
+    "tif",
+    "tiff",
+    "webp", //
+    "eot",
+    "otf",
+    "ttf",
+    "woff",
+    "woff2", //
+    "aac",
+    "avi",
+    "flac",
+    "m3u8",
+    "m4a",
+    "m4s",
+    "m4v",
+    "mkv",
+    "mov",
+    "mp3",
+    "mp4",
+    "oga",
+    "ogg",
+    "ogv",
+    "opus",
+    "ts",
+    "wav",
+    "webm",
+    "vtt", //
+    "atom",
+    "csv",
+    "json",
+    "rss",
+    "txt",
+    "webmanifest",
+    "xml",
+    "yaml",
+    "yml", //
+    "7z",
+    "apk",
+    "bz2",
+    "deb",
+    "dmg",
+    "doc",
+    "docx",
+    "epub",
+    "exe",
+    "gz",
+    "iso",
+    "jar",
+    "msi",
+    "ods",
+    "odt",
+    "pdf",
+    "pkg",
+    "ppt",
+    "pptx",
+    "rar",
+    "rpm",
+    "tar",
+    "tgz",
+    "xls",
+    "xlsx",
+    "xz",
+    "zip",
+    "zst",
 ];
 
 /// What a client asked for.
@@ -109,10 +180,22 @@ mod tests {
 
     #[test]
     fn assets() {
-        for asset in ["/a.css", "/a/B.PNG?x=/y", "/favicon.ico", "/.well-known/x.json", "/robots.txt", "/a.tar.gz#x"] {
+        for asset in
+            ["/a.css", "/a/B.PNG?x=/y", "/favicon.ico", "/.well-known/x.json", "/robots.txt", "/a.tar.gz#x"]
+        {
             assert!(is_asset(asset), "{asset}");
         }
-        for page in ["/", "/css", "/a.css/", "/a.html", "/index.php?file=a.css", "/v1.2", "/a?b=c.png", "/.js/a", "/a."] {
+        for page in [
+            "/",
+            "/css",
+            "/a.css/",
+            "/a.html",
+            "/index.php?file=a.css",
+            "/v1.2",
+            "/a?b=c.png",
+            "/.js/a",
+            "/a.",
+        ] {
             assert!(!is_asset(page), "{page}");
         }
     }

@@ -48,7 +48,8 @@ fn offset(text: &str) -> Option<Offset> {
         [b'-', rest @ ..] if rest.len() == 4 => -1,
         _ => return None,
     };
-    let digits: i32 = text.get(1..).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let digits: i32 =
+        text.get(1..).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
     Offset::from_seconds(sign * (digits / 100 * 3600 + digits % 100 * 60)).ok()
 }
 
