@@ -128,7 +128,7 @@ fn what_is_no_page_view() {
         ("-", "400", Some(Ignored::Request)),
         ("", "408", Some(Ignored::Request)),
         (r"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03", "400", Some(Ignored::Request)),
-        (r"t3 12.1.2\n", "400", Some(Ignored::Method)),
+        (r"t3 12.1.2\n", "400", Some(Ignored::Request)),
     ];
     for (request, status, wanted) in table {
         let line = line(request, status);
