@@ -7,11 +7,14 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{FileMark, HEAD_BYTES_MAX, PIECE_BYTES_MAX, PIECE_LINES_MAX, Piece};
 
 /// How many looks a renamed file that does not grow is kept: its writer may not have opened the new one yet.
 const PATIENCE_LOOKS: u32 = 3;
+/// Earlier files that were not written to for so long are not waited for.
+const SETTLED: Duration = Duration::from_secs(10);
 /// How many files beside the one that is followed are looked at.
 const EARLIER_FILES_MAX: usize = 32;
 
@@ -108,7 +111,7 @@ impl Tail {
         }
         let Some(current) = &mut self.current else { return Ok(Found::Nothing) };
         current.quiet_looks += 1;
-        if current.quiet_looks < PATIENCE_LOOKS {
+        if current.quiet_looks < PATIENCE_LOOKS && !current.is_settled()? {
             return Ok(Found::Nothing);
         }
         // Nobody will end its last line any more.
@@ -214,6 +217,12 @@ impl Current {
             Some(to) => Found::Piece(Piece { file: mark, from, to, lines: Vec::new(), too_long: true }),
             None => Found::Nothing,
         })
+    }
+
+    /// Whether it was renamed so long ago that nobody writes to it any more.
+    fn is_settled(&self) -> io::Result<bool> {
+        let age = self.file.metadata()?.modified()?.elapsed().unwrap_or_default();
+        Ok(self.earlier && age > SETTLED)
     }
 
     /// The file's beginning; none while it has neither a line nor enough bytes.
