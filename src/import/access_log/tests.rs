@@ -250,7 +250,7 @@ fn nginx_json() {
     assert_eq!(ignored(Format::Nginx, &junk), Some(Ignored::Request));
     assert_eq!(ignored(Format::Nginx, &others.replace("\"GET\"", "\"\"")), Some(Ignored::Request));
     // Bytes that are not UTF-8 pass nginx as they are.
-    let raw = [ours[..ours.len() - 4].as_bytes(), b"\xff\"}"].concat();
+    let raw = [&ours.as_bytes()[..ours.len() - 4], b"\xff\"}"].concat();
     assert_eq!(view(Format::Nginx, &raw).accept_language, "\u{fffd}");
 }
 

@@ -78,10 +78,13 @@ fn hand_on(
     match found {
         Found::File(mark) => begin(&mark, tail, sink, watch),
         // One that nothing was ever taken of is not known to be of this log.
-        Found::Earlier(mark) => match sink.offset(&mark)? {
-            0 => Ok(tail.skip()),
-            offset => Ok(tail.go_to(offset)),
-        },
+        Found::Earlier(mark) => {
+            match sink.offset(&mark)? {
+                0 => tail.skip(),
+                offset => tail.go_to(offset),
+            }
+            Ok(())
+        }
         Found::Piece(piece) => take(&piece, tail, sink, watch),
         Found::Nothing => Ok(()),
     }
