@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::compaction;
 use crate::config::Settings;
 use crate::enrich::client_ip::Proxies;
-use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome};
+use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, SiteContext};
 use crate::event_ids;
 use crate::hit::Hit;
 use crate::rate::MinuteLimit;
@@ -142,6 +142,8 @@ pub struct App {
     enricher: Enricher,
     store: ArcSwapOption<Store>,
     queries: Turns,
+    /// Held while lines of a followed log are stored.
+    following: Mutex<()>,
 }
 
 impl App {
@@ -176,6 +178,7 @@ impl App {
             management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
             counters: Arc::default(),
             queries: Turns::new(settings.threads),
+            following: Mutex::default(),
             store: ArcSwapOption::from_pointee(store),
             settings,
             clock,
@@ -267,7 +270,40 @@ impl App {
             self.counters.count_left_out(reason, 1);
             push_distinct(&mut ingested.left_out, reason);
         }
-        Ok((Batch { items, arrived: Some(now) }, ingested))
+        Ok((Batch { items, arrived: Some(now), position: None }, ingested))
+    }
+
+    /// What is to be stored of one hit, now.
+    ///
+    /// # Errors
+    /// See [`EnrichError`].
+    pub fn enrich_one(&self, hit: &Hit, site: &SiteContext<'_>) -> Result<Outcome, EnrichError> {
+        let outcome = self.enricher.enrich(hit, site, self.clock.now_ms())?;
+        if let Outcome::LeftOut(reason) = &outcome {
+            self.counters.count_left_out(reason.as_str(), 1);
+        }
+        Ok(outcome)
+    }
+
+    /// Stores a batch and waits until it is synced. Not for threads that serve connections.
+    ///
+    /// # Errors
+    /// As [`Self::ingest`].
+    pub fn store_and_wait(&self, batch: Batch) -> Result<Receipt, IngestError> {
+        let (done, result) = std::sync::mpsc::channel();
+        {
+            let store = self.store.load_full().ok_or(StorageError::Closed)?;
+            store.append(batch, Box::new(move |result| drop(done.send(result))))?;
+        }
+        let receipt = result.recv().map_err(|_| StorageError::Closed)??;
+        self.counters.stored.fetch_add(receipt.stored as u64, Ordering::Relaxed);
+        self.counters.rows.fetch_add(receipt.rows as u64, Ordering::Relaxed);
+        Ok(receipt)
+    }
+
+    /// The turn to store lines of a followed log: one has it at a time.
+    pub fn following(&self) -> MutexGuard<'_, ()> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn store(&self, batch: Batch) -> Result<Receipt, IngestError> {

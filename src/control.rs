@@ -1,11 +1,12 @@
-//! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, and for
-//! an export the files themselves (`export`). Only the server's own user and root get through.
+//! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, for an
+//! export the files themselves (`export`), for a log that is followed its lines (`follow`). Only the server's own user and root get through.
 //!
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
 
 mod compact;
 mod export;
+mod follow;
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -28,6 +29,7 @@ use crate::http::connection::stopped;
 
 pub use compact::compact;
 pub use export::receive;
+pub use follow::{FollowRequest, Remote};
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -42,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum Call {
     Export { export: ExportRequest },
     Compact { compact: bool },
+    Follow { follow: FollowRequest },
     Admin(Box<Request>),
 }
 
@@ -124,22 +127,27 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
     let stream = stream.into_inner();
     match serde_json::from_str::<Call>(&line) {
         Ok(Call::Export { export }) => {
-            let Ok(stream) = stream.into_std() else { return };
-            if stream.set_nonblocking(false).is_ok() {
-                tokio::task::spawn_blocking(move || export::serve(&app, stream, &export, stop));
-            }
+            on_a_thread(stream, move |stream| export::serve(&app, stream, &export, stop));
+        }
+        Ok(Call::Follow { follow }) => {
+            on_a_thread(stream, move |stream| follow::serve(app, stream, follow, stop));
         }
         Ok(Call::Compact { .. }) => {
-            let Ok(stream) = stream.into_std() else { return };
-            if stream.set_nonblocking(false).is_ok() {
-                tokio::task::spawn_blocking(move || compact::serve(&app, stream));
-            }
+            on_a_thread(stream, move |stream| compact::serve(&app, stream));
         }
         Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),
         Err(error) => {
             let reply = Reply::Error(format!("the server does not know this request: {error}"));
             drop(timeout(PATIENCE, send(stream, &reply)).await);
         }
+    }
+}
+
+/// Leaves a conversation to a thread of its own.
+fn on_a_thread(stream: UnixStream, serve: impl FnOnce(std::os::unix::net::UnixStream) + Send + 'static) {
+    let Ok(stream) = stream.into_std() else { return };
+    if stream.set_nonblocking(false).is_ok() {
+        tokio::task::spawn_blocking(move || serve(stream));
     }
 }
 

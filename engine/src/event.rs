@@ -142,6 +142,18 @@ pub struct Item {
     pub ids: ItemIds,
 }
 
+/// What tells a file that is followed from others.
+pub type FileIdentity = [u8; 16];
+
+/// How far a followed file has been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The file.
+    pub identity: FileIdentity,
+    /// Bytes from the file's beginning; all before is taken.
+    pub offset: u64,
+}
+
 /// Items that are stored together: all or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -149,13 +161,16 @@ pub struct Batch {
     pub items: Vec<Item>,
     /// When the server took it, from where its ids' time runs; `None` when no item has an id.
     pub arrived: Option<TimestampMs>,
+    /// Where in a followed file the items end. It is remembered when they are stored, and only then; also when there is
+    /// no item.
+    pub position: Option<Position>,
 }
 
 impl From<Vec<Event>> for Batch {
     /// Events without ids.
     fn from(events: Vec<Event>) -> Self {
         let item = |event| Item { event: Some(event), ids: ItemIds::default() };
-        Self { items: events.into_iter().map(item).collect(), arrived: None }
+        Self { items: events.into_iter().map(item).collect(), arrived: None, position: None }
     }
 }
 

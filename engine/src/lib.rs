@@ -17,6 +17,7 @@ pub mod log;
 pub mod manifest;
 pub mod open;
 pub mod parquet;
+pub mod positions;
 pub mod query;
 pub mod record;
 pub mod scan;

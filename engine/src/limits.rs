@@ -40,6 +40,8 @@ pub const EVENT_ID_HOURS: u32 = 48;
 pub const EVENT_IDS_MAX: u64 = 50_000_000;
 /// Event ids of the open log at which it is sealed: they are held in memory until then.
 pub const OPEN_IDS_MAX: usize = 1 << 20;
+/// Positions of followed files that are remembered; beyond it the one that was used longest ago goes.
+pub const POSITIONS_MAX: usize = 10_000;
 /// Event ids that files of one hour are merged up to.
 pub const ID_FILE_IDS_MAX: usize = 1 << 22;
 

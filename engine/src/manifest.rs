@@ -26,6 +26,7 @@ use roaring::RoaringBitmap;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
+use crate::event::FileIdentity;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::{self, Fs};
 
@@ -81,8 +82,6 @@ pub struct LakeSite {
     pub files: Vec<LakeEntry>,
 }
 
-/// What tells a file that is followed from others.
-pub type FileIdentity = [u8; 16];
 /// SHA-256 of an imported file's content.
 pub type ContentHash = [u8; 32];
 

@@ -8,12 +8,14 @@ use roaring::RoaringBitmap;
 use crate::aggregate::{self, Aggregates, LocalDays, Making};
 use crate::dictionary::SiteDictionary;
 use crate::error::{ParquetError, QueryError, StorageError};
+use crate::event::FileIdentity;
 use crate::index::{Loaded, Needs};
 use crate::lake::plan::{Situation, Waiting};
 use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
+use crate::positions::Positions;
 use crate::query::{
     self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
     Source,
@@ -37,12 +39,13 @@ pub(crate) struct OpenView {
 
 /// All that was acknowledged when the snapshot was taken, and nothing later.
 pub struct Snapshot {
-    lake: Lake,
-    sealed: Arc<Vec<SealedView>>,
-    frozen: Option<OpenView>,
-    open: OpenView,
-    recurring: Arc<RecurringCache>,
-    aggregates: Arc<Aggregates>,
+    pub(crate) lake: Lake,
+    pub(crate) sealed: Arc<Vec<SealedView>>,
+    pub(crate) frozen: Option<OpenView>,
+    pub(crate) open: OpenView,
+    pub(crate) recurring: Arc<RecurringCache>,
+    pub(crate) aggregates: Arc<Aggregates>,
+    pub(crate) positions: Arc<Positions>,
 }
 
 /// One part of a site's data.
@@ -113,15 +116,10 @@ impl SiteSources {
 }
 
 impl Snapshot {
-    pub(crate) fn new(
-        lake: Lake,
-        sealed: Arc<Vec<SealedView>>,
-        frozen: Option<OpenView>,
-        open: OpenView,
-        recurring: Arc<RecurringCache>,
-        aggregates: Arc<Aggregates>,
-    ) -> Self {
-        Self { lake, sealed, frozen, open, recurring, aggregates }
+    /// How far the followed file of this identity has been taken, in bytes from its beginning; `None` when nothing is
+    /// remembered of it.
+    pub fn offset_of(&self, identity: &FileIdentity) -> Option<u64> {
+        self.positions.offset_of(identity)
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.

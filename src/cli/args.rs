@@ -25,6 +25,7 @@ pub fn command() -> Command {
         .subcommand(super::goal::command())
         .subcommand(super::export::command())
         .subcommand(super::compact::command())
+        .subcommand(super::import::command())
 }
 
 fn server(name: &'static str, about: &'static str, data_default: &'static str) -> Command {

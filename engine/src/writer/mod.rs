@@ -7,6 +7,7 @@
 //!   open segment first, in a frame before its own. A move alone changes no answer, so a crash may fall between.
 //! - An event and its ids are logged in one frame. An id is known from the moment it is appended, so a repeat that comes
 //!   before the first one is synced is answered by the same commit, or a later one.
+//! - How far a followed file was taken is logged in the frame of the events up to there.
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
@@ -26,15 +27,16 @@ use roaring::RoaringBitmap;
 use crate::aggregate::Aggregates;
 use crate::codec::{Malformed, Writer};
 use crate::error::StorageError;
-use crate::event::{Batch, Event};
+use crate::event::{Batch, Event, Position};
 use crate::ids::{self, RememberedIds};
 use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, FileIdentity, Superseded};
+use crate::manifest::{ContentHash, Superseded};
 use crate::open::{Arena, ArenaCapacity, RowData};
+use crate::positions::Positions;
 use crate::query::RecurringCache;
-use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
+use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
@@ -120,7 +122,8 @@ pub struct Core {
     lake: Lake,
     lake_context: LakeContext,
     imports: BTreeSet<(SiteId, ContentHash)>,
-    positions: Vec<(FileIdentity, u64)>,
+    /// How far followed files have been taken.
+    positions: Arc<Positions>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
@@ -142,7 +145,7 @@ impl Core {
             self.ids.look_after(now)?;
         }
         let items = batch.items.iter().map(|item| (item.event.as_ref(), item.ids.as_slice()));
-        self.append_items(items, batch.arrived.unwrap_or_default())
+        self.append_items(items, batch.arrived.unwrap_or_default(), batch.position)
     }
 
     /// As [`Self::append`], for events without ids.
@@ -150,13 +153,14 @@ impl Core {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_events(&mut self, events: &[Event]) -> Result<Receipt, StorageError> {
-        self.append_items(events.iter().map(|event| (Some(event), &[][..])), 0)
+        self.append_items(events.iter().map(|event| (Some(event), &[][..])), 0, None)
     }
 
     fn append_items<'a>(
         &mut self,
         items: impl Iterator<Item = (Option<&'a Event>, &'a [EventHash])>,
         arrived: TimestampMs,
+        position: Option<Position>,
     ) -> Result<Receipt, StorageError> {
         let mut payload = Writer::new();
         let mut new_ids = Vec::new();
@@ -173,6 +177,7 @@ impl Core {
                 Some(rows) => {
                     receipt.stored += 1;
                     receipt.rows += rows;
+                    receipt.sessions += usize::from(record::opens_session(&payload.as_slice()[start..]));
                 }
                 None => receipt.pings_without_session += 1,
             }
@@ -181,15 +186,18 @@ impl Core {
             }
             self.apply_all(FRAME_EVENTS, &payload.as_slice()[start..], &PathBuf::new())?;
         }
-        if !new_ids.is_empty() {
-            let mut frame = Writer::new();
-            FrameIds { arrived, hashes: &new_ids }.encode(&mut frame);
-            frame.raw(payload.as_slice());
-            self.log()?.push(FRAME_EVENTS_WITH_IDS, frame.as_slice())?;
-        } else if !payload.is_empty() {
-            self.log()?.push(FRAME_EVENTS, payload.as_slice())?;
+        let ids = (!new_ids.is_empty()).then_some(FrameIds { arrived, hashes: &new_ids });
+        if let Some((kind, frame)) = record::frame_of_batch(position, ids, payload) {
+            self.log()?.push(kind, &frame)?;
         }
+        self.remember(position);
         Ok(receipt)
+    }
+
+    fn remember(&mut self, position: Option<Position>) {
+        if let Some(position) = position {
+            Arc::make_mut(&mut self.positions).set(position);
+        }
     }
 
     /// Whether one of an item's ids is known. The others are remembered with it from here on.
@@ -278,8 +286,15 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        let (recurring, aggregates) = (self.recurring.clone(), self.aggregates.clone());
-        Snapshot::new(self.lake.clone(), sealed.clone(), frozen, self.open.view(), recurring, aggregates)
+        Snapshot {
+            lake: self.lake.clone(),
+            sealed: sealed.clone(),
+            frozen,
+            open: self.open.view(),
+            recurring: self.recurring.clone(),
+            aggregates: self.aggregates.clone(),
+            positions: self.positions.clone(),
+        }
     }
 
     /// Ends the log with a closing frame.
@@ -306,13 +321,8 @@ impl Core {
         self.log.as_mut().ok_or(StorageError::Closed)
     }
 
-    /// Applies a frame; gives its ids, which are the caller's to remember.
-    fn apply_all<'a>(
-        &mut self,
-        kind: u8,
-        payload: &'a [u8],
-        path: &Path,
-    ) -> Result<Option<FrameIds<'a>>, StorageError> {
+    /// Applies a frame; gives it, as its ids and its position are the caller's to remember.
+    fn apply_all<'a>(&mut self, kind: u8, payload: &'a [u8], path: &Path) -> Result<Frame<'a>, StorageError> {
         operations(kind, payload, path, |operation| self.apply(&operation, path))
     }
 
@@ -437,17 +447,17 @@ impl Core {
     }
 }
 
-/// Reads a frame's operations; gives the ids before them.
+/// Reads a frame's operations; gives the frame.
 fn operations<'a>(
     kind: u8,
     payload: &'a [u8],
     path: &Path,
     mut take: impl FnMut(Operation<'a>) -> Result<(), StorageError>,
-) -> Result<Option<FrameIds<'a>>, StorageError> {
+) -> Result<Frame<'a>, StorageError> {
     let corrupt = |error: Malformed| StorageError::corrupt(path, error.offset as u64, error.to_string());
-    let (ids, mut input) = record::split(kind, payload).map_err(corrupt)?;
-    while !input.is_at_end() {
-        take(Operation::decode(&mut input).map_err(corrupt)?)?;
+    let mut frame = Frame::split(kind, payload).map_err(corrupt)?;
+    while !frame.operations.is_at_end() {
+        take(Operation::decode(&mut frame.operations).map_err(corrupt)?)?;
     }
-    Ok(ids)
+    Ok(frame)
 }

@@ -115,7 +115,7 @@ impl Core {
             lake_context: lake.1,
             first_generation: manifest.first_generation,
             imports: manifest.imports,
-            positions: manifest.positions,
+            positions: Arc::new(manifest.positions.into_iter().collect()),
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
@@ -145,7 +145,9 @@ impl Core {
     fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
         let fs = self.fs.clone();
         log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, _sequence, payload| {
-            if let Some(ids) = self.apply_all(kind, payload, path)? {
+            let frame = self.apply_all(kind, payload, path)?;
+            self.remember(frame.position);
+            if let Some(ids) = frame.ids {
                 self.ids.look_after_read_back(ids.arrived);
                 let hour = ids::hour_of(ids.arrived);
                 ids.hashes.iter().for_each(|hash| self.ids.remember(*hash, hour));

@@ -202,7 +202,7 @@ impl Core {
             segments: segments.collect(),
             lake: self.lake.entries(),
             imports: self.imports.clone(),
-            positions: self.positions.clone(),
+            positions: self.positions.in_order(),
         }
     }
 

@@ -11,6 +11,7 @@ mod compaction;
 mod crash;
 mod damage;
 mod dump;
+mod follow;
 mod ids;
 mod model;
 mod old;
