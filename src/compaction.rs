@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::state::StateFile;
+use crate::statistics::days::local_days;
 
 /// The share of one processor that compaction takes beside other work.
 const SHARE: f64 = 0.5;
@@ -34,9 +35,14 @@ impl CompactionDone {
 
 /// Compaction's settings.
 pub fn settings(state: &Arc<StateFile>, clock: &Clock) -> CompactionSettings {
-    let (state, clock) = (Arc::clone(state), clock.clone());
+    let (of_days, state, clock) = (Arc::clone(state), Arc::clone(state), clock.clone());
     CompactionSettings {
         host_of: Arc::new(move |site| state.view().site(site.0).map(|site| site.hostname.clone())),
+        days_of: Arc::new(move |site, span| {
+            let view = of_days.view();
+            let site = view.site(site.0)?;
+            Some(local_days(site.context().zone, &site.timezone, span))
+        }),
         clock: Arc::new(move || clock.now_ms()),
         share: SHARE,
     }

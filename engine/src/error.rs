@@ -106,6 +106,9 @@ pub enum CompactionError {
     /// The Parquet file could not be made.
     #[error(transparent)]
     Parquet(#[from] ParquetError),
+    /// The counts of a file could not be made.
+    #[error("cannot count beforehand: {0}")]
+    Aggregate(String),
     /// Nobody knows the site's host name, which its folder is to have.
     #[error("site {} has no host name", .0.0)]
     NoHost(SiteId),

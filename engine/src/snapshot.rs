@@ -235,17 +235,13 @@ impl Snapshot {
         &self.aggregates
     }
 
-    /// The files of the lake that a site has: number, rows, and the time from the first to the last.
-    pub fn lake_files(&self, site: SiteId) -> Vec<(SegmentId, u64, Range<TimestampMs>)> {
-        let Some(lake) = self.lake.site(site) else { return Vec::new() };
-        let extent = |live: &LiveFile| {
-            let open = live.file.open().ok()?;
-            let runs = open.index.runs().ok()?;
-            let first = runs.iter().map(|run| run.min_time).min()?;
-            let last = runs.iter().map(|run| run.max_time).max()?;
-            Some((live.file.number(), live.entry.rows, first..last + 1))
-        };
-        lake.files.iter().filter_map(extent).collect()
+    /// The time from the first row of a file to the last; `None` when it is damaged.
+    pub fn span_of(&self, live: &LiveFile) -> Option<Range<TimestampMs>> {
+        let open = live.file.open().ok()?;
+        let runs = open.index.runs().ok()?;
+        let first = runs.iter().map(|run| run.min_time).min()?;
+        let last = runs.iter().map(|run| run.max_time).max()?;
+        Some(first..last + 1)
     }
 
     /// The bytes of the aggregate of a site in one of its files: see [`aggregate::build`]. `days` are those of the
@@ -383,15 +379,22 @@ impl Snapshot {
     }
 }
 
-/// The sessions that are hidden, and those with activity from `settled` on.
+/// An index has times before this: whole seconds in 32 bits.
+const INDEX_TIME_END: TimestampMs = (1 << 32) * 1000;
+
+/// The sessions that are hidden, those with activity from `settled` on, and those at times that no index has.
 pub(crate) fn hidden_or_later(
     table: &SiteTable<'_>,
     hidden: Option<&RoaringBitmap>,
     settled: TimestampMs,
 ) -> RoaringBitmap {
     let mut found = hidden.cloned().unwrap_or_default();
-    for run in table.runs.iter().filter(|run| run.max_time >= settled) {
-        let is_late = |session: &usize| table.times.last(*session).is_some_and(|last| last >= settled);
+    let times = 0..settled.min(INDEX_TIME_END);
+    for run in table.runs.iter().filter(|run| run.min_time < times.start || run.max_time >= times.end) {
+        let is_inside = |time: Option<TimestampMs>| time.is_some_and(|time| times.contains(&time));
+        let is_late = |session: &usize| {
+            !is_inside(table.times.start(*session)) || !is_inside(table.times.last(*session))
+        };
         found.extend(run.sessions().filter(is_late).map(|session| session as u32));
     }
     found

@@ -3,6 +3,7 @@
 //! One writer thread owns the state; a second thread writes segments while it goes on. Queries work on snapshots and
 //! never wait for either.
 
+mod aggregator;
 mod compactor;
 
 use std::path::Path;

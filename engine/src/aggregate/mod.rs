@@ -42,9 +42,12 @@ use specs::Spec;
 /// Bytes of decoded counts that are held, unless set otherwise.
 pub const CACHE_BYTES: usize = 64 << 20;
 
+/// Files of aggregates are named so, and the number of their source.
+pub const PREFIX: &str = "aggregate-";
+
 /// The path of aggregate file `number` of a folder.
 pub fn path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("aggregate-{number:016x}"))
+    folder.join(format!("{PREFIX}{number:016x}"))
 }
 
 /// What must be loaded of a lake file before its aggregate is made.

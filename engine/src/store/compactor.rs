@@ -3,6 +3,7 @@
 //! It works on a snapshot and hands what it made to the writer's thread. A failure costs nothing but the attempt: the
 //! segments keep what they have, and the thread tries again later.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use super::{Shared, WriterTasks};
+use super::{Shared, WriterTasks, aggregator};
+use crate::aggregate::LocalDays;
 use crate::error::{CompactionError, StorageError};
 use crate::lake::plan::Step;
 use crate::lake::{CompactionJob, LakeContext};
@@ -30,6 +32,8 @@ const SEAL_POLL: Duration = Duration::from_millis(2);
 pub struct CompactionSettings {
     /// The host name of a site: its folder's name when its first file is written. A site without one waits.
     pub host_of: Arc<dyn Fn(SiteId) -> Option<String> + Send + Sync>,
+    /// The local days of a site's zone that hold a span; `None` for a site that is gone.
+    pub days_of: Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>,
     /// What time it is, milliseconds.
     pub clock: Arc<dyn Fn() -> TimestampMs + Send + Sync>,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
@@ -194,7 +198,7 @@ impl Work {
             let now = (self.settings.clock)();
             let settled = now.saturating_sub(self.window_ms);
             let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
-            let Some(step) = situation.next_step(DayUtc::of(now), false) else { return Ok(()) };
+            let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
             self.write(step, settled, &mut || pace.rest())?;
         }
@@ -215,12 +219,29 @@ impl Work {
             let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
             progress.waiting_rows = situation.waiting_rows();
             let today = DayUtc::of((self.settings.clock)());
-            let Some(step) = situation.next_step(today, true) else { return Ok(progress) };
+            let Some(step) = situation.next_step(today, true) else {
+                self.aggregate()?;
+                return Ok(progress);
+            };
             // Whoever asked may have gone away; the work is worth doing all the same.
             let _ = report.send(Report::Progress(progress));
             progress.rows += self.write(step, TimestampMs::MAX, &mut || ())?;
             progress.files += 1;
         }
+    }
+
+    /// Makes the aggregates that are missing.
+    fn aggregate(&self) -> Result<(), CompactionError> {
+        let snapshot = self.shared.snapshot.load_full();
+        let stopped = || self.stopping.load(Ordering::Relaxed).then_some("the store is being closed");
+        let result = aggregator::keep(&self.context, &snapshot, &self.settings, &stopped);
+        let counter = if result.is_ok() {
+            &self.shared.compaction.written_bytes
+        } else {
+            &self.shared.compaction.failures
+        };
+        counter.fetch_add(*result.as_ref().unwrap_or(&1), Ordering::Relaxed);
+        result.map(drop)
     }
 
     /// Writes and publishes one file; gives the rows that came from segments.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::Core;
+use crate::aggregate;
 use crate::error::StorageError;
 use crate::lake::{
     Compacted, LakeDictionary, LakeFile, LiveFile, Taken, dictionary_path, index_path, temporary_path,
@@ -49,10 +50,20 @@ impl Core {
         self.sealed_views = None;
         self.manifest().write(&*self.fs, &self.folder)?;
         put_in_place(self, &made.temporary, &made.parquet)?;
-        let old_index = before.map(|before| index_path(&self.folder, before.file.number()));
+        let old_index = before.as_ref().map(|before| index_path(&self.folder, before.file.number()));
+        let old_aggregate =
+            before.as_ref().map(|before| aggregate::path(&self.folder, before.file.number().0));
         let old_dictionary = dictionary_before.map(|before| dictionary_path(&self.folder, before.name().0));
         let emptied = emptied.iter().map(|segment| segment_path(&self.folder, *segment));
-        old_index.into_iter().chain(old_dictionary).chain(emptied).try_for_each(|path| self.fs.remove(&path))
+        old_index
+            .into_iter()
+            .chain(old_dictionary)
+            .chain(emptied)
+            .try_for_each(|path| self.fs.remove(&path))?;
+        match old_aggregate {
+            Some(path) if self.fs.exists(&path)? => self.fs.remove(&path),
+            _ => Ok(()),
+        }
     }
 
     /// Voids in its source what was taken from there, and in the new file what had left the source since.

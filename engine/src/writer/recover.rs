@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
+use crate::aggregate;
 use crate::error::StorageError;
 use crate::ids::{self, RememberedIds};
 use crate::lake::{DICTIONARY_PREFIX, INDEX_PREFIX, Lake, LakeContext};
@@ -206,6 +207,8 @@ fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(),
         let orphan = if let Some(number) = number_after(&name, SEGMENT_PREFIX) {
             !manifest.segments.iter().any(|entry| entry.id.0 == number)
         } else if let Some(number) = number_after(&name, INDEX_PREFIX) {
+            !manifest.lake.values().flat_map(|site| &site.files).any(|file| file.index.0 == number)
+        } else if let Some(number) = number_after(&name, aggregate::PREFIX) {
             !manifest.lake.values().flat_map(|site| &site.files).any(|file| file.index.0 == number)
         } else if let Some(number) = number_after(&name, DICTIONARY_PREFIX) {
             let mut named = manifest.lake.values().filter_map(|site| site.dictionary);
