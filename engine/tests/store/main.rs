@@ -14,6 +14,7 @@ mod ids;
 mod model;
 mod old;
 mod parquet;
+mod parquet_file;
 mod parquet_types;
 mod questions;
 mod random;
