@@ -24,7 +24,7 @@ use hitstone_engine::event::{Event, Texts};
 use hitstone_engine::parquet::{LakeRow, Reader};
 use hitstone_engine::query::{Filter, Group, Measures, Order, Query, Unit};
 use hitstone_engine::schema::Column;
-use hitstone_engine::store::{Snapshot, Store, StoreOptions};
+use hitstone_engine::store::{CompactionSettings, Snapshot, Store, StoreOptions};
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::{Bytes, OsFs, SharedFs};
 use jiff::tz::TimeZone;
@@ -54,7 +54,17 @@ fn main() {
     let span = fill(&store, &fs, &files);
     store.close().expect("closing");
     let store = Store::open(fs, temporary.path(), options).expect("a store");
+    let begun = Instant::now();
+    store.start_compaction(settings()).expect("a thread");
+    let done = store.compact(&mut |_| ()).expect("compacting");
+    println!(
+        "{} events in {} files of the lake in {:.1} s",
+        done.rows,
+        done.files,
+        begun.elapsed().as_secs_f64()
+    );
     let snapshot = store.snapshot();
+    weigh(temporary.path());
     make(&snapshot, &zone);
     let days = local_days(&zone, &span);
     let year = days.edges[0]..days.edges[days.edges.len() - 1];
@@ -130,18 +140,53 @@ fn local_days(zone: &TimeZone, span: &Range<i64>) -> LocalDays {
     LocalDays { zone: zone.iana_name().unwrap_or("UTC").to_owned(), edges, months, shifts }
 }
 
-/// Makes the aggregates of all sealed segments and prints what they weigh.
+/// Compaction that makes no aggregates: they are made and weighed here.
+fn settings() -> CompactionSettings {
+    CompactionSettings {
+        host_of: Arc::new(|_| Some("example.com".into())),
+        days_of: Arc::new(|_, _| None),
+        clock: Arc::new(|| i64::MAX / 4),
+        share: 1.0,
+    }
+}
+
+/// Prints what the folder's files weigh, by their kinds.
+fn weigh(folder: &Path) {
+    let mut sizes: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let meta = entry.metadata().expect("a file");
+            if meta.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kind =
+                if name.ends_with(".parquet") { "parquet" } else { name.split('-').next().unwrap_or("") };
+            let size = sizes.entry(kind.to_owned()).or_default();
+            (size.0, size.1) = (size.0 + meta.len(), size.1 + 1);
+        }
+    }
+    for (kind, (bytes, count)) in sizes {
+        println!("  {kind:12} {count:4} files {bytes:>12} bytes");
+    }
+}
+
+/// Makes the aggregates of all files of the lake and prints what they weigh.
 fn make(snapshot: &Snapshot, zone: &TimeZone) {
     let begun = Instant::now();
     let (mut rows, mut bytes, mut sessions, mut covered) = (0, 0, 0, 0);
     let mut sizes: BTreeMap<usize, (String, usize, usize, usize)> = BTreeMap::new();
-    let sources = snapshot.sealed_sources(SITE);
-    for (number, row_count, span) in &sources {
-        let days = local_days(zone, span);
-        let file = snapshot.build_aggregate(SITE, *number, &days, &|| None).expect("counting");
+    let lake = snapshot.lake().site(SITE).expect("files of the lake");
+    for live in &lake.files {
+        let span = snapshot.span_of(live).expect("a sound file");
+        let days = local_days(zone, &span);
+        let file = snapshot.build_aggregate(SITE, live.file.number(), &days, &|| None).expect("counting");
         let file = file.expect("an aggregate");
         let aggregate = Aggregate::of(Path::new("aggregate"), Bytes::from_vec(file)).expect("a sound file");
-        rows += row_count;
+        rows += live.entry.rows as usize;
         bytes += aggregate.byte_count();
         sessions += aggregate.session_counts().0;
         covered += aggregate.session_counts().1;
@@ -155,7 +200,7 @@ fn make(snapshot: &Snapshot, zone: &TimeZone) {
     let each = |bytes: usize| bytes as f64 / rows as f64;
     println!(
         "{} aggregates of {rows} rows in {:.1} s: {bytes} bytes, {:.4} a row; {covered} of {sessions} sessions covered",
-        sources.len(),
+        lake.files.len(),
         begun.elapsed().as_secs_f64(),
         each(bytes),
     );

@@ -1,6 +1,7 @@
 //! Writes one file of the lake from the file before and from what waits in segments: Parquet, index and, when there are
 //! new strings, the site's dictionary. All of it is written and synced under names that nobody reads yet.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
 use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile};
 use crate::manifest::{LakeEntry, Superseded};
-use crate::parquet::{self, Place};
+use crate::parquet::{self, Observer, Placed, Written};
 use crate::query::Source;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
@@ -154,7 +155,7 @@ impl CompactionJob {
         for ((segment, _), hidden) in self.segments.iter().zip(hidden) {
             // What is damaged stays where it is.
             let Ok(Some(table)) = segment.table(self.site) else { continue };
-            if table.runs.iter().any(|run| self.step.key.holds(run.day_utc())) {
+            if table.runs.iter().any(|run| self.step.key.contains(run.day_utc())) {
                 sources.tables.push(Source { table, hidden: Some(hidden) });
                 sources.from.push(segment.id());
             }
@@ -187,13 +188,9 @@ impl CompactionJob {
             checksums.push(bytes);
             file.append(bytes)
         };
-        let mut observe = |place: Place| match sources.tables.get(place.source) {
-            Some(source) => gathered.add(place, &source.table, sources.has_before),
-            None => Ok(()),
-        };
-        parquet::write_key(&sources.tables, &self.host, self.step.key, &mut sink, &mut observe, &mut |_| {
-            watch()
-        })?;
+        let mut observer = Follower { sources, gathered, watch };
+        let (site, key) = (&self.host, self.step.key);
+        parquet::write_file(&sources.tables, site, key, NonZero::<usize>::MIN, &mut sink, &mut observer)?;
         file.sync_data()?;
         let checksums = checksums.finish();
         let of_file = ParquetFile { len: checksums.file_len(), checksums: checksums.sums().to_vec() };
@@ -268,6 +265,26 @@ fn write_synced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), StorageErr
     file.sync_data()
 }
 
+/// Gathers what an index needs of the sessions that are written.
+struct Follower<'f> {
+    sources: &'f Sources<'f>,
+    gathered: &'f mut Gathered,
+    watch: &'f mut dyn FnMut() -> Result<(), &'static str>,
+}
+
+impl Observer for Follower<'_> {
+    fn session(&mut self, placed: &Placed) -> Result<(), ParquetError> {
+        match self.sources.tables.get(placed.source) {
+            Some(source) => self.gathered.add(placed, &source.table, self.sources.has_before),
+            None => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, _: &Written) -> Result<(), ParquetError> {
+        (self.watch)().map_err(ParquetError::Stopped)
+    }
+}
+
 /// What is gathered while sessions pass by.
 struct Gathered {
     index: IndexBuilder,
@@ -300,7 +317,7 @@ impl Gathered {
     }
 
     /// Takes a session that was written.
-    fn add(&mut self, place: Place, table: &SiteTable<'_>, has_before: bool) -> Result<(), ParquetError> {
+    fn add(&mut self, place: &Placed, table: &SiteTable<'_>, has_before: bool) -> Result<(), ParquetError> {
         let Some(seen) = self.sources.get_mut(place.source) else { return Ok(()) };
         let session = place.session;
         seen.placed.push((session as u32, self.index.session_count() as u32));

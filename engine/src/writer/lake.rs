@@ -28,7 +28,7 @@ impl Core {
         let latest = DayUtc::of(time.saturating_add(window_ms));
         let near = |day: DayUtc| earliest <= day && day <= latest;
         for (number, file) in live.files.iter().enumerate() {
-            if !(earliest.0..=latest.0).any(|day| file.key.holds(DayUtc(day))) {
+            if !(earliest.0..=latest.0).any(|day| file.key.contains(DayUtc(day))) {
                 continue;
             }
             let Ok(open) = file.file.open() else { continue };
@@ -57,7 +57,7 @@ impl Core {
     pub(super) fn void_in_lake(&mut self, key: SessionKey) {
         let Some(live) = self.lake.site(key.site) else { return };
         let day = key.session.day();
-        let Some(number) = live.files.iter().position(|file| file.key.holds(day)) else { return };
+        let Some(number) = live.files.iter().position(|file| file.key.contains(day)) else { return };
         let Some(session) = live.files.get(number).and_then(|file| find(file, key)) else { return };
         if let Some(file) = self.lake.site_mut(key.site).files.get_mut(number)
             && !file.superseded.contains(session)

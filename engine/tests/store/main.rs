@@ -16,6 +16,7 @@ mod ids;
 mod model;
 mod old;
 mod parquet;
+mod parquet_file;
 mod parquet_types;
 mod questions;
 mod random;
