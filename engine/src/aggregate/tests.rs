@@ -215,7 +215,7 @@ impl World {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
