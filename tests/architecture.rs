@@ -27,6 +27,7 @@ engine codec:
 engine error:
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error units vfs

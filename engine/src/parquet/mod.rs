@@ -19,6 +19,9 @@ mod row;
 pub mod schema;
 mod write;
 
+#[cfg(test)]
+mod indexed;
+
 pub use folder::Folder;
 pub use month::Month;
 pub use properties::CREATED_BY;

@@ -161,7 +161,7 @@ impl Core {
                 None => false,
             },
             Place::Sealed { segment, session } => match self.sealed[segment].segment.table(key.site)? {
-                Some(table) => self.try_move(&sealed_operation(&table, key, session), moves),
+                Some(table) => self.try_move(&sealed_operation(&table, key, session)?, moves),
                 None => false,
             },
         })
@@ -257,20 +257,25 @@ fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column) -> &'a str
 }
 
 /// A sealed session, whole, as the operation that moves it.
-fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) -> Operation<'a> {
+fn sealed_operation<'a>(
+    table: &SiteTable<'a>,
+    key: SessionKey,
+    session: u32,
+) -> Result<Operation<'a>, StorageError> {
     let index = session as usize;
     let mut attributes = [""; ATTRIBUTE_COUNT];
     for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
         *text = attribute(table, session, column);
     }
     let given = table.states.flags(index) & crate::segment::table::FLAG_GIVEN_ID != 0;
-    let rows = table.rows(index).map(|row| {
+    let times = table.exact_times(index)?;
+    let rows = table.rows(index).zip(times).map(|(row, time)| {
         let mut texts = [""; ROW_TEXT_COUNT];
         for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
             *text = table.dictionary(column).get(table.codes(column).get(row));
         }
         Row {
-            time: table.times.of_row(index, row),
+            time,
             kind: table.kinds.get(row).unwrap_or_default(),
             event_duration: table.event_duration.get(row),
             status: table.status.get(row),
@@ -278,11 +283,11 @@ fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) ->
             texts,
         }
     });
-    Operation {
+    Ok(Operation {
         key,
         user_key: given.then(|| table.user_key(index)),
         attributes: Some(attributes),
         replaces: true,
         rows: rows.collect(),
-    }
+    })
 }
