@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! for each entry by path: varint, how many titles it has
-//! for each of those: varint, 0 for the title that the path has alone among page views, else the title's code + 1
+//! for each of those: varint, 0 for the title that the path has alone among page views, else 1 + the zigzag-coded
+//!     difference of the title's code to the one before that was written so: titles and paths often ascend together
 //! then columns of numbers as in `entries`, for the titles of paths that have several
 //! ```
 
@@ -24,6 +25,7 @@ pub(super) fn encode(
 ) -> Option<Vec<u8>> {
     let (mut counts, mut titles) = (Writer::new(), Writer::new());
     let mut several: Vec<&Tally> = Vec::new();
+    let mut before = 0;
     for (at, (period, plain)) in periods.iter().zip(by_path).enumerate() {
         let alone = pages.and_then(|pages| pages.get(at)).map_or(Vec::new(), |pages| {
             alone(pages.2.len(), |entry| pages.2[entry].key[0], |entry| pages.2[entry].key[1])
@@ -34,8 +36,13 @@ pub(super) fn encode(
             plain.next().filter(|tally| tally.key[0] == path)?;
             counts.varint(own.len() as u64);
             for tally in own {
-                let expected = title_of(&alone, path) == Some(tally.key[1]);
-                titles.varint(if expected { 0 } else { u64::from(tally.key[1]) + 1 });
+                if title_of(&alone, path) == Some(tally.key[1]) {
+                    titles.varint(0);
+                    continue;
+                }
+                let difference = i64::from(tally.key[1]) - before;
+                titles.varint(1 + ((difference << 1) ^ (difference >> 63)) as u64);
+                before = i64::from(tally.key[1]);
             }
             if own.len() > 1 {
                 several.extend(own);
@@ -64,14 +71,14 @@ pub(super) fn decode(
     if title_count > reader.remaining() {
         return Err(reader.malformed("more titles than bytes"));
     }
-    let titles: Vec<u32> = column(&mut reader, title_count, |reader, _| reader.varint())?;
+    let titles: Vec<u64> = column(&mut reader, title_count, |reader, _| reader.varint())?;
     let mut several = Entries::default();
     let several_count = counts.iter().filter(|&&count| count > 1).map(|&count| count as usize).sum();
     decode_numbers(&mut reader, spec.sums, several_count, &mut several)?;
     reader.finish()?;
     let mut entries = Entries::default();
     entries.keys = vec![Vec::new(), Vec::new()];
-    let mut titles = titles.into_iter();
+    let (mut titles, mut before) = (titles.into_iter(), 0i64);
     let mut next_several = 0..several_count;
     for period in &by_path.periods {
         let alone = alone_in(pages, &period.span);
@@ -81,7 +88,11 @@ pub(super) fn decode(
             let path = by_path.key(entry)[0];
             for title in titles.by_ref().take(count as usize) {
                 let title = match title.checked_sub(1) {
-                    Some(title) => title,
+                    Some(zigzag) => {
+                        let difference = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+                        before = before.wrapping_add(difference);
+                        u32::try_from(before).map_err(|_| reader.malformed("a title out of range"))?
+                    }
                     None => title_of(&alone, path).ok_or(reader.malformed("a title that nothing tells"))?,
                 };
                 entries.keys[0].push(path);
