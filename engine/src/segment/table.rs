@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
-pub use super::codes::{Codes, Dictionary, Narrow, SiteStrings, SparseCodes};
+pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings, SparseCodes};
 use super::cold::ColdColumns;
 pub use super::sessions::{
     FIRST_ROW_BLOCK, FirstRows, Gaps, Kinds, KnownVisitors, MilliTimes, SecondTimes, Shape, ShapedStates,
