@@ -34,18 +34,19 @@ engine manifest: checksum codec error units vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
 engine parquet: error event query schema segment::table units vfs
 engine query: segment::table
-engine query::check: error query segment::table
+engine query::check: error query
 engine query::events: error event query query::filter query::guard scan schema segment::table
 engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
-engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
+engine query::filter: error event query query::events query::guard query::keys query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
 engine query::metadata: event query::groups scan segment::table
 engine query::model: event schema units
+engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
-engine query::recurring: query scan segment::table units
+engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
@@ -54,11 +55,15 @@ engine root:
 engine scan: segment::table
 engine schema:
 engine segment:
+engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
+engine segment::codes: schema segment::cold
+engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
-engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
-engine segment::table: schema units
+engine segment::reader: error schema segment::blocks segment::filter segment::layout segment::table session units vfs
+engine segment::sessions: segment::codes segment::cold units
+engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: event limits schema units
 engine snapshot: error manifest open parquet query segment units
 engine store: error event limits snapshot vfs writer

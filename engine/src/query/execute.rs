@@ -292,9 +292,9 @@ fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
 
 /// The columns of the group's key, and where they are read.
 fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'a>)> {
-    let edge = |with_title: bool, edge| {
+    let edge = |with_title: bool, edge: Edge| {
         let columns = if with_title { &[Column::Path, Column::Title][..] } else { &[Column::Path] };
-        columns.iter().map(|&column| (column, Place::RowOf(edge, table.states))).collect()
+        columns.iter().map(|&column| (column, edge.place(&table.states))).collect()
     };
     match group {
         Group::Columns(columns) => {
