@@ -22,6 +22,7 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
+engine aggregate: checksum codec error index query scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
 engine error:
@@ -36,11 +37,12 @@ engine parquet: error event query schema segment::table units vfs
 engine query: segment::table
 engine query::check: error query
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
+engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::report query::walk scan schema segment::table
 engine query::filter: error event query query::events query::guard query::keys query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
+engine query::known: error limits query query::check query::execute query::filter query::groups query::guard scan segment::table
 engine query::metadata: event query::groups scan segment::table
 engine query::model: event schema units
 engine query::needs: index query schema segment::cold
@@ -65,11 +67,11 @@ engine segment::reader: error schema segment::blocks segment::filter segment::la
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: event limits schema units
-engine snapshot: error manifest open parquet query segment units
+engine snapshot: aggregate error manifest open parquet query segment segment::table units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
-engine writer: codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
+engine writer: aggregate codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
@@ -115,7 +117,7 @@ server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
 server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
-server statistics: engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
+server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::vfs envelope
 server turns: engine::units
 ";
