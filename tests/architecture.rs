@@ -42,7 +42,7 @@ engine query::filter: error event query query::events query::guard query::keys q
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
-engine query::known: error limits query query::check query::execute query::filter query::groups query::guard scan segment::table
+engine query::known: error query query::groups query::guard scan segment::table
 engine query::metadata: event query::groups scan segment::table
 engine query::model: event schema units
 engine query::needs: index query schema segment::cold
@@ -51,6 +51,7 @@ engine query::postings: scan schema segment::table
 engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
+engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec schema units
 engine root:

@@ -80,7 +80,7 @@ pub(super) fn execute_within(
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
     for known in known {
-        known.add_to(&mut counted, &dictionaries, query, &mut guard)?;
+        known.add_to((&mut counted.counts, &mut counted.groups), &dictionaries, query, &mut guard)?;
     }
     if counted.groups.len() > groups_max {
         return Err(QueryError::TooManyGroups(groups_max));
