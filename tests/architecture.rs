@@ -22,12 +22,17 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
+engine aggregate: checksum codec error index query scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
 engine error:
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
+<<<<<<< HEAD
 engine lake: parquet units
+=======
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
+>>>>>>> aggregates
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -35,38 +40,55 @@ engine open: error limits record schema segment segment::build segment::layout s
 engine parquet: error event query schema segment::table units vfs
 engine positions: event limits
 engine query: segment::table
-engine query::check: error query segment::table
+engine query::check: error query
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
-engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
+engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::report query::walk scan schema segment::table
+engine query::filter: error event query query::events query::guard query::keys query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
+engine query::known: error query query::groups query::guard scan segment::table
 engine query::metadata: event query::groups scan segment::table
 engine query::model: event schema units
+engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
-engine query::recurring: query scan segment::table units
+engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
+engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec event schema units
 engine root:
 engine scan: segment::table
 engine schema:
 engine segment:
+engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
+<<<<<<< HEAD
+=======
+engine segment::codes: schema segment::cold
+>>>>>>> aggregates
 engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
-engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
-engine segment::table: schema units
+engine segment::reader: error schema segment::blocks segment::filter segment::layout segment::table session units vfs
+engine segment::sessions: segment::codes segment::cold units
+engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: event limits schema units
+<<<<<<< HEAD
 engine snapshot: error event manifest open parquet positions query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
 engine writer: codec error event ids limits log manifest open positions query record schema segment segment::table session snapshot units vfs
+=======
+engine snapshot: aggregate error manifest open parquet query segment segment::table units
+engine store: error event limits snapshot vfs writer
+engine units:
+engine vfs: error
+engine writer: aggregate codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
+>>>>>>> aggregates
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
@@ -113,7 +135,7 @@ server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
 server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
-server statistics: engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
+server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::vfs envelope
 server turns: engine::units
 ";

@@ -139,7 +139,11 @@ fn one(visitor: u64, n: u32, path: &str) -> PlainSession {
         tags: Vec::new(),
         event_duration: None,
     };
-    let texts = TextMap::new();
+    // Few have one.
+    let texts = match n % 37 {
+        0 => TextMap::from([(Column::Referrer, format!("r{}", n % 5))]),
+        _ => TextMap::new(),
+    };
     PlainSession { visitor, id: DAY_FIRST << 16 | n, given: false, bounced: true, texts, rows: vec![row] }
 }
 
@@ -155,13 +159,16 @@ fn visitors_of_many_sessions_are_counted_once_across_batches() {
     let mut owned = [Owned::Index(Box::new(OwnedIndex::new(&live, &mut codes, 1)))];
     for path in ["/rare", "/"] {
         let filter = || Filter { entry_path: Some(Box::new(move |text| text == path)), ..Filter::default() };
-        for unit in [Unit::Sessions, Unit::PageViews] {
+        for (unit, with_referrer) in
+            [(Unit::Sessions, true), (Unit::Sessions, false), (Unit::PageViews, false)]
+        {
+            let by_referrer = || Group::Columns(vec![Column::Referrer]);
             let query = Query {
                 site: SiteId(1),
                 span: 0..i64::MAX,
                 filter: filter(),
                 unit,
-                group: Group::All,
+                group: if with_referrer { by_referrer() } else { Group::All },
                 measures: Measures { durations: true, time_on_page: true, meta_keys: false },
                 number: None,
                 keep: None,
