@@ -28,11 +28,8 @@ engine codec:
 engine error:
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
-<<<<<<< HEAD
 engine lake: parquet units
-=======
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
->>>>>>> aggregates
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -65,10 +62,7 @@ engine schema:
 engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
-<<<<<<< HEAD
-=======
 engine segment::codes: schema segment::cold
->>>>>>> aggregates
 engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
@@ -76,19 +70,16 @@ engine segment::reader: error schema segment::blocks segment::filter segment::la
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: event limits schema units
-<<<<<<< HEAD
 engine snapshot: error event manifest open parquet positions query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
 engine writer: codec error event ids limits log manifest open positions query record schema segment segment::table session snapshot units vfs
-=======
 engine snapshot: aggregate error manifest open parquet query segment segment::table units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
 engine writer: aggregate codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
->>>>>>> aggregates
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
