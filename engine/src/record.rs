@@ -94,7 +94,7 @@ pub fn split(kind: u8, payload: &[u8]) -> Result<(Option<FrameIds<'_>>, Reader<'
 }
 
 /// One row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Row<'a> {
     /// Milliseconds.
     pub time: TimestampMs,

@@ -36,7 +36,7 @@ mod tests;
 
 pub use execute::execute;
 pub use model::*;
-pub use recurring::{Recurring, RecurringCache};
+pub use recurring::{DAYS_APART_MAX, Recurring, RecurringCache};
 pub use sessions::{
     LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
 };

@@ -17,8 +17,9 @@ use crate::scan::common::{Head, common};
 use crate::segment::table::{FLAG_GIVEN_ID, Run, SiteTable};
 use crate::units::{SegmentId, SiteId};
 
-/// Ids minted under a daily salt recur in runs at most this many days apart.
-const DAYS_APART_MAX: u32 = 3;
+/// Ids minted under a daily salt recur in runs at most this many days apart. All others must be marked in all of their
+/// sessions ([`FLAG_GIVEN_ID`]).
+pub const DAYS_APART_MAX: u32 = 3;
 
 /// A set of sessions for each of a list of sources.
 #[derive(Debug, Clone, Default)]

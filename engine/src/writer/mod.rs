@@ -10,6 +10,7 @@
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
+pub mod import;
 mod index;
 mod options;
 mod recover;
@@ -27,7 +28,7 @@ use crate::event::{Batch, Event};
 use crate::ids::{self, RememberedIds};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, FileIdentity, LakeSite, Superseded};
+use crate::manifest::{ContentHash, FileIdentity, LakeSite, Superseded, Taken};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::query::RecurringCache;
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
@@ -113,6 +114,12 @@ pub struct Core {
     lake: BTreeMap<SiteId, LakeSite>,
     imports: BTreeSet<(SiteId, ContentHash)>,
     positions: Vec<(FileIdentity, u64)>,
+    /// What imports have taken out of the logs that are live.
+    taken: Vec<Taken>,
+    /// The log generation where replay would start now.
+    first_generation: u64,
+    /// The import that is under way, if any.
+    importing: Option<import::UnderWay>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
@@ -365,18 +372,39 @@ impl Core {
                 return code;
             }
         }
-        let sealed = &self.sealed;
-        let next = self.next_site_code.entry((site, column)).or_insert_with(|| {
-            let greatest = sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
-            greatest.unwrap_or(0) + 1
-        });
+        if let Some(code) = self.code_of_import(site, column, text) {
+            return code;
+        }
+        let next = self.next_code(site, column);
         let code = *next;
         *next += 1;
         code
     }
 
+    /// The site's code that a new string of the column gets next.
+    fn next_code(&mut self, site: SiteId, column: Column) -> &mut u32 {
+        let sealed = &self.sealed;
+        self.next_site_code.entry((site, column)).or_insert_with(|| {
+            let greatest = sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
+            greatest.unwrap_or(0) + 1
+        })
+    }
+
     /// Makes every older copy of a session void.
     fn void(&mut self, key: SessionKey) {
+        self.void_in_memory(key);
+        for sealed in &mut self.sealed {
+            if let Some(session) = sealed.segment.find_session(key) {
+                let superseded = Arc::make_mut(&mut sealed.superseded);
+                if superseded.entry(key.site).or_default().insert(session) {
+                    self.sealed_views = None;
+                }
+            }
+        }
+    }
+
+    /// Makes the copies of a session void that are in no sealed segment.
+    fn void_in_memory(&mut self, key: SessionKey) {
         if let Some(ordinal) = self.open.index.ordinal_of(key, &self.open.arena) {
             self.open.index.remove(key, ordinal);
             Arc::make_mut(&mut self.open.moved).insert(ordinal);
@@ -386,14 +414,6 @@ impl Core {
         {
             frozen.open.index.remove(key, ordinal);
             Arc::make_mut(&mut frozen.open.moved).insert(ordinal);
-        }
-        for sealed in &mut self.sealed {
-            if let Some(session) = sealed.segment.find_session(key) {
-                let superseded = Arc::make_mut(&mut sealed.superseded);
-                if superseded.entry(key.site).or_default().insert(session) {
-                    self.sealed_views = None;
-                }
-            }
         }
     }
 }

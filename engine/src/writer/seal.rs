@@ -181,13 +181,15 @@ impl Core {
             self.sealed.push(Sealed { segment: Arc::new(segment), superseded });
             self.sealed_views = None;
         }
+        self.first_generation = self.generation;
+        self.taken.retain(|taken| taken.generation >= self.generation);
         self.manifest().write(&*self.fs, &self.folder)?;
         self.fs.remove(&frozen.open.scratch)?;
         self.remove_old_logs()?;
         self.ids.finish_seal(file.ids)
     }
 
-    /// The manifest of what is live while no seal is under way.
+    /// The manifest of what is live.
     pub(super) fn manifest(&self) -> Manifest {
         let segments = self.sealed.iter().map(|sealed| SegmentEntry {
             id: sealed.segment.id(),
@@ -195,12 +197,13 @@ impl Core {
             superseded: (*sealed.superseded).clone(),
         });
         Manifest {
-            first_generation: self.generation,
+            first_generation: self.first_generation,
             next_segment: self.next_segment,
             segments: segments.collect(),
             lake: self.lake.clone(),
             imports: self.imports.clone(),
             positions: self.positions.clone(),
+            taken: self.taken.clone(),
         }
     }
 
