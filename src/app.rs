@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Batch, Item, ItemIds};
 use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
-use hitstone_engine::units::SiteId;
+use hitstone_engine::units::{SiteId, TimestampMs};
 use hitstone_engine::vfs::SharedFs;
 use tokio::sync::oneshot;
 
@@ -317,6 +317,24 @@ impl App {
             answer
         });
         task.await.map_err(|_| "the server failed on this statistic")
+    }
+
+    /// What is to be stored of a hit of a file, if anything; `now` is when it is taken.
+    ///
+    /// # Errors
+    /// See [`Enricher::enrich`].
+    pub fn enrich_hit(
+        &self,
+        hit: &Hit,
+        site: &LiveSite,
+        now: TimestampMs,
+    ) -> Result<Outcome, EnrichError> {
+        self.enricher.enrich(hit, &site.context(), now)
+    }
+
+    /// The store; `None` once it is closed. Whoever holds it for long must look whether the server is to stop.
+    pub fn open_store(&self) -> Option<Arc<Store>> {
+        self.store.load_full()
     }
 
     /// Does an administrative operation; in force when it returns. Waits for the disk.

@@ -1,10 +1,11 @@
 //! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, and for
-//! an export the files themselves (`export`). Only the server's own user and root get through.
+//! an export or an import the files themselves (`export`, `import`). Only the server's own user and root get through.
 //!
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
 
 mod export;
+mod import;
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -24,8 +25,10 @@ use crate::admin::{Request, Response};
 use crate::app::App;
 use crate::export::ExportRequest;
 use crate::http::connection::stopped;
+use crate::import::ImportRequest;
 
 pub use export::receive;
+pub use import::{CHUNK_BYTES, Remote};
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -39,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[serde(untagged)]
 enum Call {
     Export { export: ExportRequest },
+    Import { import: ImportRequest },
     Admin(Box<Request>),
 }
 
@@ -121,16 +125,24 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
     let stream = stream.into_inner();
     match serde_json::from_str::<Call>(&line) {
         Ok(Call::Export { export }) => {
-            let Ok(stream) = stream.into_std() else { return };
-            if stream.set_nonblocking(false).is_ok() {
-                tokio::task::spawn_blocking(move || export::serve(&app, stream, &export, stop));
-            }
+            blocking(stream, move |stream| export::serve(&app, stream, &export, stop));
+        }
+        Ok(Call::Import { import }) => {
+            blocking(stream, move |stream| import::serve(&app, stream, &import, stop));
         }
         Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),
         Err(error) => {
             let reply = Reply::Error(format!("the server does not know this request: {error}"));
             drop(timeout(PATIENCE, send(stream, &reply)).await);
         }
+    }
+}
+
+/// Goes on with a conversation on a thread of its own.
+fn blocking(stream: UnixStream, converse: impl FnOnce(std::os::unix::net::UnixStream) + Send + 'static) {
+    let Ok(stream) = stream.into_std() else { return };
+    if stream.set_nonblocking(false).is_ok() {
+        tokio::task::spawn_blocking(move || converse(stream));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod export;
 pub mod goals;
 pub mod hit;
 pub mod http;
+pub mod import;
 pub mod milestones;
 pub mod pattern;
 pub mod rate;

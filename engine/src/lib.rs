@@ -8,6 +8,7 @@ pub mod codec;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod import;
 pub mod lake;
 pub mod limits;
 pub mod log;

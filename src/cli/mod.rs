@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod export;
 mod goal;
+mod import;
 mod reach;
 mod serve;
 
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Some(("client", matches)) => admin::client(matches),
         Some(("goal", matches)) => admin::goal(matches),
         Some(("export", matches)) => export::export(matches),
+        Some(("import", matches)) => import::import(matches),
         _ => Err(Failure::Settings("no command was given; `hitstone help` lists them".into())),
     };
     match done {
@@ -101,6 +103,14 @@ fn settings(matches: &ArgMatches, data_default: &str) -> Result<crate::config::S
         eprintln!("hitstone: {note}");
     }
     given.settings(data_default).map_err(Failure::Settings)
+}
+
+/// The settings of a server on `folder`, without flags of its own, for commands that do on a folder what it would.
+fn local_settings(matches: &ArgMatches, folder: &Path) -> Result<crate::config::Settings, Failure> {
+    let mut settings = gather(matches, BTreeMap::new())?.settings(DATA.default).map_err(Failure::Settings)?;
+    folder.clone_into(&mut settings.data);
+    settings.sites.clear();
+    Ok(settings)
 }
 
 /// The data folder, from all layers, for commands that need nothing else.

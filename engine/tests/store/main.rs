@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod dump;
 mod ids;
+mod import;
 mod model;
 mod old;
 mod parquet;

@@ -140,7 +140,7 @@ impl Loader {
             Some(&ordinal) => Some(ordinal),
             None => self.bring_given(row.visitor, given)?,
         };
-        let coder = Coder { site: self.site, codes: &self.codes, stored: &self.stored };
+        let coder = Coder { codes: &self.codes, stored: &self.stored };
         let ordinal = match known.filter(|&ordinal| self.open.takes(ordinal, row)) {
             Some(ordinal) => ordinal,
             None => {
@@ -184,7 +184,7 @@ impl Loader {
         ordinal: u32,
         given: Option<i64>,
     ) -> Result<Option<u32>, ImportError> {
-        let coder = Coder { site: self.site, codes: &self.codes, stored: &self.stored };
+        let coder = Coder { codes: &self.codes, stored: &self.stored };
         let Some(frozen) = &mut self.frozen else { return Ok(None) };
         let Some(operation) = frozen.operation(ordinal) else { return Ok(None) };
         let brought = self.open.bring(&coder, &operation, given)?;
@@ -200,10 +200,11 @@ impl Loader {
         id: SessionId,
         given: Option<i64>,
     ) -> Result<Option<u32>, ImportError> {
-        let coder = Coder { site: self.site, codes: &self.codes, stored: &self.stored };
+        let coder = Coder { codes: &self.codes, stored: &self.stored };
         let Some(operation) = self.stored.operation(place, visitor, id)? else { return Ok(None) };
         let brought = self.open.bring(&coder, &operation, given)?;
         self.stored.take(place);
+        self.visitors.meet(visitor, id)?;
         Ok(Some(brought))
     }
 
@@ -217,7 +218,7 @@ impl Loader {
         let in_open = open.index.of_visitor(site, visitor);
         let in_open = in_open.filter_map(|(ordinal, _)| open.sessions.get(ordinal as usize)?.id);
         let in_frozen = frozen.into_iter().flat_map(|frozen| frozen.of_visitor(site, visitor));
-        let in_stored = stored.sessions_of(visitor, false).into_iter().map(|(_, id)| id);
+        let in_stored = stored.sessions_of(visitor).into_iter().map(|(_, id)| id);
         let all = in_open.chain(in_frozen.map(|(_, id, ..)| id)).chain(in_stored);
         all.filter(|id| id.day() == day).map(SessionId::n).max()
     }
@@ -285,7 +286,7 @@ impl Loader {
         self.end_seal()?;
         self.marking = true;
         while let Some(visitor) = self.visitors.next_to_mark() {
-            for (place, id) in self.stored.sessions_of(visitor, false) {
+            for (place, id) in self.stored.sessions_of(visitor) {
                 if self.open.is_full() {
                     self.freeze()?;
                     self.end_seal()?;
@@ -312,7 +313,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Ends the file: its segments are written and synced, and ready to be published.
+    /// Ends the file: its segments are written and synced, and ready to be published. They are the publisher's then.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -338,6 +339,7 @@ impl Loader {
             }
         }
         file.renamed = std::mem::take(&mut self.renamed);
+        self.written.clear();
         Ok(file)
     }
 
@@ -346,10 +348,10 @@ impl Loader {
     /// # Errors
     /// The failed operation.
     pub fn published(&mut self, published: Published) -> Result<(), ImportError> {
-        self.known_segments.append(&mut self.written);
-        self.known_segments.extend(published.mended);
+        self.known_segments.extend(published.segments);
         for (visitor, old, new) in published.renumbered {
             self.renumbered.insert((visitor, old), new);
+            self.visitors.meet(visitor, new)?;
         }
         self.stored = Stored::new(self.site, &published.snapshot)?;
         (self.rows, self.opened) = (0, 0);

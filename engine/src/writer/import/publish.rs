@@ -15,7 +15,7 @@ use roaring::RoaringBitmap;
 use super::codes::SharedCodes;
 use super::mend::Mend;
 use crate::error::{ImportError, StorageError};
-use crate::manifest::{ContentHash, Superseded, Taken};
+use crate::manifest::{ContentHash, Superseded, Taken, segment_path};
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
@@ -48,8 +48,8 @@ pub struct Published {
     pub(super) snapshot: Snapshot,
     /// Sessions that have another number now.
     pub(super) renumbered: Vec<(VisitorId, SessionId, SessionId)>,
-    /// The segment of what was mended.
-    pub(super) mended: Option<SegmentId>,
+    /// Its segments.
+    pub(super) segments: Vec<SegmentId>,
 }
 
 impl StagedFile {
@@ -97,26 +97,32 @@ impl Core {
         content: ContentHash,
         again: bool,
     ) -> Result<Result<Published, ImportError>, StorageError> {
-        if let Err(error) = self.may_publish(&file, &content, again) {
-            return Ok(Err(error));
-        }
         self.commit()?;
         let mut mend = Mend::new(file.site);
-        if let Err(error) = self.find_what_to_mend(&mut file, &mut mend) {
-            return Ok(Err(error));
-        }
-        let mended = match mend.write(self) {
+        let prepared = self
+            .may_publish(&file, &content, again)
+            .and_then(|()| self.find_what_to_mend(&mut file, &mut mend))
+            .and_then(|()| mend.write(self));
+        let mended = match prepared {
             Ok(mended) => mended,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => {
+                for (segment, _) in &file.segments {
+                    // What cannot be removed now goes at the next start: nothing names it.
+                    let _ = self.fs.remove(&segment_path(&self.folder, segment.id()));
+                }
+                return Ok(Err(error));
+            }
         };
         self.take_over(&file, &mend)?;
-        let new = file.segments.into_iter().chain(mended.clone().map(|segment| (segment, RoaringBitmap::new())));
+        let new = file.segments.into_iter().chain(mended.map(|segment| (segment, RoaringBitmap::new())));
+        let mut segments = Vec::new();
         for (segment, taken) in new {
             let superseded = if taken.is_empty() {
                 Superseded::new()
             } else {
                 Superseded::from([(file.site, taken)])
             };
+            segments.push(segment.id());
             self.sealed.push(Sealed { segment, superseded: Arc::new(superseded) });
         }
         self.sealed_views = None;
@@ -127,7 +133,7 @@ impl Core {
             sessions: file.sessions,
             snapshot: self.snapshot(),
             renumbered: mend.renumbered,
-            mended: mended.map(|segment| segment.id()),
+            segments,
         }))
     }
 

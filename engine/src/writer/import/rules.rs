@@ -162,7 +162,7 @@ impl Loader {
                 At::Stored(place) => self.bring_stored(place, visitor, candidate.id, None)?,
             };
             if let Some(ordinal) = ordinal {
-                let coder = Coder { site: self.site, codes: &self.codes, stored: &self.stored };
+                let coder = Coder { codes: &self.codes, stored: &self.stored };
                 self.open.add(&coder, ordinal, row)?;
                 return Ok(true);
             }
@@ -186,7 +186,7 @@ impl Loader {
         id: SessionId,
         opens_page: bool,
     ) -> Result<(), ImportError> {
-        let coder = Coder { site: self.site, codes: &self.codes, stored: &self.stored };
+        let coder = Coder { codes: &self.codes, stored: &self.stored };
         let ordinal = self.open.open(&coder, row, visitor, Some(id))?;
         let mut row = *row;
         if opens_page && row.kind == Kind::Event && !row.text(Column::Path).is_empty() {

@@ -55,7 +55,6 @@ impl SegmentSize {
 
 /// What gives strings their codes.
 pub(super) struct Coder<'a> {
-    pub(super) site: SiteId,
     pub(super) codes: &'a SharedCodes,
     pub(super) stored: &'a Stored,
 }

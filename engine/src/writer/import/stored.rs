@@ -48,8 +48,11 @@ pub(super) struct Part {
 
 impl Part {
     fn is_live(&self, session: u32) -> bool {
-        !self.taken.contains(session)
-            && self.hidden.as_ref().is_none_or(|hidden| !hidden.contains(session))
+        !self.taken.contains(session) && self.shows(session)
+    }
+
+    fn shows(&self, session: u32) -> bool {
+        self.hidden.as_ref().is_none_or(|hidden| !hidden.contains(session))
     }
 }
 
@@ -111,15 +114,25 @@ impl Stored {
         }
     }
 
-    /// The visitor's live sessions; only those that were stored before the import when `before`.
-    pub(super) fn sessions_of(&self, visitor: VisitorId, before: bool) -> Vec<(Place, SessionId)> {
+    /// The visitor's live sessions.
+    pub(super) fn sessions_of(&self, visitor: VisitorId) -> Vec<(Place, SessionId)> {
+        let mut found = self.all_of(visitor, |_| true);
+        found.retain(|(place, _)| self.parts.get(place.part).is_some_and(|part| part.is_live(place.session)));
+        found
+    }
+
+    /// The visitor's sessions that were stored before the import, also those that it has taken since.
+    pub(super) fn sessions_before(&self, visitor: VisitorId) -> Vec<(Place, SessionId)> {
+        let mut found = self.all_of(visitor, |part| part.origin != Origin::Staged);
+        found.retain(|(place, _)| self.parts.get(place.part).is_some_and(|part| part.shows(place.session)));
+        found
+    }
+
+    fn all_of(&self, visitor: VisitorId, counts: impl Fn(&Part) -> bool) -> Vec<(Place, SessionId)> {
         let mut found = Vec::new();
-        let parts = self.parts.iter().enumerate();
-        for (part, known) in parts.filter(|(_, part)| !before || part.origin != Origin::Staged) {
+        for (part, known) in self.parts.iter().enumerate().filter(|(_, part)| counts(part)) {
             known.segment.all_sessions_of(self.site, visitor, |session, id| {
-                if known.is_live(session) {
-                    found.push((Place { part, session }, id));
-                }
+                found.push((Place { part, session }, id));
             });
         }
         found

@@ -80,19 +80,33 @@ impl Visitors {
         if day.0 >= known.last {
             (known.last, known.n) = (day.0, n);
         }
+        self.note(visitor, known, day)?;
+        Ok(Some(SessionId::new(day, n)))
+    }
+
+    /// The visitor has this session, whose number was not given here.
+    pub(super) fn meet(&mut self, visitor: VisitorId, id: SessionId) -> Result<(), StorageError> {
+        let Some(mut known) = self.known.get([visitor.0, 0]).map(Known::unpack) else { return Ok(()) };
+        if (id.day().0, id.n()) > (known.last, known.n) {
+            (known.last, known.n) = (id.day().0, id.n());
+        }
+        self.note(visitor, known, id.day())
+    }
+
+    /// Remembers a visitor who has a session on `day`.
+    fn note(&mut self, visitor: VisitorId, mut known: Known, day: DayUtc) -> Result<(), StorageError> {
         known.first = known.first.min(day.0);
         if !known.marked && u32::from(known.last - known.first) > DAYS_APART_MAX {
             known.marked = true;
             self.any_marked = true;
             self.to_mark.push(visitor);
         }
-        self.known.insert([visitor.0, 0], known.pack())?;
-        Ok(Some(SessionId::new(day, n)))
+        self.known.insert([visitor.0, 0], known.pack())
     }
 
     /// What was stored of a visitor before the import.
     fn before(&self, visitor: VisitorId, stored: &Stored) -> Result<Option<Known>, StorageError> {
-        let sessions = stored.sessions_of(visitor, true);
+        let sessions = stored.sessions_before(visitor);
         let days = || sessions.iter().map(|(_, id)| id.day().0);
         let (Some(first), Some(last)) = (days().min(), days().max()) else { return Ok(None) };
         let on_last = sessions.iter().filter(|(_, id)| id.day().0 == last);
