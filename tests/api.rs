@@ -17,6 +17,7 @@ mod api {
     mod connections;
     mod export;
     mod go_sdk;
+    mod import;
     mod manage;
     mod retry;
     mod sdk;
