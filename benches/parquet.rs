@@ -1,8 +1,10 @@
 //! Parquet files in and out of the engine, without a server: reads the files named, stores their rows, exports them, and
-//! prints rates and bytes an event.
+//! prints rates and bytes an event. Then it reads single columns of the largest file that was exported, as queries do of
+//! what their indices have not.
 //!
 //! ```text
 //! cargo bench --bench parquet -- FILE... [--out DIR]       # events in the order of their times
+//! cargo bench --bench parquet -- --columns FILE            # single columns of an exported file alone
 //! ```
 
 #![allow(
@@ -18,10 +20,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hitstone_engine::event::{Event, Texts};
+use hitstone_engine::lake::{BlockChecksums, ColumnCache, ParquetColumns};
 use hitstone_engine::parquet::{Folder, LakeRow, Reader};
 use hitstone_engine::schema::Column;
+use hitstone_engine::segment::cold::{ColdColumns, ColdNumber};
 use hitstone_engine::store::{Store, StoreOptions};
-use hitstone_engine::units::SiteId;
+use hitstone_engine::units::{SegmentId, SiteId};
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
 const BATCH: usize = 2_000;
@@ -34,6 +38,8 @@ fn main() {
     while let Some(argument) = arguments.next() {
         if argument == "--out" {
             out = arguments.next().map(PathBuf::from);
+        } else if argument == "--columns" {
+            return cold(&(Arc::new(OsFs) as SharedFs), Path::new(&arguments.next().expect("a file")));
         } else {
             files.push(argument.into());
         }
@@ -54,6 +60,58 @@ fn main() {
         exported.extend(std::fs::read_dir(month.path()).expect("a month").flatten().map(|file| file.path()));
     }
     read("read, exported", &fs, &exported);
+    let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
+    exported.sort_by_key(size);
+    if let Some(file) = exported.last() {
+        cold(&fs, file);
+    }
+}
+
+/// Rates of reading single columns: from the disk's cache, nothing being kept or checked beforehand.
+fn cold(fs: &SharedFs, file: &Path) {
+    let checksums = BlockChecksums::of(&std::fs::read(file).expect("the file"));
+    let open = || {
+        let bytes = fs.map(file).expect("a map");
+        ParquetColumns::new(file, SegmentId(1), bytes, checksums.clone(), Arc::new(ColumnCache::default()))
+    };
+    let rows = open().groups().expect("a footer").last().map_or(0, |group| group.end);
+    println!("{}: {rows} rows, {} bytes", file.display(), checksums.file_len());
+    let measure = |what: &str, read: &dyn Fn(&ParquetColumns) -> String| {
+        let best = (0..5).map(|_| {
+            let (columns, begun) = (open(), Instant::now());
+            let said = read(&columns);
+            (begun.elapsed(), said)
+        });
+        let (took, said) = best.min().expect("a run");
+        println!("{what:20} {:>8.2} M rows/s {said}", f64::from(rows) / took.as_secs_f64() / 1e6);
+    };
+    measure("footer", &|columns| format!("{} row groups", columns.groups().expect("a footer").len()));
+    measure("check all blocks", &|columns| columns.verify().map(|()| String::new()).expect("a sound file"));
+    let groups = |columns: &ParquetColumns| columns.groups().expect("a footer");
+    measure("visitors", &|columns| {
+        groups(columns).into_iter().for_each(|rows| drop(columns.visitors(rows).expect("visitors")));
+        String::new()
+    });
+    measure("times", &|columns| {
+        groups(columns).into_iter().for_each(|rows| drop(columns.times(rows).expect("times")));
+        String::new()
+    });
+    for column in [Column::EventMeta, Column::Tags, Column::EventId, Column::Source] {
+        measure(&format!("{column:?}"), &|columns| {
+            let texts = columns.texts(column).expect("texts");
+            format!(
+                "({} rows, {} texts, {} bytes)",
+                texts.rows.len(),
+                texts.offsets.len() - 1,
+                texts.bytes.len()
+            )
+        });
+    }
+    for number in [ColdNumber::EventDuration, ColdNumber::Status, ColdNumber::Received, ColdNumber::UserKey] {
+        measure(&format!("{number:?}"), &|columns| {
+            format!("({} rows)", columns.numbers(number).expect("numbers").rows.len())
+        });
+    }
 }
 
 fn report(what: &str, events: u64, begun: Instant, more: &str) {

@@ -4,22 +4,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use hitstone_engine::error::StorageError;
+use hitstone_engine::error::{CompactionError, StorageError};
 use hitstone_engine::event::{Batch, Item, ItemIds};
-use hitstone_engine::store::{Receipt, Snapshot, Status, Store, StoreOptions};
-use hitstone_engine::units::{SiteId, TimestampMs};
+use hitstone_engine::store::{CompactionProgress, Receipt, Snapshot, Status, Store, StoreOptions};
+use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
 use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminError};
 use crate::clock::Clock;
+use crate::compaction;
 use crate::config::Settings;
 use crate::enrich::client_ip::Proxies;
-use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome};
+use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, SiteContext};
 use crate::event_ids;
 use crate::hit::Hit;
 use crate::rate::MinuteLimit;
@@ -126,7 +127,7 @@ pub struct App {
     /// Now.
     pub clock: Clock,
     /// Sites and clients.
-    pub state: StateFile,
+    pub state: Arc<StateFile>,
     /// Access tokens.
     pub tokens: Tokens,
     /// How client addresses are found.
@@ -141,6 +142,8 @@ pub struct App {
     enricher: Enricher,
     store: ArcSwapOption<Store>,
     queries: Turns,
+    /// Held while lines of a followed log are stored.
+    following: Mutex<()>,
 }
 
 impl App {
@@ -160,6 +163,7 @@ impl App {
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
         report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
+        let state = Arc::new(state);
         for host in &settings.sites {
             admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
         }
@@ -167,12 +171,14 @@ impl App {
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
         let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
+        store.start_compaction(compaction::settings(&state, &clock)).map_err(said)?;
         let app = Self {
             proxies: settings.proxies(),
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
             management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
             counters: Arc::default(),
             queries: Turns::new(settings.threads),
+            following: Mutex::default(),
             store: ArcSwapOption::from_pointee(store),
             settings,
             clock,
@@ -264,7 +270,40 @@ impl App {
             self.counters.count_left_out(reason, 1);
             push_distinct(&mut ingested.left_out, reason);
         }
-        Ok((Batch { items, arrived: Some(now) }, ingested))
+        Ok((Batch { items, arrived: Some(now), position: None }, ingested))
+    }
+
+    /// What is to be stored of one hit, now.
+    ///
+    /// # Errors
+    /// See [`EnrichError`].
+    pub fn enrich_one(&self, hit: &Hit, site: &SiteContext<'_>) -> Result<Outcome, EnrichError> {
+        let outcome = self.enricher.enrich(hit, site, self.clock.now_ms())?;
+        if let Outcome::LeftOut(reason) = &outcome {
+            self.counters.count_left_out(reason.as_str(), 1);
+        }
+        Ok(outcome)
+    }
+
+    /// Stores a batch and waits until it is synced. Not for threads that serve connections.
+    ///
+    /// # Errors
+    /// As [`Self::ingest`].
+    pub fn store_and_wait(&self, batch: Batch) -> Result<Receipt, IngestError> {
+        let (done, result) = std::sync::mpsc::channel();
+        {
+            let store = self.store.load_full().ok_or(StorageError::Closed)?;
+            store.append(batch, Box::new(move |result| drop(done.send(result))))?;
+        }
+        let receipt = result.recv().map_err(|_| StorageError::Closed)??;
+        self.counters.stored.fetch_add(receipt.stored as u64, Ordering::Relaxed);
+        self.counters.rows.fetch_add(receipt.rows as u64, Ordering::Relaxed);
+        Ok(receipt)
+    }
+
+    /// The turn to store lines of a followed log: one has it at a time.
+    pub fn following(&self) -> MutexGuard<'_, ()> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn store(&self, batch: Batch) -> Result<Receipt, IngestError> {
@@ -319,19 +358,6 @@ impl App {
         task.await.map_err(|_| "the server failed on this statistic")
     }
 
-    /// What is to be stored of a hit of a file, if anything; `now` is when it is taken.
-    ///
-    /// # Errors
-    /// See [`Enricher::enrich`].
-    pub fn enrich_hit(
-        &self,
-        hit: &Hit,
-        site: &LiveSite,
-        now: TimestampMs,
-    ) -> Result<Outcome, EnrichError> {
-        self.enricher.enrich(hit, &site.context(), now)
-    }
-
     /// The store; `None` once it is closed. Whoever holds it for long must look whether the server is to stop.
     pub fn open_store(&self) -> Option<Arc<Store>> {
         self.store.load_full()
@@ -369,6 +395,18 @@ impl App {
     /// What is stored now; `None` once the store is closed.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.store.load().as_ref().map(|store| store.snapshot())
+    }
+
+    /// Brings everything that is stored into the lake. Blocks.
+    ///
+    /// # Errors
+    /// See [`CompactionError`].
+    pub fn compact(
+        &self,
+        progress: &mut dyn FnMut(CompactionProgress),
+    ) -> Result<CompactionProgress, CompactionError> {
+        let store = self.store.load_full().ok_or(StorageError::Closed)?;
+        store.compact(progress)
     }
 
     /// Figures about the store; `None` once it is closed.

@@ -1,15 +1,16 @@
 //! What time it is. The clock never runs back: each stamp is at least the one before it, also when the system's
 //! clock is set back.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hitstone_engine::units::TimestampMs;
 
-/// The one source of "now".
-#[derive(Debug, Default)]
+/// The one source of "now". A clone is the same clock.
+#[derive(Debug, Clone, Default)]
 pub struct Clock {
-    last_ms: AtomicI64,
+    last_ms: Arc<AtomicI64>,
     #[cfg(feature = "test-clock")]
     file: Option<std::path::PathBuf>,
 }

@@ -1,10 +1,12 @@
-//! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, and for
-//! an export or an import the files themselves (`export`, `import`). Only the server's own user and root get through.
+//! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, for an
+//! export or an import the files themselves (`export`, `import`), for a log that is followed its lines (`follow`). Only the server's own user and root get through.
 //!
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
 
+mod compact;
 mod export;
+mod follow;
 mod import;
 
 use std::fs::{File, Permissions};
@@ -27,8 +29,10 @@ use crate::export::ExportRequest;
 use crate::http::connection::stopped;
 use crate::import::ImportRequest;
 
+pub use compact::compact;
 pub use export::receive;
-pub use import::{CHUNK_BYTES, Remote};
+pub use follow::{FollowRequest, Remote};
+pub use import::{CHUNK_BYTES, RemoteImport};
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -42,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[serde(untagged)]
 enum Call {
     Export { export: ExportRequest },
+    Compact { compact: bool },
+    Follow { follow: FollowRequest },
     Import { import: ImportRequest },
     Admin(Box<Request>),
 }
@@ -125,10 +131,16 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
     let stream = stream.into_inner();
     match serde_json::from_str::<Call>(&line) {
         Ok(Call::Export { export }) => {
-            blocking(stream, move |stream| export::serve(&app, stream, &export, stop));
+            on_a_thread(stream, move |stream| export::serve(&app, stream, &export, stop));
+        }
+        Ok(Call::Follow { follow }) => {
+            on_a_thread(stream, move |stream| follow::serve(app, stream, follow, stop));
+        }
+        Ok(Call::Compact { .. }) => {
+            on_a_thread(stream, move |stream| compact::serve(&app, stream));
         }
         Ok(Call::Import { import }) => {
-            blocking(stream, move |stream| import::serve(&app, stream, &import, stop));
+            on_a_thread(stream, move |stream| import::serve(&app, stream, &import, stop));
         }
         Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),
         Err(error) => {
@@ -138,11 +150,11 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
     }
 }
 
-/// Goes on with a conversation on a thread of its own.
-fn blocking(stream: UnixStream, converse: impl FnOnce(std::os::unix::net::UnixStream) + Send + 'static) {
+/// Leaves a conversation to a thread of its own.
+fn on_a_thread(stream: UnixStream, serve: impl FnOnce(std::os::unix::net::UnixStream) + Send + 'static) {
     let Ok(stream) = stream.into_std() else { return };
     if stream.set_nonblocking(false).is_ok() {
-        tokio::task::spawn_blocking(move || converse(stream));
+        tokio::task::spawn_blocking(move || serve(stream));
     }
 }
 

@@ -1,10 +1,11 @@
-//! Event ids on their way into the engine: each becomes a hash of 128 bits, keyed with the site's secret, so that nobody
+//! Event ids, and what followed files are known by, on their way into the engine: each becomes a hash of 128 bits, keyed with the site's secret, so that nobody
 //! can choose an id that stands for another one, and sites have a name space each.
 //!
 //! It knows nothing of where ids come from or how long they are remembered.
 
 use std::hash::Hasher;
 
+use hitstone_engine::event::FileIdentity;
 use hitstone_engine::units::EventHash;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -16,24 +17,30 @@ use crate::enrich::SiteContext;
 enum Domain {
     Event = 1,
     RequestItem = 2,
+    FollowedFile = 3,
 }
 
 /// The id that a sender gave an event.
 pub fn of_event(site: &SiteContext<'_>, id: &str) -> EventHash {
-    hash(site, Domain::Event, 0, id)
+    hash(site, Domain::Event, 0, id.as_bytes())
 }
 
 /// An item, by its index, of a request that its sender gave a key.
 pub fn of_request_item(site: &SiteContext<'_>, key: &str, index: usize) -> EventHash {
-    hash(site, Domain::RequestItem, index as u64, key)
+    hash(site, Domain::RequestItem, index as u64, key.as_bytes())
 }
 
-fn hash(site: &SiteContext<'_>, domain: Domain, index: u64, text: &str) -> EventHash {
+/// A log that is followed for the site, by its inode and its beginning.
+pub fn of_followed_file(site: &SiteContext<'_>, inode: u64, head: &[u8]) -> FileIdentity {
+    hash(site, Domain::FollowedFile, inode, head).0
+}
+
+fn hash(site: &SiteContext<'_>, domain: Domain, index: u64, text: &[u8]) -> EventHash {
     let mut hasher = SipHasher24::new_with_key(&site.secret);
     hasher.write(&[domain as u8]);
     hasher.write(&site.id.0.to_le_bytes());
     hasher.write(&index.to_le_bytes());
-    hasher.write(text.as_bytes());
+    hasher.write(text);
     let hash = hasher.finish128();
     let mut bytes = [0; 16];
     let (low, high) = bytes.split_at_mut(8);
@@ -75,9 +82,11 @@ mod tests {
             of_request_item(&site(1, 1), "a", 0),
             of_request_item(&site(1, 1), "a", 1),
             of_request_item(&site(1, 1), "", 1),
+            EventHash(of_followed_file(&site(1, 1), 0, b"a")),
+            EventHash(of_followed_file(&site(1, 1), 1, b"a")),
         ];
         others.sort_unstable();
         others.dedup();
-        assert_eq!(others.len(), 7);
+        assert_eq!(others.len(), 9);
     }
 }

@@ -6,6 +6,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod compaction;
 pub mod config;
 pub mod control;
 pub mod demo;

@@ -16,6 +16,7 @@ mod api {
     mod commands;
     mod connections;
     mod export;
+    mod follow;
     mod go_sdk;
     mod import;
     mod manage;

@@ -27,11 +27,13 @@ engine codec:
 engine error:
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
+engine lake: parquet units
 engine limits:
 engine log: checksum codec error limits vfs
-engine manifest: checksum codec error units vfs
+engine manifest: checksum codec error event units vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
 engine parquet: error event query schema segment::table units vfs
+engine positions: event limits
 engine query: segment::table
 engine query::check: error query segment::table
 engine query::events: error event query query::filter query::guard scan schema segment::table
@@ -48,32 +50,33 @@ engine query::recurring: query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
-engine record: codec schema units
+engine record: codec event schema units
 engine root:
 engine scan: segment::table
 engine schema:
 engine segment:
 engine segment::build: event schema segment::layout segment::table units
+engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
 engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
 engine segment::table: schema units
 engine session: event limits schema units
-engine snapshot: error manifest open parquet query segment units
+engine snapshot: error event manifest open parquet positions query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
-engine writer: codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
+engine writer: codec error event ids limits log manifest open positions query record schema segment segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
 server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
-server cli: admin app clock config control demo engine::error engine::parquet engine::store engine::vfs export goals milestones server sites state
+server cli: admin app clock config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
-server control: admin app engine::error engine::parquet export http
+server control: admin app engine::error engine::parquet export http import
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -94,11 +97,12 @@ server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::vfs
-server event_ids: engine::units enrich
+server event_ids: engine::event engine::units enrich
 server export: admin engine::error engine::parquet engine::store engine::units state statistics
 server goals: engine::units pattern
 server hit: engine::units
 server http:
+server import: app engine::event engine::units enrich enrich::client_ip enrich::url event_ids hit sites
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:

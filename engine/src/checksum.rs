@@ -5,9 +5,14 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }
 
+/// The CRC-32C of bytes of which `crc` is that of the first ones (0 of none) and `bytes` are the rest.
+pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc, bytes)
+}
+
 /// The CRC-32C of `parts` one after the other, without joining them.
 pub fn crc32c_of_parts(parts: &[&[u8]]) -> u32 {
-    parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))
+    parts.iter().fold(0, |crc, part| crc32c_append(crc, part))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::units::SiteId;
+
 /// What went wrong with files. Each variant names the file and says what a person can do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
@@ -115,6 +117,24 @@ pub enum ImportError {
     /// An operation on a file failed, or the store takes nothing.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why a file of the lake could not be written. Nothing is lost by it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactionError {
+    /// An operation failed, or a source is damaged.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The Parquet file could not be made.
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// The counts of a file could not be made.
+    #[error("cannot count beforehand: {0}")]
+    Aggregate(String),
+    /// Nobody knows the site's host name, which its folder is to have.
+    #[error("site {} has no host name", .0.0)]
+    NoHost(SiteId),
 }
 
 /// Why Parquet could not be written or read.

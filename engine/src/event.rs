@@ -1,6 +1,8 @@
 //! `Event`: a finished, enriched row as the server hands it in; `Batch`: what is handed in together. It knows nothing of
 //! user agents, addresses or HTTP.
 
+use std::fmt::Write;
+
 use crate::limits::ITEM_IDS_MAX;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{EventHash, SiteId, TimestampMs, VisitorId};
@@ -140,6 +142,18 @@ pub struct Item {
     pub ids: ItemIds,
 }
 
+/// What tells a file that is followed from others.
+pub type FileIdentity = [u8; 16];
+
+/// How far a followed file has been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The file.
+    pub identity: FileIdentity,
+    /// Bytes from the file's beginning; all before is taken.
+    pub offset: u64,
+}
+
 /// Items that are stored together: all or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -147,13 +161,16 @@ pub struct Batch {
     pub items: Vec<Item>,
     /// When the server took it, from where its ids' time runs; `None` when no item has an id.
     pub arrived: Option<TimestampMs>,
+    /// Where in a followed file the items end. It is remembered when they are stored, and only then; also when there is
+    /// no item.
+    pub position: Option<Position>,
 }
 
 impl From<Vec<Event>> for Batch {
     /// Events without ids.
     fn from(events: Vec<Event>) -> Self {
         let item = |event| Item { event: Some(event), ids: ItemIds::default() };
-        Self { items: events.into_iter().map(item).collect(), arrived: None }
+        Self { items: events.into_iter().map(item).collect(), arrived: None, position: None }
     }
 }
 
@@ -169,13 +186,18 @@ pub fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
     }
     let mut out = String::new();
     for (key, value) in sorted {
-        for part in [key, value] {
-            out.push_str(&part.len().to_string());
-            out.push(':');
-            out.push_str(part);
-        }
+        append_pair(&mut out, key, value);
     }
     out
+}
+
+/// Appends a pair as [`encode_pairs`] writes it, for those who have pairs in the order of their keys.
+pub(crate) fn append_pair(out: &mut String, key: &str, value: &str) {
+    for part in [key, value] {
+        // Writing to a text cannot fail.
+        let _ = write!(out, "{}:", part.len());
+        out.push_str(part);
+    }
 }
 
 /// Reads what [`encode_pairs`] wrote, in key order. Ends early on a text that it did not write.

@@ -22,7 +22,7 @@ pub struct Loaded {
 /// that is not published.
 pub struct Import<'s> {
     store: &'s Store,
-    loader: Loader,
+    loader: Option<Loader>,
 }
 
 impl Store {
@@ -32,7 +32,8 @@ impl Store {
     /// [`ImportError::Busy`] while there is another one, or why the store takes nothing.
     pub fn import(&self, site: SiteId) -> Result<Import<'_>, ImportError> {
         let base = self.on_writer(move |core| core.begin_import(site))??;
-        Ok(Import { store: self, loader: Loader::new(base, SegmentSize::default(), true)? })
+        let loader = Loader::new(base, SegmentSize::default(), true)?;
+        Ok(Import { store: self, loader: Some(loader) })
     }
 
     /// Whether a content has been imported to a site.
@@ -50,7 +51,7 @@ impl Import<'_> {
     /// # Errors
     /// The file cannot be imported; drop the import.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Taken, ImportError> {
-        self.loader.push(row)
+        self.loader()?.push(row)
     }
 
     /// Takes the next event of the file, by the rules that hold for events that come in.
@@ -58,7 +59,7 @@ impl Import<'_> {
     /// # Errors
     /// As [`Self::push`].
     pub fn push_event(&mut self, event: &Event) -> Result<Taken, ImportError> {
-        self.loader.push_event(event)
+        self.loader()?.push_event(event)
     }
 
     /// Publishes the file: all of it is visible and on disk when this returns, or nothing of it. `content` is the
@@ -67,10 +68,27 @@ impl Import<'_> {
     /// # Errors
     /// As [`Self::push`], and [`ImportError::Repeated`].
     pub fn publish(&mut self, content: ContentHash, again: bool) -> Result<Loaded, ImportError> {
-        let file = self.loader.finish()?;
+        let file = self.loader()?.finish()?;
         let published = self.store.on_writer(move |core| core.publish_import(file, content, again))??;
         let loaded = Loaded { rows: published.rows, sessions: published.sessions };
-        self.loader.published(published)?;
+        self.loader()?.published(published)?;
         Ok(loaded)
+    }
+}
+
+impl Import<'_> {
+    fn loader(&mut self) -> Result<&mut Loader, ImportError> {
+        self.loader.as_mut().ok_or_else(|| StorageError::Closed.into())
+    }
+}
+
+impl Drop for Import<'_> {
+    fn drop(&mut self) {
+        drop(self.loader.take());
+        // Should the store be closed, nobody needs to know.
+        let _ = self.store.on_writer(|core| {
+            core.end_import();
+            Ok(())
+        });
     }
 }

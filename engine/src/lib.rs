@@ -3,18 +3,22 @@
 //! The server hands in finished [`event::Event`]s and asks [`query::Query`]s; it never sees files. Nothing here
 //! knows HTTP, JSON, user agents, addresses or time zones.
 
+pub mod aggregate;
 pub mod checksum;
 pub mod codec;
+pub mod dictionary;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod import;
+pub mod index;
 pub mod lake;
 pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod open;
 pub mod parquet;
+pub mod positions;
 pub mod query;
 pub mod record;
 pub mod scan;

@@ -42,6 +42,9 @@ pub const IMPORT_MARKS_MAX: usize = 1 << 16;
 /// Groups that a query may count; it is refused beyond. A group costs some hundred bytes while the query runs.
 pub const GROUPS_MAX: usize = 5_000_000;
 
+/// Bytes of columns that were read from Parquet files and are kept for the next query.
+pub const COLUMN_CACHE_BYTES: usize = 128 << 20;
+
 /// Ids that an item of a batch has.
 pub const ITEM_IDS_MAX: usize = 2;
 /// An event's id is remembered for so many hours after the one in which it arrived.
@@ -50,6 +53,8 @@ pub const EVENT_ID_HOURS: u32 = 48;
 pub const EVENT_IDS_MAX: u64 = 50_000_000;
 /// Event ids of the open log at which it is sealed: they are held in memory until then.
 pub const OPEN_IDS_MAX: usize = 1 << 20;
+/// Positions of followed files that are remembered; beyond it the one that was used longest ago goes.
+pub const POSITIONS_MAX: usize = 10_000;
 /// Event ids that files of one hour are merged up to.
 pub const ID_FILE_IDS_MAX: usize = 1 << 22;
 

@@ -28,6 +28,7 @@ use roaring::RoaringBitmap;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
+use crate::event::FileIdentity;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::vfs::{self, Fs};
 
@@ -83,8 +84,6 @@ pub struct LakeSite {
     pub files: Vec<LakeEntry>,
 }
 
-/// What tells a file that is followed from others.
-pub type FileIdentity = [u8; 16];
 /// SHA-256 of an imported file's content.
 pub type ContentHash = [u8; 32];
 
@@ -342,11 +341,7 @@ mod tests {
             taken: vec![Taken {
                 generation: 7,
                 sequence: 3,
-                sessions: vec![SessionKey {
-                    site: SiteId(2),
-                    visitor: VisitorId(9),
-                    session: SessionId(4),
-                }],
+                sessions: vec![SessionKey { site: SiteId(2), visitor: VisitorId(9), session: SessionId(4) }],
             }],
         }
     }

@@ -5,7 +5,8 @@
 //! twice changes nothing, and a session moves between segments with one frame.
 //!
 //! A frame of events with ids begins with those that are new: when they came, how many there are, and 16 bytes each. So
-//! an event and its id are in the log together or not at all.
+//! an event and its id are in the log together or not at all. In the same way a frame of events from a followed file begins
+//! with the place in that file where they end.
 //!
 //! ```text
 //! tag        u8      bit 0: opened, bit 1: replaces, bit 2: has a user key
@@ -17,6 +18,7 @@
 //! ```
 
 use crate::codec::{Malformed, Reader, Writer};
+use crate::event::Position;
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT};
 use crate::units::{EventHash, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
@@ -31,10 +33,17 @@ pub const FRAME_EVENTS: u8 = 1;
 pub const FRAME_CARRIED: u8 = 2;
 /// Frame kind: event ids that are remembered from here on, and the operations of their events, if any.
 pub const FRAME_EVENTS_WITH_IDS: u8 = 3;
+/// Frame kind: how far a followed file has been taken with this frame, then the kind (1 or 3) of what comes behind it.
+pub const FRAME_AT_POSITION: u8 = 4;
 
 const OPENED: u8 = 1;
 const REPLACES: u8 = 2;
 const USER_KEY: u8 = 4;
+
+/// Whether the operation that these bytes begin with opens a session.
+pub fn opens_session(operations: &[u8]) -> bool {
+    operations.first().is_some_and(|tag| tag & (OPENED | REPLACES) == OPENED)
+}
 
 /// An operation on one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,17 +89,70 @@ impl<'a> FrameIds<'a> {
     }
 }
 
-/// The ids of a frame's payload, and a reader of the operations behind them.
-///
-/// # Errors
-/// [`Malformed`] when there is no such kind of frame, or the ids are none.
-pub fn split(kind: u8, payload: &[u8]) -> Result<(Option<FrameIds<'_>>, Reader<'_>), Malformed> {
-    let mut input = Reader::new(payload);
-    match kind {
-        FRAME_EVENTS | FRAME_CARRIED => Ok((None, input)),
-        FRAME_EVENTS_WITH_IDS => Ok((Some(FrameIds::decode(&mut input)?), input)),
-        _ => Err(input.malformed("a frame of an unknown kind")),
+/// A frame's payload, taken apart.
+#[derive(Debug, Clone)]
+pub struct Frame<'a> {
+    /// How far a followed file has been taken.
+    pub position: Option<Position>,
+    /// Event ids that are remembered from here on.
+    pub ids: Option<FrameIds<'a>>,
+    /// Reads the operations.
+    pub operations: Reader<'a>,
+}
+
+impl<'a> Frame<'a> {
+    /// Takes the payload of a frame of this kind apart.
+    ///
+    /// # Errors
+    /// [`Malformed`] when there is no such kind of frame, or what should come before the operations is not there.
+    pub fn split(kind: u8, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut input = Reader::new(payload);
+        let (kind, position) = match kind {
+            FRAME_AT_POSITION => {
+                let position = decode_position(&mut input)?;
+                match input.u8()? {
+                    inner @ (FRAME_EVENTS | FRAME_EVENTS_WITH_IDS) => (inner, Some(position)),
+                    _ => return Err(input.malformed("no events behind a position")),
+                }
+            }
+            other => (other, None),
+        };
+        let ids = match kind {
+            FRAME_EVENTS | FRAME_CARRIED => None,
+            FRAME_EVENTS_WITH_IDS => Some(FrameIds::decode(&mut input)?),
+            _ => return Err(input.malformed("a frame of an unknown kind")),
+        };
+        Ok(Self { position, ids, operations: input })
     }
+}
+
+/// The kind and the payload of the frame that a batch makes; `None` when there is nothing to log.
+pub fn frame_of_batch(
+    position: Option<Position>,
+    ids: Option<FrameIds<'_>>,
+    operations: Writer,
+) -> Option<(u8, Vec<u8>)> {
+    let kind = if ids.is_some() { FRAME_EVENTS_WITH_IDS } else { FRAME_EVENTS };
+    if position.is_none() && ids.is_none() {
+        return (!operations.is_empty()).then(|| (kind, operations.into_vec()));
+    }
+    let mut out = Writer::new();
+    if let Some(Position { identity, offset }) = position {
+        out.raw(&identity);
+        out.varint(offset);
+        out.u8(kind);
+    }
+    if let Some(ids) = ids {
+        ids.encode(&mut out);
+    }
+    out.raw(operations.as_slice());
+    Some((if position.is_some() { FRAME_AT_POSITION } else { kind }, out.into_vec()))
+}
+
+fn decode_position(input: &mut Reader<'_>) -> Result<Position, Malformed> {
+    let mut identity = [0; 16];
+    identity.copy_from_slice(input.raw(16)?);
+    Ok(Position { identity, offset: input.varint()? })
 }
 
 /// One row.

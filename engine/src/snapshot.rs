@@ -5,15 +5,24 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::{self, Aggregates, LocalDays, Making};
+use crate::dictionary::SiteDictionary;
 use crate::error::{ParquetError, QueryError, StorageError};
+use crate::event::FileIdentity;
+use crate::index::{Loaded, Needs};
+use crate::lake::plan::{Situation, Waiting};
+use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{self, Target, Watch, Written};
+use crate::positions::Positions;
 use crate::query::{
-    self, Cancelled, Query, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery, Source,
+    self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
+    Source,
 };
 use crate::segment::Segment;
-use crate::units::{SiteId, TimestampMs};
+use crate::segment::table::SiteTable;
+use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -30,10 +39,15 @@ pub(crate) struct OpenView {
 
 /// All that was acknowledged when the snapshot was taken, and nothing later.
 pub struct Snapshot {
-    sealed: Arc<Vec<SealedView>>,
-    frozen: Option<OpenView>,
-    open: OpenView,
-    recurring: Arc<RecurringCache>,
+    pub(crate) lake: Lake,
+    pub(crate) sealed: Arc<Vec<SealedView>>,
+    pub(crate) frozen: Option<OpenView>,
+    pub(crate) open: OpenView,
+    pub(crate) recurring: Arc<RecurringCache>,
+    pub(crate) aggregates: Arc<Aggregates>,
+    pub(crate) positions: Arc<Positions>,
+    /// The site that an import is under way to: it is not compacted meanwhile.
+    pub(crate) importing: Option<SiteId>,
 }
 
 /// One part of a site's data.
@@ -46,18 +60,54 @@ pub struct SourceSegment {
     pub sealed: bool,
 }
 
+/// A file of the lake with what a query needs of it.
+pub struct SourceFile {
+    /// The live file.
+    live: LiveFile,
+    open: Arc<OpenFile>,
+    loaded: Loaded,
+}
+
 /// A site's data.
 pub struct SiteSources {
-    /// The parts; no session counts in two of them.
+    /// The files of the lake, in the order of their numbers.
+    files: Vec<SourceFile>,
+    /// Their strings.
+    strings: Option<Arc<SiteDictionary>>,
+    /// The other parts; no session counts in two parts.
     pub segments: Vec<SourceSegment>,
     /// Why some data is missing, when damage was found.
     pub incomplete: Option<String>,
 }
 
 impl SiteSources {
+    /// The numbers of the parts in their order; those that never change come first.
+    fn numbers(&self) -> Vec<Option<SegmentId>> {
+        let files = self.files.iter().map(|file| Some(file.live.file.number()));
+        files.chain(self.segments.iter().map(|part| part.sealed.then(|| part.segment.id()))).collect()
+    }
+
+    /// Sets the file aside that some damage is in. Whether there is one.
+    fn set_aside(&self, damage: &StorageError) -> bool {
+        let StorageError::Corrupt { path, .. } = damage else { return false };
+        let damaged = self.files.iter().find(|file| file.live.file.is_at(path));
+        damaged.iter().for_each(|file| file.live.file.set_aside(damage.clone()));
+        damaged.is_some()
+    }
+
     /// The parts as the tables of the site.
-    fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
-        let mut sources = Vec::with_capacity(self.segments.len());
+    ///
+    /// # Errors
+    /// A part is damaged.
+    pub fn tables(&self, site: SiteId) -> Result<Vec<Source<'_>>, StorageError> {
+        let mut sources = Vec::with_capacity(self.files.len() + self.segments.len());
+        if let Some(strings) = &self.strings {
+            for file in &self.files {
+                let table = file.open.index.table(&**strings, &file.open.columns, &file.loaded)?;
+                let hidden = Some(&*file.live.superseded).filter(|hidden| !hidden.is_empty());
+                sources.push(Source { table, hidden });
+            }
+        }
         for part in &self.segments {
             if let Some(table) = part.segment.table(site)? {
                 sources.push(Source { table, hidden: part.hidden.as_deref() });
@@ -68,26 +118,29 @@ impl SiteSources {
 }
 
 impl Snapshot {
-    pub(crate) fn new(
-        sealed: Arc<Vec<SealedView>>,
-        frozen: Option<OpenView>,
-        open: OpenView,
-        recurring: Arc<RecurringCache>,
-    ) -> Self {
-        Self { sealed, frozen, open, recurring }
+    /// How far the followed file of this identity has been taken, in bytes from its beginning; `None` when nothing is
+    /// remembered of it.
+    pub fn offset_of(&self, identity: &FileIdentity) -> Option<u64> {
+        self.positions.offset_of(identity)
     }
 
     /// Why some data of the site is missing from every answer, when damage was found.
     pub fn incomplete(&self, site: SiteId) -> Option<String> {
-        self.sealed.iter().find_map(|view| view.segment.table(site).err()).map(|damage| in_short(&damage))
+        let in_segments = || self.sealed.iter().find_map(|view| view.segment.table(site).err());
+        let in_lake = || {
+            let lake = self.lake.site(site)?;
+            let dictionary = lake.dictionary.as_ref().and_then(|dictionary| dictionary.open().err());
+            dictionary.or_else(|| lake.files.iter().find_map(|live| live.file.open().err()))
+        };
+        in_segments().or_else(in_lake).map(|damage| in_short(&damage))
     }
 
-    /// The parts of a site's data that are sound.
+    /// The parts of a site's data that are sound, with what is needed of the lake's files at hand.
     ///
     /// # Errors
-    /// A view of the open segment could not be made.
-    pub fn sources(&self, site: SiteId) -> Result<SiteSources, StorageError> {
-        let mut sources = SiteSources { segments: Vec::new(), incomplete: None };
+    /// A view of the open segment could not be made, or a file could not be read.
+    pub fn sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
+        let mut sources = self.lake_sources(site, needs)?;
         for view in self.sealed.iter() {
             match view.segment.table(site) {
                 Ok(None) => {}
@@ -111,6 +164,56 @@ impl Snapshot {
         Ok(sources)
     }
 
+    fn lake_sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
+        let (files, segments) = (Vec::new(), Vec::new());
+        let mut sources = SiteSources { files, strings: None, segments, incomplete: None };
+        let Some(lake) = self.lake.site(site) else { return Ok(sources) };
+        let opened = |dictionary: &Arc<LakeDictionary>| dictionary.open();
+        sources.strings = match lake.dictionary.as_ref().map(opened) {
+            Some(Err(damage @ StorageError::Corrupt { .. })) => {
+                sources.incomplete = Some(in_short(&damage));
+                return Ok(sources);
+            }
+            Some(result) => Some(result?),
+            None => return Ok(sources),
+        };
+        for live in &lake.files {
+            let load = |open: Arc<OpenFile>| {
+                let loaded = Loaded::load(&open.index, needs, &open.columns)?;
+                Ok(SourceFile { live: live.clone(), open, loaded })
+            };
+            match live.file.open().and_then(load) {
+                Ok(file) => sources.files.push(file),
+                Err(damage @ StorageError::Corrupt { .. }) => {
+                    sources.incomplete = Some(in_short(&damage));
+                    live.file.set_aside(damage);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // What is known of files that stay is kept when another one is replaced: that one is the youngest.
+        sources.files.sort_by_key(|file| file.live.file.number());
+        Ok(sources)
+    }
+
+    /// Does something with the site's parts. A file of the lake in which damage turns up is set aside, and what is
+    /// left is asked again.
+    fn ask<T>(
+        &self,
+        site: SiteId,
+        needs: &Needs,
+        mut question: impl FnMut(&SiteSources, &[Source<'_>]) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        loop {
+            let data = self.sources(site, needs)?;
+            let answer = question(&data, &data.tables(site)?);
+            match answer {
+                Err(QueryError::Storage(damage)) if data.set_aside(&damage) => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// Segments whose outline was found damaged when they were opened; nothing of them is served.
     pub fn damage(&self) -> impl Iterator<Item = &StorageError> {
         self.sealed.iter().filter_map(|view| view.segment.damage())
@@ -122,12 +225,59 @@ impl Snapshot {
     /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
     /// [`QueryError::Storage`] when a view of the open segment could not be made.
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
-        let data = self.sources(query.site)?;
-        let sources = data.tables(query.site)?;
-        let sealed: Vec<_> =
-            data.segments.iter().take_while(|part| part.sealed).map(|part| part.segment.id()).collect();
-        let recurring = self.recurring.of_sealed(query.site, &sealed, &sources).extend(&sources);
-        query::execute(&sources, &recurring, query, cancelled)
+        self.ask(query.site, &query.needs(), |data, sources| {
+            let recurring = self.recurring(query.site, data, sources)?;
+            let known = self.aggregates.known(sources, &data.numbers(), &recurring, query, cancelled)?;
+            query::execute_with(sources, &recurring, &known, query, cancelled)
+        })
+    }
+
+    /// The aggregates that queries use; those of all snapshots of a store.
+    pub fn aggregates(&self) -> &Arc<Aggregates> {
+        &self.aggregates
+    }
+
+    /// The time from the first row of a file to the last; `None` when it is damaged.
+    pub fn span_of(&self, live: &LiveFile) -> Option<Range<TimestampMs>> {
+        let open = live.file.open().ok()?;
+        let runs = open.index.runs().ok()?;
+        let first = runs.iter().map(|run| run.min_time).min()?;
+        let last = runs.iter().map(|run| run.max_time).max()?;
+        Some(first..last + 1)
+    }
+
+    /// The bytes of the aggregate of a site in one of its files: see [`aggregate::build`]. `days` are those of the
+    /// site's zone that the file's rows lie on.
+    ///
+    /// # Errors
+    /// As [`Snapshot::answer`].
+    pub fn build_aggregate(
+        &self,
+        site: SiteId,
+        number: SegmentId,
+        days: &LocalDays,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Vec<u8>>, QueryError> {
+        self.ask(site, &aggregate::needs(), |data, sources| {
+            let recurring = self.recurring(site, data, sources)?;
+            let Some(at) = data.numbers().iter().position(|known| *known == Some(number)) else {
+                return Ok(None);
+            };
+            let Some(&source) = sources.get(at) else { return Ok(None) };
+            let making = Making { number, site, source, recurring: (&recurring, at), days };
+            aggregate::build(&making, cancelled)
+        })
+    }
+
+    /// The visitors of a site that recur.
+    fn recurring(
+        &self,
+        site: SiteId,
+        data: &SiteSources,
+        sources: &[Source<'_>],
+    ) -> Result<Recurring, StorageError> {
+        let unchanging: Vec<_> = data.numbers().into_iter().map_while(|number| number).collect();
+        self.recurring.of_sealed(site, &unchanging, sources)?.extend(sources)
     }
 
     /// Lists sessions: see [`query::list_sessions`].
@@ -139,8 +289,7 @@ impl Snapshot {
         query: &SessionsQuery,
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<SessionRow>, QueryError> {
-        let data = self.sources(query.site)?;
-        query::list_sessions(&data.tables(query.site)?, query, cancelled)
+        self.ask(query.site, &query.needs(), |_, sources| query::list_sessions(sources, query, cancelled))
     }
 
     /// Gives a session with its page views and custom events: see [`query::session_rows`].
@@ -152,8 +301,7 @@ impl Snapshot {
         query: &SessionsQuery,
         cancelled: Cancelled<'_>,
     ) -> Result<Option<SessionDetail>, QueryError> {
-        let data = self.sources(query.site)?;
-        query::session_rows(&data.tables(query.site)?, query, cancelled)
+        self.ask(query.site, &query.row_needs(), |_, sources| query::session_rows(sources, query, cancelled))
     }
 
     /// Writes the site's sessions whose last activity is in the span as Parquet: see [`parquet::write`]. `host` is the
@@ -169,8 +317,50 @@ impl Snapshot {
         target: &mut dyn Target,
         watch: Watch<'_>,
     ) -> Result<Written, ParquetError> {
-        let data = self.sources(site)?;
+        let data = self.sources(site, &Needs { span: span.clone(), ..Needs::everything() })?;
         parquet::write(&data.tables(site)?, host, span, target, watch)
+    }
+
+    /// The greatest number of a sealed segment.
+    pub(crate) fn newest_segment(&self) -> SegmentId {
+        self.sealed.iter().map(|view| view.segment.id()).max().unwrap_or_default()
+    }
+
+    /// What the lake has.
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The sealed segments.
+    pub(crate) fn sealed(&self) -> &[SealedView] {
+        &self.sealed
+    }
+
+    /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
+    /// out, and what is damaged.
+    pub fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>, settled: TimestampMs) -> Situation {
+        let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
+        for view in self.sealed.iter() {
+            let waits = |site: &SiteId| self.importing != Some(*site) && host_of(*site).is_some();
+            for site in view.segment.sites().filter(waits) {
+                let Ok(Some(table)) = view.segment.table(site) else { continue };
+                let hidden = hidden_or_later(&table, view.superseded.get(&site), settled);
+                for run in table.runs {
+                    let rows = live_rows(&table, run.sessions(), &hidden);
+                    if rows > 0 {
+                        let fresh = Waiting { rows: 0, oldest: view.segment.id() };
+                        let waiting = situation.waiting.entry((site, run.day_utc())).or_insert(fresh);
+                        waiting.rows += rows;
+                        waiting.oldest = waiting.oldest.min(view.segment.id());
+                    }
+                }
+            }
+        }
+        for (site, live) in self.lake.sites() {
+            let files = live.files.iter().map(|file| ((site, file.key), file.entry.rows));
+            situation.files.extend(files);
+        }
+        situation
     }
 
     /// Sealed segments, and rows in them, superseded ones included.
@@ -190,6 +380,38 @@ impl Snapshot {
     pub fn verify(&self) -> Result<(), StorageError> {
         self.sealed.iter().try_for_each(|view| view.segment.verify())
     }
+}
+
+/// An index has times before this: whole seconds in 32 bits.
+const INDEX_TIME_END: TimestampMs = (1 << 32) * 1000;
+
+/// The sessions that are hidden, those with activity from `settled` on, and those at times that no index has.
+pub(crate) fn hidden_or_later(
+    table: &SiteTable<'_>,
+    hidden: Option<&RoaringBitmap>,
+    settled: TimestampMs,
+) -> RoaringBitmap {
+    let mut found = hidden.cloned().unwrap_or_default();
+    let times = 0..settled.min(INDEX_TIME_END);
+    for run in table.runs.iter().filter(|run| run.min_time < times.start || run.max_time >= times.end) {
+        let is_inside = |time: Option<TimestampMs>| time.is_some_and(|time| times.contains(&time));
+        let is_late = |session: &usize| {
+            !is_inside(table.times.start(*session)) || !is_inside(table.times.last(*session))
+        };
+        found.extend(run.sessions().filter(is_late).map(|session| session as u32));
+    }
+    found
+}
+
+/// Rows of the sessions of a range that are not hidden.
+fn live_rows(table: &SiteTable<'_>, sessions: Range<usize>, hidden: &RoaringBitmap) -> u64 {
+    let rows = |sessions: Range<usize>| {
+        let row = |at: usize| table.first_rows.get(at).map_or(0, u64::from);
+        row(sessions.end).saturating_sub(row(sessions.start))
+    };
+    let gone = hidden.range(sessions.start as u32..sessions.end as u32);
+    let gone: u64 = gone.map(|session| rows(session as usize..session as usize + 1)).sum();
+    rows(sessions) - gone
 }
 
 /// Damage in words for those who ask for statistics: the file's name, not where the operator keeps it.

@@ -3,6 +3,9 @@
 //! One writer thread owns the state; a second thread writes segments while it goes on. Queries work on snapshots and
 //! never wait for either.
 
+mod aggregator;
+mod compactor;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +14,16 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
 
-use crate::error::StorageError;
+use crate::error::{CompactionError, StorageError};
 use crate::event::{Batch, Item};
+use crate::lake::LakeContext;
 use crate::limits;
 pub use crate::snapshot::Snapshot;
 use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
+pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings};
+use compactor::{Compactor, Counters};
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]
@@ -40,14 +46,45 @@ pub struct Status {
     pub event_ids_dropped_early: u64,
     /// Files of event ids that could not be read at the start.
     pub damaged_id_files: Vec<String>,
+    /// What compaction has done.
+    pub compaction: CompactionFigures,
 }
 
 /// Called once with what became of a batch.
 pub type Done = Box<dyn FnOnce(Result<Receipt, StorageError>) + Send>;
 
 /// Work on the writer's state that must not fall between two of its steps. A failure latches the store, so what can
-/// fail without harm is to be told by other means.
-pub(crate) type Task = Box<dyn FnOnce(&mut Core) -> Result<(), StorageError> + Send>;
+/// fail without harm is to be told by other means. It gives what is to be called once snapshots show what it did.
+type Task = Box<dyn FnOnce(&mut Core) -> (Result<(), StorageError>, Box<dyn FnOnce() + Send>) + Send>;
+
+/// A way to the writer's thread.
+#[derive(Clone)]
+pub(crate) struct WriterTasks {
+    tasks: Sender<Task>,
+    shared: Arc<Shared>,
+}
+
+impl WriterTasks {
+    /// Has something done on the writer's thread, between two groups of batches, and waits for it. What it changed is
+    /// seen by snapshots once this returns. An error latches the store: the state may be anything.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Core) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (report, outcome) = bounded(1);
+        let task = move |core: &mut Core| {
+            let result = task(core);
+            let failed = result.as_ref().err().cloned();
+            let report = move || {
+                // Who waits has not gone away: it waits below.
+                let _ = report.send(result);
+            };
+            (failed.map_or(Ok(()), Err), Box::new(report) as Box<dyn FnOnce() + Send>)
+        };
+        self.tasks.send(Box::new(task)).map_err(|_| StorageError::Closed)?;
+        outcome.recv().unwrap_or_else(|_| Err(self.shared.latched().unwrap_or(StorageError::Closed)))
+    }
+}
 
 struct Waiting {
     batch: Batch,
@@ -61,6 +98,7 @@ struct Shared {
     queued_bytes: AtomicUsize,
     event_ids: AtomicU64,
     event_ids_dropped_early: AtomicU64,
+    compaction: Counters,
 }
 
 impl Shared {
@@ -85,7 +123,9 @@ impl Shared {
 pub struct Store {
     shared: Arc<Shared>,
     queue: Option<Sender<Waiting>>,
-    tasks: Option<Sender<Task>>,
+    tasks: Option<WriterTasks>,
+    compactor: Mutex<Option<Compactor>>,
+    lake: LakeContext,
     writer: Option<JoinHandle<Result<(), StorageError>>>,
     torn_tail_bytes: u64,
     damaged_id_files: Vec<String>,
@@ -99,6 +139,7 @@ impl Store {
     pub fn open(fs: SharedFs, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
         let mut core = Core::open(fs, folder, options)?;
         let torn_tail_bytes = core.torn_tail_bytes();
+        let lake = core.lake_context().clone();
         let damaged_id_files = core.ids().damage().map(ToString::to_string).collect();
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(core.snapshot()),
@@ -106,6 +147,7 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             event_ids: AtomicU64::new(0),
             event_ids_dropped_early: AtomicU64::new(0),
+            compaction: Counters::default(),
         });
         shared.count_ids(&core);
         let (sender, receiver) = bounded(limits::QUEUE_BATCHES_MAX);
@@ -115,8 +157,10 @@ impl Store {
             .name("writer".into())
             .spawn(move || Writer::new(core, writer_shared).run(&receiver, task_receiver))
             .map_err(|error| StorageError::io("start the writer thread of", folder, &error))?;
-        let (queue, tasks, writer) = (Some(sender), Some(tasks), Some(writer));
-        Ok(Self { shared, queue, tasks, writer, torn_tail_bytes, damaged_id_files })
+        let (queue, writer) = (Some(sender), Some(writer));
+        let tasks = Some(WriterTasks { tasks, shared: shared.clone() });
+        let compactor = Mutex::new(None);
+        Ok(Self { shared, queue, tasks, compactor, lake, writer, torn_tail_bytes, damaged_id_files })
     }
 
     /// What a folder holds, without opening a store on it or changing anything in it. The folder's lock is taken
@@ -162,23 +206,36 @@ impl Store {
         })
     }
 
-    /// Has something done on the writer's thread, between two groups of batches, and waits for it. What it changed is
-    /// seen by snapshots once this returns. An error latches the store: the state may be anything.
+    /// Has something done on the writer's thread: see [`WriterTasks::run`].
     pub(crate) fn on_writer<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Core) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let (report, outcome) = bounded(1);
-        let task = move |core: &mut Core| {
-            let result = task(core);
-            let failed = result.as_ref().err().cloned();
-            // Who waits has not gone away: it waits below.
-            let _ = report.send(result);
-            failed.map_or(Ok(()), Err)
-        };
-        let tasks = self.tasks.as_ref().ok_or(StorageError::Closed)?;
-        tasks.send(Box::new(task)).map_err(|_| StorageError::Closed)?;
-        outcome.recv().unwrap_or_else(|_| Err(self.shared.latched().unwrap_or(StorageError::Closed)))
+        self.tasks.as_ref().ok_or(StorageError::Closed)?.run(task)
+    }
+
+    /// Brings what is sealed into the lake from now on, in the background.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn start_compaction(&self, settings: CompactionSettings) -> Result<(), StorageError> {
+        let tasks = self.tasks.clone().ok_or(StorageError::Closed)?;
+        let compactor = Compactor::start(self.shared.clone(), tasks, self.lake.clone(), settings)?;
+        *self.compactor.lock().unwrap_or_else(PoisonError::into_inner) = Some(compactor);
+        Ok(())
+    }
+
+    /// Brings everything that is stored into the lake, and returns when it is there. [`Store::start_compaction`] must
+    /// have been called.
+    ///
+    /// # Errors
+    /// See [`CompactionError`]; what is not in the lake stays in segments.
+    pub fn compact(
+        &self,
+        progress: &mut dyn FnMut(CompactionProgress),
+    ) -> Result<CompactionProgress, CompactionError> {
+        let compactor = self.compactor.lock().unwrap_or_else(PoisonError::into_inner);
+        compactor.as_ref().ok_or(StorageError::Closed)?.everything(progress)
     }
 
     /// What a query sees now.
@@ -200,6 +257,7 @@ impl Store {
             event_ids: self.shared.event_ids.load(Ordering::Relaxed),
             event_ids_dropped_early: self.shared.event_ids_dropped_early.load(Ordering::Relaxed),
             damaged_id_files: self.damaged_id_files.clone(),
+            compaction: self.shared.compaction.figures(),
         }
     }
 
@@ -212,6 +270,8 @@ impl Store {
     }
 
     fn stop(&mut self) -> Result<(), StorageError> {
+        // The compactor ends first: it needs the writer.
+        drop(self.compactor.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.tasks.take());
         drop(self.queue.take());
         match self.writer.take().map(JoinHandle::join) {
@@ -271,12 +331,15 @@ impl Writer {
         if self.shared.latched().is_some() {
             return; // Whoever waits for its outcome learns by its being dropped.
         }
-        match task(&mut self.core) {
+        let (result, report) = task(&mut self.core);
+        match result {
             Ok(()) => self.publish(),
             Err(error) => {
                 self.shared.latch(&error);
             }
         }
+        report();
+        self.seal_when_full();
     }
 
     /// Stores the first batch and all that wait behind it with one write and one sync.

@@ -1,6 +1,7 @@
 //! What the fuzzers do, as plain functions: `run` takes any bytes and must return. Each also has `seeds` to start
 //! from. Stable tests include this file and run every target on mutated seeds.
 
+pub mod access_log;
 pub mod addresses;
 pub mod folder;
 pub mod id_file;
@@ -17,6 +18,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("access_log", access_log::run, access_log::seeds),
     ("addresses", addresses::run, addresses::seeds),
     ("id_file", id_file::run, id_file::seeds),
     ("log_record", log_record::run, log_record::seeds),

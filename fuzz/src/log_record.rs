@@ -1,19 +1,24 @@
-//! The payload of a log frame: a sequence of operations, perhaps behind event ids. What decodes is encoded again and must
-//! be the same.
+//! The payload of a log frame: a sequence of operations, perhaps behind event ids and the place in a followed file.
+//! What decodes is encoded again and must be the same.
 
 use hitstone_engine::codec::{Reader, Writer};
-use hitstone_engine::record::{FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row, split};
+use hitstone_engine::record::{
+    FRAME_AT_POSITION, FRAME_EVENTS_WITH_IDS, Frame, FrameIds, Operation, Row, frame_of_batch,
+};
 use hitstone_engine::schema::ATTRIBUTE_COUNT;
 use hitstone_engine::units::{EventHash, SessionId, SessionKey, SiteId, VisitorId};
 
 pub fn run(data: &[u8]) {
     operations(Reader::new(data));
-    if let Ok((Some(ids), input)) = split(FRAME_EVENTS_WITH_IDS, data) {
-        let mut out = Writer::new();
-        ids.encode(&mut out);
-        let bytes = out.into_vec();
-        assert_eq!(FrameIds::decode(&mut Reader::new(&bytes)), Ok(ids));
-        operations(input);
+    for kind in [FRAME_EVENTS_WITH_IDS, FRAME_AT_POSITION] {
+        let Ok(frame) = Frame::split(kind, data) else { continue };
+        let mut rest = Writer::new();
+        rest.raw(&data[data.len() - frame.operations.remaining()..]);
+        let (kind, bytes) =
+            frame_of_batch(frame.position, frame.ids, rest).expect("it has ids or a position");
+        let again = Frame::split(kind, &bytes).expect("what was encoded decodes");
+        assert_eq!((again.position, again.ids), (frame.position, frame.ids));
+        operations(frame.operations);
     }
 }
 
@@ -59,5 +64,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut with_ids = Writer::new();
     FrameIds { arrived: start, hashes: &[EventHash([3; 16]), EventHash([9; 16])] }.encode(&mut with_ids);
     with_ids.raw(&encode(&operations));
-    vec![encode(&operations[..1]), encode(&operations[1..]), encode(&operations), with_ids.into_vec()]
+    let mut at_position = Writer::new();
+    at_position.raw(&[5; 16]);
+    at_position.varint(70_000);
+    at_position.u8(FRAME_EVENTS_WITH_IDS);
+    at_position.raw(with_ids.as_slice());
+    let framed = [with_ids.into_vec(), at_position.into_vec()];
+    let mut seeds = vec![encode(&operations[..1]), encode(&operations[1..]), encode(&operations)];
+    seeds.extend(framed);
+    seeds
 }

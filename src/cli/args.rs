@@ -24,6 +24,7 @@ pub fn command() -> Command {
         .subcommand(client())
         .subcommand(super::goal::command())
         .subcommand(super::export::command())
+        .subcommand(super::compact::command())
         .subcommand(super::import::command())
 }
 

@@ -12,12 +12,13 @@ use hitstone_engine::vfs::{OsFs, SharedFs};
 use serde::Serialize;
 
 use super::args::{plain, site};
+use super::follow;
 use crate::app::App;
 use crate::cli::reach::here_or_there;
-use crate::cli::{Failure, data_folder, local_settings, say};
-use crate::clock::Clock;
-use crate::control::{CHUNK_BYTES, Remote};
-use crate::import::{FileDone, FileFault, Format, ImportRequest, Progress, Session, hash_of};
+use crate::cli::{Failure, folder_settings, say, serve};
+use crate::config::Settings;
+use crate::control::{CHUNK_BYTES, RemoteImport};
+use crate::import::{FileDone, FileFault, Format, ImportRequest, Progress, Session, access_log, hash_of};
 
 /// How often a terminal shows how far it is.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -31,21 +32,15 @@ pub(super) fn command() -> Command {
     );
     let format = Arg::new("format").long("format").value_name("FORMAT").value_parser(Format::NAMES).help(
         "What the files hold: hits (lines of JSON with the fields of the API's hit and event calls and time), or enriched \
-         (the columns of an export, as Parquet or as lines of JSON). [default: by the extension]",
+         (the columns of an export, as Parquet or as lines of JSON), or an access log. [default: by the extension]",
     );
     let again = Arg::new("again")
         .long("again")
         .action(ArgAction::SetTrue)
         .help("Takes files that have been imported already.");
-    plain("import", "Loads a site's history from files")
-        .after_help(
-            "Each file is stored whole or not at all. Lines that cannot be taken are reported with their numbers and \
-             cost no other line. A file that has been imported (by its content) is refused.",
-        )
-        .arg(site().required(true))
-        .arg(files)
-        .arg(format)
-        .arg(again)
+    let about = "Loads a site's history from files: each is stored whole or not at all, and once";
+    let command = plain("import", about).arg(site().required(true)).arg(files).arg(format).arg(again);
+    follow::with_flag(command)
 }
 
 /// What `--json` prints.
@@ -66,8 +61,11 @@ struct Source {
 /// `hitstone import`
 pub(super) fn import(matches: &ArgMatches) -> Result<(), Failure> {
     let named = matches.get_one::<String>("format").map(String::as_str);
-    let names = matches.get_many::<String>("files").into_iter().flatten();
-    let sources = names.map(|name| {
+    let names = || matches.get_many::<String>("files").into_iter().flatten();
+    if matches.get_flag("follow") {
+        return follow_one(matches, named, names());
+    }
+    let sources = names().map(|name| {
         let format = Format::of(name, named).map_err(Failure::Settings)?;
         Ok(Source { name: name.clone(), format })
     });
@@ -81,26 +79,43 @@ pub(super) fn import(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let json = matches.get_flag("json");
     let begun = Instant::now();
-    let mut work = Work {
-        total: Total::default(),
-        refused: 0,
-        bar: Bar::new(!json && std::io::stderr().is_terminal()),
-    };
-    let done = perform(matches, &data_folder(matches)?, &request, &sources, &mut work);
+    let mut work =
+        Work { total: Total::default(), refused: 0, bar: Bar::new(!json && std::io::stderr().is_terminal()) };
+    let done = perform(folder_settings(matches)?, &request, &sources, &mut work);
     work.bar.clear();
     work.total.seconds = begun.elapsed().as_secs_f64();
     if json {
         say(&serde_json::to_string(&work.total).map_err(failed)?);
     } else if done.is_ok() {
         let Total { imported, rejected, sessions, seconds } = work.total;
-        say(&format!("imported {imported} events of {sessions} sessions, rejected {rejected}: {seconds:.1} s"));
+        say(&format!(
+            "imported {imported} events of {sessions} sessions, rejected {rejected}: {seconds:.1} s"
+        ));
     }
     done?;
     match work.refused {
         0 => Ok(()),
         1 => Err(Failure::Failed("a file has been imported already; --again imports it once more".into())),
-        many => Err(Failure::Failed(format!("{many} files have been imported already; --again imports them once more"))),
+        many => Err(Failure::Failed(format!(
+            "{many} files have been imported already; --again imports them once more"
+        ))),
     }
+}
+
+/// `hitstone import --follow`
+fn follow_one<'a>(
+    matches: &ArgMatches,
+    named: Option<&str>,
+    mut files: impl Iterator<Item = &'a String>,
+) -> Result<(), Failure> {
+    let format = named
+        .and_then(access_log::Format::from_name)
+        .ok_or_else(|| Failure::Settings("only an access log can be followed: give its --format".into()))?;
+    let (Some(file), None) = (files.next().filter(|file| *file != STDIN), files.next()) else {
+        return Err(Failure::Settings("one file can be followed at a time".into()));
+    };
+    let site = matches.get_one::<String>("site").cloned().unwrap_or_default();
+    follow::follow(matches, &site, format, Path::new(file))
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -109,28 +124,30 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 /// Opens the folder when it is free, else goes through the server that has it.
 fn perform(
-    matches: &ArgMatches,
-    folder: &Path,
+    settings: Settings,
     request: &ImportRequest,
     sources: &[Source],
     work: &mut Work,
 ) -> Result<(), Failure> {
     let fs: SharedFs = Arc::new(OsFs);
+    let folder = settings.data.as_path();
     if !fs.exists(folder).map_err(failed)? {
         return Err(Failure::Failed(format!("there is no data folder {}", folder.display())));
     }
     let here = || match fs.lock(folder) {
         Ok(lock) => {
             drop(lock);
-            let settings = local_settings(matches, folder)?;
-            App::open(Arc::clone(&fs), settings, Clock::system()).map(Some).map_err(Failure::Failed)
+            let clock = serve::clock(&settings);
+            App::open(Arc::clone(&fs), settings.clone(), clock).map(Some).map_err(Failure::Failed)
         }
         Err(StorageError::Locked { .. }) => Ok(None),
         Err(error) => Err(failed(error)),
     };
-    let reached = here_or_there(folder, || Ok(here()?.map(Reached::Here)), || {
-        Remote::begin(folder, request).map(Reached::There)
-    })?;
+    let reached = here_or_there(
+        folder,
+        || Ok(here()?.map(Reached::Here)),
+        || RemoteImport::begin(folder, request).map(Reached::There),
+    )?;
     match reached {
         Reached::There(mut remote) => work.all(&mut remote, sources),
         Reached::Here(app) => {
@@ -147,7 +164,7 @@ fn perform(
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Reached {
     Here(App),
-    There(Remote),
+    There(RemoteImport),
 }
 
 /// Where files go.
@@ -163,17 +180,17 @@ trait Target {
 
 type Watch<'w> = &'w mut dyn FnMut(Progress) -> Result<(), String>;
 
-impl Target for Remote {
+impl Target for RemoteImport {
     fn begin_file(&mut self, format: Format, hash: Option<[u8; 32]>) -> Result<(), FileFault> {
-        Remote::begin_file(self, format, hash)
+        RemoteImport::begin_file(self, format, hash)
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<Progress, FileFault> {
-        Remote::feed(self, bytes)
+        RemoteImport::feed(self, bytes)
     }
 
     fn end_file(&mut self, watch: Watch<'_>) -> Result<FileDone, FileFault> {
-        Remote::end_file(self, watch)
+        RemoteImport::end_file(self, watch)
     }
 }
 
@@ -190,7 +207,12 @@ impl Target for Session<'_> {
         Session::end_file(self, watch)
     }
 
-    fn whole_file(&mut self, path: &Path, hash: [u8; 32], watch: Watch<'_>) -> Option<Result<FileDone, FileFault>> {
+    fn whole_file(
+        &mut self,
+        path: &Path,
+        hash: [u8; 32],
+        watch: Watch<'_>,
+    ) -> Option<Result<FileDone, FileFault>> {
         Some(Session::whole_file(self, path, hash, watch))
     }
 }
@@ -223,7 +245,10 @@ impl Work {
                     self.refused += 1;
                 }
                 Err(FileFault::Failed(why)) => {
-                    return Err(Failure::Failed(format!("{}: {why}; nothing of it was imported", source.name)));
+                    return Err(Failure::Failed(format!(
+                        "{}: {why}; nothing of it was imported",
+                        source.name
+                    )));
                 }
             }
         }

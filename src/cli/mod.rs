@@ -3,7 +3,9 @@
 
 mod admin;
 mod args;
+mod compact;
 mod export;
+mod follow;
 mod goal;
 mod import;
 mod reach;
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Some(("client", matches)) => admin::client(matches),
         Some(("goal", matches)) => admin::goal(matches),
         Some(("export", matches)) => export::export(matches),
+        Some(("compact", matches)) => compact::compact(matches),
         Some(("import", matches)) => import::import(matches),
         _ => Err(Failure::Settings("no command was given; `hitstone help` lists them".into())),
     };
@@ -105,21 +108,23 @@ fn settings(matches: &ArgMatches, data_default: &str) -> Result<crate::config::S
     given.settings(data_default).map_err(Failure::Settings)
 }
 
-/// The settings of a server on `folder`, without flags of its own, for commands that do on a folder what it would.
-fn local_settings(matches: &ArgMatches, folder: &Path) -> Result<crate::config::Settings, Failure> {
-    let mut settings = gather(matches, BTreeMap::new())?.settings(DATA.default).map_err(Failure::Settings)?;
-    folder.clone_into(&mut settings.data);
-    settings.sites.clear();
-    Ok(settings)
-}
-
 /// The data folder, from all layers, for commands that need nothing else.
 fn data_folder(matches: &ArgMatches) -> Result<PathBuf, Failure> {
+    Ok(gather_with_folder(matches)?.data(DATA.default))
+}
+
+/// All settings, for commands on a data folder that do a server's work: that of the folder is a flag, the others come
+/// from variables and the file.
+fn folder_settings(matches: &ArgMatches) -> Result<crate::config::Settings, Failure> {
+    gather_with_folder(matches)?.settings(DATA.default).map_err(Failure::Settings)
+}
+
+fn gather_with_folder(matches: &ArgMatches) -> Result<Given, Failure> {
     let mut flags = BTreeMap::new();
     if let Some(value) = matches.get_one::<String>(DATA.name) {
         flags.insert(DATA.name.to_owned(), vec![value.clone()]);
     }
-    Ok(gather(matches, flags)?.data(DATA.default))
+    gather(matches, flags)
 }
 
 fn gather(matches: &ArgMatches, flags: BTreeMap<String, Vec<String>>) -> Result<Given, Failure> {

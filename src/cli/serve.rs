@@ -88,7 +88,7 @@ async fn serve_app(
 }
 
 /// Turns true on SIGTERM or SIGINT.
-fn watch_signals() -> Result<watch::Receiver<bool>, Failure> {
+pub(super) fn watch_signals() -> Result<watch::Receiver<bool>, Failure> {
     let fault = |error: std::io::Error| Failure::Failed(format!("cannot watch for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
@@ -129,13 +129,15 @@ async fn look_for_milestones(app: Arc<App>) {
     }
 }
 
+/// What tells the time.
 #[cfg(feature = "test-clock")]
-fn clock(settings: &Settings) -> Clock {
+pub(super) fn clock(settings: &Settings) -> Clock {
     settings.clock_file.clone().map_or_else(Clock::system, Clock::from_file)
 }
 
+/// What tells the time.
 #[cfg(not(feature = "test-clock"))]
-fn clock(_: &Settings) -> Clock {
+pub(super) fn clock(_: &Settings) -> Clock {
     Clock::system()
 }
 

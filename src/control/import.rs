@@ -57,7 +57,9 @@ pub(super) fn serve(app: &App, stream: UnixStream, request: &ImportRequest, stop
         return;
     }
     let mut line = Server { input: BufReader::new(Patient { input, stop: stop.clone() }), stream, stop };
-    let Some(store) = app.open_store() else { return line.answer(&Answer::Error("the store is closed".into())) };
+    let Some(store) = app.open_store() else {
+        return line.answer(&Answer::Error("the store is closed".into()));
+    };
     match Session::begin(app, &store, request) {
         Ok(session) => {
             line.answer(&Answer::Go);
@@ -152,12 +154,12 @@ impl Server {
 }
 
 /// The command's end.
-pub struct Remote {
+pub struct RemoteImport {
     input: BufReader<UnixStream>,
     stream: UnixStream,
 }
 
-impl Remote {
+impl RemoteImport {
     /// Asks the server that runs on `folder` to take files. Blocks, as all of this.
     ///
     /// # Errors
@@ -187,7 +189,10 @@ impl Remote {
     fn answer(&mut self) -> Result<Answer, FileFault> {
         let lost = |_| FileFault::Failed("the running server ended before the import did".into());
         let mut line = String::new();
-        (&mut self.input).take(MESSAGE_BYTES_MAX).read_line(&mut line).map_err(|error| lost(error.to_string()))?;
+        (&mut self.input)
+            .take(MESSAGE_BYTES_MAX)
+            .read_line(&mut line)
+            .map_err(|error| lost(error.to_string()))?;
         match serde_json::from_str(&line).map_err(|error| lost(error.to_string()))? {
             Answer::Fault(fault) => Err(fault),
             Answer::Error(message) => Err(FileFault::Failed(message)),
@@ -210,7 +215,8 @@ impl Remote {
     /// As there.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, FileFault> {
         self.ask(&Question::Bytes(bytes.len()))?;
-        let broken = |error: std::io::Error| FileFault::Failed(format!("the running server did not listen: {error}"));
+        let broken =
+            |error: std::io::Error| FileFault::Failed(format!("the running server did not listen: {error}"));
         self.stream.write_all(bytes).map_err(broken)?;
         match self.answer()? {
             Answer::Progress(progress) => Ok(progress),

@@ -267,7 +267,7 @@ impl Enricher {
             return Some(Reason::Bot);
         }
         // Elsewhere the sender's origin has been checked, or the credentials are one site's.
-        let names_pages_freely = matches!(hit.source, "pirsch" | "script");
+        let names_pages_freely = matches!(hit.source, "pirsch" | "script" | "log");
         let checks_host = names_pages_freely || site.strict_hosts;
         if checks_host && page.is_some_and(|page| !site.owns_host(&page.host)) {
             return Some(Reason::Hostname);

@@ -259,7 +259,12 @@ mod tests {
     #[test]
     fn times_are_what_databases_write() {
         let at = |text: &str| time(Json::Text(text.into()));
-        for text in ["2024-01-01T00:00:00Z", "2024-01-01 00:00:00", "2024-01-01 00:00:00+00", "2024-01-01 01:00:00+01:00"] {
+        for text in [
+            "2024-01-01T00:00:00Z",
+            "2024-01-01 00:00:00",
+            "2024-01-01 00:00:00+00",
+            "2024-01-01 01:00:00+01:00",
+        ] {
             assert_eq!(at(text), Ok(1_704_067_200_000), "{text}");
         }
         assert_eq!(at("1969-12-31T23:59:59.9999Z"), Ok(-1));
@@ -274,7 +279,10 @@ mod tests {
             ("{}", "time: is missing"),
             ("[]", "it is no JSON object"),
             ("{\"time\":1}", "time: must be a string"),
-            ("{\"time\":\"2024-01-01T00:00:00Z\",\"kind\":\"view\"}", "kind: must be page_view, event or ping"),
+            (
+                "{\"time\":\"2024-01-01T00:00:00Z\",\"kind\":\"view\"}",
+                "kind: must be page_view, event or ping",
+            ),
             ("{\"visitor_id\":1.5}", "visitor_id: must be a whole number of 64 bits"),
             ("{\"status\":70000}", "status: must be a whole number, and not too large"),
             ("{\"path\":7}", "path: must be a string"),

@@ -167,7 +167,10 @@ mod tests {
         for number in 0..1_000 {
             rejections.add(number, format!("reason {}", number % 100));
         }
-        assert_eq!((rejections.count(), rejections.take().len(), rejections.take().len()), (1_000, TOLD_MAX, 0));
+        assert_eq!(
+            (rejections.count(), rejections.take().len(), rejections.take().len()),
+            (1_000, TOLD_MAX, 0)
+        );
         let more = rejections.more();
         assert_eq!(more.len(), REASONS_MAX + 1);
         assert_eq!(more.iter().map(|(_, count)| count).sum::<u64>(), 1_000 - TOLD_MAX as u64);

@@ -1,10 +1,12 @@
-//! Imports: history from files. What a line or a row of each format says, which of them are refused and why, and how a
-//! file is taken: all of it or nothing.
+//! History and logs on their way in: what a line or a row of each format says, which of them are refused and why, and how
+//! a file is taken: all of it or nothing. Access logs may also be followed as they grow ([`follow`]).
 //!
 //! A [`Session`] is one command: its files share the sessions that their rows name. It runs where the store is, in the
 //! command itself or in the server that has the folder; the bytes come from the command.
 
+pub mod access_log;
 mod enriched;
+pub mod follow;
 mod hits;
 mod lines;
 mod session;
@@ -24,11 +26,13 @@ pub enum Format {
     EnrichedLines,
     /// Parquet in the schema of exports.
     EnrichedParquet,
+    /// An access log.
+    Log(access_log::Format),
 }
 
 impl Format {
     /// The names that `--format` takes.
-    pub const NAMES: [&'static str; 2] = ["hits", "enriched"];
+    pub const NAMES: [&'static str; 6] = ["hits", "enriched", "combined", "vhost", "caddy", "nginx"];
 
     /// The format of a file, by the name that `--format` gave, else by its extension.
     ///
@@ -36,6 +40,9 @@ impl Format {
     /// Neither says it, in words.
     pub fn of(file: &str, named: Option<&str>) -> Result<Self, String> {
         let extension = std::path::Path::new(file).extension().and_then(|extension| extension.to_str());
+        if let Some(log) = named.and_then(access_log::Format::from_name) {
+            return Ok(Self::Log(log));
+        }
         let is_parquet = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
         match (named, extension) {
             (Some("hits"), _) => Ok(Self::Hits),
@@ -50,7 +57,11 @@ impl Format {
     /// The format of a file that begins with these bytes: what is named `enriched` may be Parquet on standard input, too.
     pub fn seen(self, beginning: &[u8]) -> Self {
         const PARQUET: &[u8] = b"PAR1";
-        if self == Self::EnrichedLines && beginning.starts_with(PARQUET) { Self::EnrichedParquet } else { self }
+        if self == Self::EnrichedLines && beginning.starts_with(PARQUET) {
+            Self::EnrichedParquet
+        } else {
+            self
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use hitstone_engine::vfs::{File, Fs, OsFs};
 use sha2::{Digest, Sha256};
 
 use super::enriched::{self, LineRow};
+use super::hits::Found;
 use super::lines::{Line, Rejections, Splitter};
 use super::{FileDone, FileFault, Format, ImportRequest, Progress, hits};
 use crate::admin;
@@ -233,13 +234,17 @@ impl<'s> Session<'s> {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
-        let refused = if file.format == Format::Hits {
-            match hits::read(line, self.app, &self.site, self.now)? {
-                Ok(event) => refusal(self.import.push_event(&event)?),
-                Err(reason) => Some(reason),
+        let found = match file.format {
+            Format::Hits => hits::read(line, self.app, &self.site, self.now)?,
+            Format::Log(format) => hits::read_log(format, line, self.app, &self.site)?,
+            Format::EnrichedLines | Format::EnrichedParquet => {
+                self.enriched_line(number, line)?.map_or(Found::Nothing, Found::Refused)
             }
-        } else {
-            self.enriched_line(number, line)?
+        };
+        let refused = match found {
+            Found::Event(event) => refusal(self.import.push_event(&event)?),
+            Found::Nothing => None,
+            Found::Refused(reason) => Some(reason),
         };
         if let Some(reason) = refused {
             file.rejections.add(number, reason);

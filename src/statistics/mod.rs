@@ -9,6 +9,7 @@
 
 pub mod active;
 pub mod custom;
+pub mod days;
 pub mod events;
 pub mod goals;
 pub mod growth;
@@ -172,6 +173,7 @@ impl<A: Ask> Question<'_, A> {
             keep: None,
             order: Order::VISITORS,
             limit: None,
+            by_scan: false,
         }
     }
 

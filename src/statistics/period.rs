@@ -12,7 +12,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
 
-const MINUTE_MS: i64 = 60_000;
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const DAYS_A_WEEK: i64 = 7;
@@ -105,10 +106,11 @@ impl Period {
         Self { zone, first: date, last: date, span, shape: Shape::Minutes(first, last) }
     }
 
-    /// The last seconds up to now, now included.
+    /// The last seconds up to now, now included. Begins and ends with whole seconds of the clock, as all periods: what
+    /// is long past is known to the second only.
     pub fn last_seconds(zone: TimeZone, seconds: u32, now_ms: TimestampMs) -> Self {
-        let start = now_ms.saturating_sub(i64::from(seconds) * 1000);
-        Self::window(zone, start..now_ms.saturating_add(1))
+        let now = whole_second(now_ms);
+        Self::window(zone, now.saturating_sub(i64::from(seconds) * SECOND_MS)..now.saturating_add(SECOND_MS))
     }
 
     fn window(zone: TimeZone, span: Range<TimestampMs>) -> Self {
@@ -180,11 +182,16 @@ impl Period {
         let day = plus_days(self.first, -DAYS_A_WEEK);
         let mut before = Self::days(self.zone.clone(), day, day);
         if self.first == local_date(&self.zone, now_ms) {
-            let same_time = same_time_of_day(&self.zone, now_ms, day);
+            let same_time = whole_second(same_time_of_day(&self.zone, now_ms, day));
             before.span.end = same_time.clamp(before.span.start, before.span.end);
         }
         before
     }
+}
+
+/// The begin of the second that a moment is in.
+fn whole_second(at: TimestampMs) -> TimestampMs {
+    at.div_euclid(SECOND_MS).saturating_mul(SECOND_MS)
 }
 
 /// The date in the zone at a moment.

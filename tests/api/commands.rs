@@ -21,6 +21,7 @@ fn version_and_help() {
         &["help", "goal", "create"],
         &["help", "demo"],
         &["help", "export"],
+        &["help", "import"],
         &["--help"],
     ] {
         let help = run(args);

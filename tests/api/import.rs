@@ -91,12 +91,21 @@ fn hits_and_events_are_taken_as_if_they_had_been_sent() {
             hit("/", "203.0.113.2", "2026-05-01T12:00:00+02:00", json!({ "user_agent": bot })),
             json!({ "url": "https://import.test/" }),
             hit("/a", "203.0.113.3", "1999-12-31T23:59:59Z", json!({})),
-            hit("/buy", "203.0.113.1", "2026-05-01T10:06:00Z",
-                json!({ "event_name": "Sale", "event_meta": { "amount": 3 } })),
+            hit(
+                "/buy",
+                "203.0.113.1",
+                "2026-05-01T10:06:00Z",
+                json!({ "event_name": "Sale", "event_meta": { "amount": 3 } }),
+            ),
             hit("/", "203.0.113.4", "2026-05-02T10:00:00Z", json!({})),
         ];
         let file = write(folder, "hits.ndjson", &lines);
-        std::fs::OpenOptions::new().append(true).open(&file).expect("the file").write_all(b"\nnot JSON").expect("");
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&file)
+            .expect("the file")
+            .write_all(b"\nnot JSON")
+            .expect("");
         let output = run(folder, &[&file]);
         assert!(output.status.success(), "{context}: {}", stderr_of(&output));
         assert_eq!(counts(&told(&output)), [4, 4, 2], "{context}: {}", stderr_of(&output));
@@ -147,7 +156,8 @@ fn enriched_rows_keep_their_sessions_over_all_files_of_a_command() {
             row(-1, Some(2), "2026-05-01T23:55:00Z", "/b"),
             row(i64::MAX, Some(1), "2026-05-01T23:55:00Z", "/ü"),
         ];
-        let second = [row(-1, Some(2), "2026-05-02T00:10:00Z", "/c"), row(7, Some(1), "2026-05-03T00:10:00Z", "/a")];
+        let second =
+            [row(-1, Some(2), "2026-05-02T00:10:00Z", "/c"), row(7, Some(1), "2026-05-03T00:10:00Z", "/a")];
         let files = [write(folder, "1.json", &first), write(folder, "2.json", &second)];
         let told = import(folder, &["--format", "enriched", &files[0], &files[1]]);
         assert_eq!(counts(&told), [5, 0, 4], "{context}");
@@ -174,7 +184,11 @@ fn a_content_is_imported_once_unless_asked() {
         assert!(stderr_of(&refused).contains("--again"), "{context}: {}", stderr_of(&refused));
         assert_eq!(counts(&told(&refused)), [1, 0, 1], "{context}: the other file is taken");
         // Without session ids the rows join the session that is there.
-        assert_eq!(counts(&import(folder, &["--format", "enriched", "--again", &copy])), [2, 0, 0], "{context}");
+        assert_eq!(
+            counts(&import(folder, &["--format", "enriched", "--again", &copy])),
+            [2, 0, 0],
+            "{context}"
+        );
     });
     for (folder, site) in folders {
         let server = folder.start(&[]);
@@ -217,7 +231,9 @@ fn standard_input_is_a_file() {
     both_ways(|folder, context| {
         let pipe = |bytes: &[u8], format: &str| {
             let mut command = hitstone();
-            command.args(["import", "--json", "--site", HOST, "--format", format, "-", "--data"]).arg(folder.data());
+            command
+                .args(["import", "--json", "--site", HOST, "--format", format, "-", "--data"])
+                .arg(folder.data());
             let mut child = command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())

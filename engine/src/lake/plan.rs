@@ -96,6 +96,11 @@ impl Situation {
         due.min_by_key(|step| (step.reason, std::cmp::Reverse(step.rows)))
     }
 
+    /// Rows that are in segments only.
+    pub fn waiting_rows(&self) -> u64 {
+        self.waiting.values().map(|waiting| waiting.rows).sum()
+    }
+
     /// What waits for each file.
     fn keys(&self) -> BTreeMap<(SiteId, Key), Waiting> {
         let by_days = self.months_by_days();

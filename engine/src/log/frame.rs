@@ -7,7 +7,7 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 
 /// The newest version of the log's format that this program knows.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// The kind of the frame that ends a log which was closed in order.
 pub const CLOSE: u8 = 0xff;
 
@@ -173,10 +173,10 @@ mod tests {
     #[test]
     fn a_newer_version_is_named() {
         let mut header = encode_header(1);
-        header[8] = 3;
+        header[8] = FORMAT_VERSION as u8 + 1;
         let crc = crc32c(&header[..HEADER_CHECKED_BYTES]);
         header[HEADER_CHECKED_BYTES..].copy_from_slice(&crc.to_le_bytes());
         let error = check_header(Path::new("log"), &header, 1).unwrap_err();
-        assert!(matches!(error, StorageError::Version { found: 3, supported: 2, .. }));
+        assert!(matches!(error, StorageError::Version { found: 4, supported: FORMAT_VERSION, .. }));
     }
 }

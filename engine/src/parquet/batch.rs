@@ -1,74 +1,57 @@
-//! From sessions of sources to a batch of columns, one column after the other.
+//! From sessions of sources to columns: arrays for the library's encoders, codes for ours.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
-    ArrayRef, BooleanArray, Int32Array, Int64Array, MapArray, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Int32Array, Int64Array, MapArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field};
+use parquet::errors::ParquetError as LibraryError;
+use zstd::bulk::Compressor;
 
-use super::schema::{COLUMNS, Content, UTC};
+use super::schema::{Content, UTC};
+use super::texts::{Number, TextEncoder};
 use crate::event::{Kind, decode_pairs};
-use crate::query::Source;
 use crate::schema::Column;
-use crate::segment::table::{ROW_KIND_MASK, ROW_NON_INTERACTIVE, SiteTable};
+use crate::segment::table::{Codes, ROW_KIND_MASK, ROW_NON_INTERACTIVE, SiteTable};
 
 const MICROS_A_MS: i64 = 1_000;
 
 /// Some rows of a session.
 pub(super) struct Piece<'a> {
     pub table: &'a SiteTable<'a>,
+    /// The number of the source that has it.
+    pub source: usize,
     pub session: usize,
     pub rows: Range<usize>,
 }
 
-impl<'a> Piece<'a> {
-    pub fn new(source: &'a Source<'a>, session: usize, rows: Range<usize>) -> Self {
-        Self { table: &source.table, session, rows }
-    }
-
+impl Piece<'_> {
     fn time(&self, row: usize) -> i64 {
-        let start = self.table.start.get(self.session).copied().unwrap_or(0);
-        start.saturating_add(self.table.gap.get(row).map_or(0, |&gap| i64::from(gap)))
+        self.table.times.of_row(self.session, row)
     }
 
     fn kind_byte(&self, row: usize) -> u8 {
-        self.table.kind.get(row).copied().unwrap_or(0)
+        self.table.kinds.get(row).unwrap_or(0)
     }
 }
 
-/// The rows of the pieces, in their order, as columns of the schema.
-pub(super) fn record_batch(
-    schema: &Arc<Schema>,
-    site: &str,
-    pieces: &[Piece<'_>],
-) -> Result<RecordBatch, ArrowError> {
-    let columns = COLUMNS
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| array(column.content, field, site, pieces))
-        .collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new(schema.clone(), columns)
-}
-
-fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> Result<ArrayRef, ArrowError> {
+/// A column of the rows of the pieces, in their order, but for those that [`put_texts`] puts.
+pub(super) fn array(content: Content, field: &Field, pieces: &[Piece<'_>]) -> Result<ArrayRef, ArrowError> {
     Ok(match content {
-        Content::Site => Arc::new(StringArray::from_iter_values(rows(pieces).map(|_| site))) as ArrayRef,
+        Content::Site | Content::Kind | Content::Text(_) => {
+            return Err(ArrowError::SchemaError(format!("{} is encoded as texts", field.name())));
+        }
         Content::Time => Arc::new(instants(rows(pieces).map(|(piece, row)| Some(piece.time(row))))),
-        Content::Kind => Arc::new(StringArray::from_iter_values(
-            rows(pieces).map(|(piece, row)| kind(piece.kind_byte(row))),
-        )),
-        Content::VisitorId => Arc::new(Int64Array::from_iter_values(
-            rows(pieces).map(|(piece, _)| at(piece.table.visitor, piece.session).cast_signed()),
-        )),
-        Content::SessionId => Arc::new(Int64Array::from_iter_values(
-            rows(pieces).map(|(piece, _)| i64::from(at(piece.table.session_id, piece.session))),
-        )),
-        Content::Text(column) => Arc::new(texts(column, pieces)),
+        Content::VisitorId => Arc::new(of_sessions(pieces, |piece| {
+            piece.table.visitors.get(piece.session).unwrap_or(0).cast_signed()
+        })),
+        Content::SessionId => Arc::new(of_sessions(pieces, |piece| {
+            i64::from(piece.table.states.session_id(piece.session).unwrap_or(0))
+        })),
         Content::Pairs(column) => Arc::new(pairs(column, field, pieces)?),
         Content::EventDuration => Arc::new(numbers(
             rows(pieces).map(|(piece, row)| piece.table.event_duration.get(row).checked_sub(1)),
@@ -84,18 +67,60 @@ fn array(content: Content, field: &Field, site: &str, pieces: &[Piece<'_>]) -> R
             (received != 0 && received != piece.time(row)).then_some(received)
         }))),
         Content::UserKey => Arc::new(Int64Array::from_iter(rows(pieces).map(|(piece, _)| {
-            let key = piece.table.user_key.get(piece.session);
+            let key = piece.table.user_key(piece.session);
             (key != 0).then(|| key.cast_signed())
         }))),
     })
+}
+
+/// A column of texts of the rows of the pieces, in their order.
+pub(super) fn put_texts(
+    content: Content,
+    site: &str,
+    pieces: &[Piece<'_>],
+    encoder: &mut TextEncoder,
+    compressor: &mut Compressor<'_>,
+) -> Result<(), LibraryError> {
+    for piece in pieces {
+        match content {
+            Content::Kind => {
+                for row in piece.rows.clone() {
+                    let byte = piece.kind_byte(row) & ROW_KIND_MASK;
+                    encoder.put(Number { source: 0, code: u32::from(byte) }, || kind(byte), 1, compressor)?;
+                }
+            }
+            Content::Text(column) => put_codes(column, piece, encoder, compressor)?,
+            _ => encoder.put(Number { source: 0, code: 0 }, || site, piece.rows.len(), compressor)?,
+        }
+    }
+    Ok(())
+}
+
+fn put_codes(
+    column: Column,
+    piece: &Piece<'_>,
+    encoder: &mut TextEncoder,
+    compressor: &mut Compressor<'_>,
+) -> Result<(), LibraryError> {
+    let (codes, dictionary) = (piece.table.codes(column), piece.table.dictionary(column));
+    let mut put = |code: u32, count: usize| {
+        let number = Number { source: piece.source as u32, code };
+        encoder.put(number, || dictionary.get(code), count, compressor)
+    };
+    match codes {
+        Codes::Constant(code) => put(code, piece.rows.len()),
+        codes if column.is_attribute() => put(codes.get(piece.session), piece.rows.len()),
+        codes => piece.rows.clone().try_for_each(|row| put(codes.get(row), 1)),
+    }
 }
 
 fn rows<'p>(pieces: &'p [Piece<'p>]) -> impl Iterator<Item = (&'p Piece<'p>, usize)> {
     pieces.iter().flat_map(|piece| piece.rows.clone().map(move |row| (piece, row)))
 }
 
-fn at<T: Copy + Default>(values: &[T], index: usize) -> T {
-    values.get(index).copied().unwrap_or_default()
+fn of_sessions(pieces: &[Piece<'_>], value: impl Fn(&Piece<'_>) -> i64) -> Int64Array {
+    let values = pieces.iter().flat_map(|piece| std::iter::repeat_n(value(piece), piece.rows.len()));
+    values.collect::<Vec<_>>().into()
 }
 
 /// Milliseconds as instants. The years that an `i64` of microseconds holds (to 294 000) are more than a time has.
@@ -113,31 +138,7 @@ fn numbers(values: impl Iterator<Item = Option<u64>>) -> Int32Array {
 
 /// The name of a row's kind.
 fn kind(byte: u8) -> &'static str {
-    Kind::from_byte(byte & ROW_KIND_MASK).unwrap_or(Kind::PageView).name()
-}
-
-fn texts(column: Column, pieces: &[Piece<'_>]) -> StringArray {
-    let mut out = StringBuilder::new();
-    for piece in pieces {
-        let (codes, dictionary) = (piece.table.codes(column), piece.table.dictionary(column));
-        let mut known = (0, "");
-        let mut text = |index: usize| {
-            let code = codes.get(index);
-            if code != known.0 {
-                known = (code, dictionary.get(code));
-            }
-            Some(known.1).filter(|text| !text.is_empty())
-        };
-        if column.is_attribute() {
-            match text(piece.session) {
-                Some(text) => out.append_value_n(text, piece.rows.len()),
-                None => out.append_nulls(piece.rows.len()),
-            }
-        } else {
-            piece.rows.clone().for_each(|row| out.append_option(text(row)));
-        }
-    }
-    out.finish()
+    Kind::from_byte(byte).unwrap_or(Kind::PageView).name()
 }
 
 fn pairs(column: Column, field: &Field, pieces: &[Piece<'_>]) -> Result<MapArray, ArrowError> {

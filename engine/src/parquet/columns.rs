@@ -1,5 +1,6 @@
 //! The columns of a batch that was read, whatever physical type they have, as the few types that rows are made of.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -12,7 +13,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
 use super::schema::Content;
-use crate::event::encode_pairs;
+use crate::event::{append_pair, encode_pairs};
 
 /// A column's values.
 pub(super) enum Values {
@@ -164,6 +165,14 @@ impl Values {
         }
     }
 
+    /// The numbers of all rows; `None` when one has none.
+    pub fn all_numbers(&self) -> Option<&[i64]> {
+        match self {
+            Values::Numbers(numbers) if numbers.null_count() == 0 => Some(numbers.values()),
+            _ => None,
+        }
+    }
+
     /// Whether the row says yes.
     pub fn is_true(&self, row: usize) -> bool {
         match self {
@@ -184,9 +193,19 @@ impl Values {
 
     /// The pairs in a row, encoded; "" when there are none.
     pub fn pairs(&self, row: usize) -> Result<String, &'static str> {
+        let mut out = String::new();
+        self.encode_pairs(row, &mut out)?;
+        Ok(out)
+    }
+
+    /// The pairs in a row, encoded, in place of what `out` holds.
+    pub fn encode_pairs(&self, row: usize, out: &mut String) -> Result<(), &'static str> {
         match self {
-            Values::Pairs(pairs) => pairs.get(row),
-            _ => Ok(String::new()),
+            Values::Pairs(pairs) => pairs.encode(row, out),
+            _ => {
+                out.clear();
+                Ok(())
+            }
         }
     }
 }
@@ -204,23 +223,45 @@ impl TextValues {
 }
 
 impl PairValues {
-    fn get(&self, row: usize) -> Result<String, &'static str> {
+    /// Writes the pairs in a row into `out`, encoded, in place of what it holds.
+    fn encode(&self, row: usize, out: &mut String) -> Result<(), &'static str> {
+        out.clear();
         let is_null = |nulls: &Option<NullBuffer>, at: usize| {
             nulls.as_ref().is_some_and(|nulls| at >= nulls.len() || nulls.is_null(at))
         };
         let (Some(&start), Some(&end)) = (self.offsets.get(row), self.offsets.get(row + 1)) else {
-            return Ok(String::new());
+            return Ok(());
         };
         if is_null(&self.nulls, row) {
-            return Ok(String::new());
+            return Ok(());
         }
-        let mut found = Vec::new();
+        let mut last = None;
         for at in start as usize..end as usize {
             if !is_null(&self.pair_nulls, at) {
-                let key = self.keys.get(at)?.ok_or("has a pair without a key")?;
-                found.push((key, self.values.get(at)?.unwrap_or_default()));
+                let (key, value) = self.pair(at)?;
+                if last >= Some(key) {
+                    return self.encode_unsorted(start as usize..end as usize, out);
+                }
+                append_pair(out, key, value);
+                last = Some(key);
             }
         }
-        Ok(encode_pairs(&found))
+        Ok(())
+    }
+
+    /// Pairs as others write them: in any order, keys more than once.
+    #[cold]
+    fn encode_unsorted(&self, range: Range<usize>, out: &mut String) -> Result<(), &'static str> {
+        let is_there = |at: &usize| {
+            self.pair_nulls.as_ref().is_none_or(|nulls| *at < nulls.len() && nulls.is_valid(*at))
+        };
+        let pairs = range.filter(is_there).map(|at| self.pair(at)).collect::<Result<Vec<_>, _>>()?;
+        *out = encode_pairs(&pairs);
+        Ok(())
+    }
+
+    fn pair(&self, at: usize) -> Result<(&str, &str), &'static str> {
+        let key = self.keys.get(at)?.ok_or("has a pair without a key")?;
+        Ok((key, self.values.get(at)?.unwrap_or_default()))
     }
 }

@@ -1,22 +1,46 @@
-//! Which sessions a file of the lake holds, and how it is named: those opened in a month or, where there are very many,
-//! on a day.
+//! What one file of the lake holds: the sessions that were opened in a month or, of busy sites, on a day.
 
 use std::fmt;
 
-use super::month::Month;
+use super::month::{Month, date, day_of};
 use crate::units::DayUtc;
 
-/// Whole months come before the days of a month.
+/// The opening days of a file's sessions, and the file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
-    /// All sessions opened in a month: `YYYY-MM`.
+    /// A whole month: `YYYY-MM`.
     Month(Month),
-    /// All sessions opened on a day: `YYYY-MM-DD`.
+    /// One UTC day: `YYYY-MM-DD`.
     Day(DayUtc),
 }
 
+/// How a month is cut into files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyBy {
+    /// All of it is one file.
+    Month,
+    /// Each day is one.
+    Day,
+}
+
 impl Key {
-    /// The month that holds it.
+    /// The key that holds a day.
+    pub fn of(day: DayUtc, by: KeyBy) -> Self {
+        match by {
+            KeyBy::Month => Key::Month(Month::of(day)),
+            KeyBy::Day => Key::Day(day),
+        }
+    }
+
+    /// How its month is cut.
+    pub fn by(self) -> KeyBy {
+        match self {
+            Key::Month(_) => KeyBy::Month,
+            Key::Day(_) => KeyBy::Day,
+        }
+    }
+
+    /// The month that it is, or is in.
     pub fn month(self) -> Month {
         match self {
             Key::Month(month) => month,
@@ -24,20 +48,21 @@ impl Key {
         }
     }
 
-    /// Whether sessions opened on this day belong to it.
-    pub fn holds(self, day: DayUtc) -> bool {
-        match self {
-            Key::Month(month) => Month::of(day) == month,
-            Key::Day(known) => known == day,
-        }
+    /// Whether sessions opened on the day are its.
+    pub fn contains(self, day: DayUtc) -> bool {
+        self == Key::of(day, self.by())
     }
 
-    /// Reads what `Display` writes.
+    /// Reads `YYYY-MM` or `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Option<Self> {
-        match Month::parse(text) {
-            Some(month) => Some(Key::Month(month)),
-            None => Some(Key::Day(Month::parse(text.get(..7)?)?.day(text.get(7..)?.strip_prefix('-')?)?)),
-        }
+        let key = match text.get(7..) {
+            Some(day) if !day.is_empty() => {
+                let month = Month::parse(text.get(..7)?)?;
+                Key::Day(day_of(month, day.strip_prefix('-')?.parse().ok()?)?)
+            }
+            _ => Key::Month(Month::parse(text)?),
+        };
+        (key.to_string() == text).then_some(key)
     }
 }
 
@@ -46,8 +71,8 @@ impl fmt::Display for Key {
         match self {
             Key::Month(month) => month.fmt(f),
             Key::Day(day) => {
-                let month = Month::of(*day);
-                write!(f, "{month}-{:02}", day.0 - month.first_day().0 + 1)
+                let (month, of_month) = date(*day);
+                write!(f, "{month}-{of_month:02}")
             }
         }
     }
@@ -58,25 +83,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_is_read_back_from_its_name() {
+    fn names_of_all_days_and_months_are_read_back() {
+        let mut before = Month::of(DayUtc(0));
         for day in (0..=u16::MAX).map(DayUtc) {
-            let keys = [Key::Month(Month::of(day)), Key::Day(day)];
-            for key in keys {
+            for by in [KeyBy::Month, KeyBy::Day] {
+                let key = Key::of(day, by);
                 assert_eq!(Key::parse(&key.to_string()), Some(key));
-                assert!(key.holds(day));
-                assert_eq!(key.month(), Month::of(day));
+                assert!(key.contains(day) && key.by() == by && key.month() == Month::of(day), "{key}");
+                let next = DayUtc(day.0.wrapping_add(1));
+                assert_eq!(key.contains(next), by == KeyBy::Month && Month::of(next) == Month::of(day));
             }
+            let begins = Month::of(day) != before || day.0 == 0;
+            assert_eq!(Key::Day(day).to_string().ends_with("-01"), begins, "{day:?}");
+            before = Month::of(day);
         }
-        assert_eq!(Key::Day(DayUtc(20_758)).to_string(), "2026-11-01");
-        assert!(!Key::Day(DayUtc(5)).holds(DayUtc(6)));
     }
 
     #[test]
-    fn other_names_are_no_keys() {
+    fn only_whole_names_are_keys() {
+        assert_eq!(Key::parse("2026-11-01"), Some(Key::Day(DayUtc(20_758))));
         for text in
-            ["", "2026", "2026-11-31", "2026-11-00", "2026-11-1", "2026-11-001", "2026-11x01", "2026-11-+1"]
+            ["2026-11-", "2026-11-0", "2026-11-00", "2026-11-31", "2026-11-+1", "2026-02-29", "2150-01-01"]
         {
-            assert_eq!(Key::parse(text), None, "{text}");
+            assert_eq!(Key::parse(text), None, "{text:?}");
+        }
+        for text in ["2026-1", "2026-11-001", "1969-12-31", "", "2026-11é"] {
+            assert_eq!(Key::parse(text), None, "{text:?}");
         }
     }
 }

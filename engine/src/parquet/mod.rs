@@ -1,29 +1,41 @@
 //! Parquet: the layout in which a site's events leave and enter Hitstone, open to every other engine.
 //!
-//! [`schema`] is the one table of columns. [`write()`] merges a site's sources into files, one for each month, streamed
-//! in bounded memory; where they go is a [`Target`]'s business, [`Folder`] being the one on a file system. [`Reader`]
-//! turns a file, also one that others wrote, back into rows, batch by batch.
+//! [`schema`] is the one table of columns. [`write_file`] merges a site's sources into the one file of a [`Key`],
+//! streamed in bounded memory, and tells where each session went. [`write()`] does so for each month of an export; where
+//! the files go is a [`Target`]'s business, [`Folder`] being the one on a file system. [`Reader`] turns a file, also one
+//! that others wrote, back into rows, batch by batch; `column` reads single columns.
 //!
 //! Invariants: a session lies whole in one file; rows come in the order (opening day, visitor, session, time,
 //! arrival); a file has its final name only when it is whole and synced.
 
 mod batch;
+mod chunk;
+pub(crate) mod column;
 mod columns;
+mod dictionary;
+mod file;
 mod folder;
+mod group;
 mod input;
 mod key;
 mod merge;
 mod month;
 mod properties;
 mod read;
+mod rle;
 mod row;
 pub mod schema;
+mod texts;
 mod write;
 
+#[cfg(test)]
+mod indexed;
+
+pub use file::{Observer, Placed, Sink, Written};
 pub use folder::Folder;
-pub use key::Key;
+pub use key::{Key, KeyBy};
 pub use month::Month;
 pub use properties::CREATED_BY;
 pub use read::{Batch, Reader};
 pub use row::{LakeRow, RowFault};
-pub use write::{Target, Watch, Written, write};
+pub use write::{Target, Watch, write, write_file};

@@ -16,35 +16,7 @@ pub struct Month {
 impl Month {
     /// The month that holds a day.
     pub fn of(day: DayUtc) -> Self {
-        // Years that begin in March, counted from 1 March of the year 0, so that a leap day is the last of its year.
-        let days = u32::from(day.0) + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * of_year + 2) / 153;
-        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-        let year = era * 400 + year_of_era + u32::from(month <= 2);
-        Self { year: year as u16, month: month as u8 }
-    }
-
-    /// Its first day; of a month before 1970 the first day there is.
-    pub fn first_day(self) -> DayUtc {
-        // The inverse of `of`.
-        let (year, from_march) = if self.month > 2 {
-            (self.year.into(), self.month - 3)
-        } else {
-            (u32::from(self.year) - 1, self.month + 9)
-        };
-        let of_year = (153 * u32::from(from_march) + 2) / 5;
-        let days = year * 365 + year / 4 - year / 100 + year / 400 + of_year;
-        DayUtc(u16::try_from(days.saturating_sub(719_468)).unwrap_or(u16::MAX))
-    }
-
-    /// The day that `DD` names.
-    pub fn day(self, text: &str) -> Option<DayUtc> {
-        let number: u16 = text.parse().ok().filter(|number| *number >= 1)?;
-        let day = DayUtc(self.first_day().0.checked_add(number - 1)?);
-        (Self::of(day) == self && text == format!("{number:02}")).then_some(day)
+        date(day).0
     }
 
     /// Reads `YYYY-MM`.
@@ -53,6 +25,31 @@ impl Month {
         let month = Self { year: year.parse().ok()?, month: month.parse().ok()? };
         ((1..=12).contains(&month.month) && month.to_string() == text).then_some(month)
     }
+}
+
+/// A day's month and which day of it, from 1.
+pub(super) fn date(day: DayUtc) -> (Month, u8) {
+    // Years that begin in March, counted from 1 March of the year 0, so that a leap day is the last of its year.
+    let days = u32::from(day.0) + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + u32::from(month <= 2);
+    let of_month = of_year - (153 * from_march + 2) / 5 + 1;
+    (Month { year: year as u16, month: month as u8 }, of_month as u8)
+}
+
+/// The day of a month, counted from 1. `None` when the month has it not, or it is out of range.
+pub(super) fn day_of(month: Month, of_month: u8) -> Option<DayUtc> {
+    // Days ascend with their dates; there are few enough to look for one.
+    let (mut low, mut high) = (0, u16::MAX);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if date(DayUtc(middle)) < (month, of_month) { low = middle + 1 } else { high = middle }
+    }
+    (date(DayUtc(low)) == (month, of_month)).then_some(DayUtc(low))
 }
 
 impl fmt::Display for Month {
@@ -73,10 +70,6 @@ mod tests {
         for day in 0..=u16::MAX {
             let wanted = Month { year: year as u16, month };
             assert_eq!(Month::of(DayUtc(day)), wanted, "day {day}");
-            assert!(
-                wanted.first_day() <= DayUtc(day) && Month::of(wanted.first_day()) == wanted,
-                "day {day}"
-            );
             left -= 1;
             if left == 0 {
                 (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };

@@ -215,7 +215,10 @@ fn metadata(fs: &dyn Fs, path: &Path) -> Result<(Input, ArrowReaderMetadata), Pa
 }
 
 /// Where each of [`COLUMNS`] is in the file.
-fn find_columns(path: &Path, schema: &SchemaRef) -> Result<[Option<usize>; COLUMNS.len()], ParquetError> {
+pub(super) fn find_columns(
+    path: &Path,
+    schema: &SchemaRef,
+) -> Result<[Option<usize>; COLUMNS.len()], ParquetError> {
     let mut places = [None; COLUMNS.len()];
     for (column, place) in COLUMNS.iter().zip(&mut places) {
         let mut found = schema.fields().iter().enumerate().filter(|(_, field)| field.name() == column.name);
@@ -240,7 +243,7 @@ fn wrong_type(path: &Path, column: &LakeColumn, found: String, wanted: &'static 
 }
 
 /// Runs the library; its errors and its panics say that the file is damaged.
-fn guard<T, E: std::fmt::Display>(
+pub(super) fn guard<T, E: std::fmt::Display>(
     path: &Path,
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, ParquetError> {

@@ -10,7 +10,7 @@ use super::*;
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::schema::Column;
-use crate::segment::table::Codes;
+use crate::segment::table::{Codes, FirstRows, States, Times};
 use crate::units::{DAY_MS, SiteId};
 
 const DAY_FIRST: u32 = 19_000;
@@ -78,6 +78,7 @@ fn query(filter: Filter, unit: Unit, group: Group) -> Query {
         keep: None,
         order: Order::VISITORS,
         limit: Some(25),
+        by_scan: false,
     }
 }
 
@@ -90,7 +91,7 @@ fn event(name: &'static str, passes: Occurrence) -> EventTest {
 }
 
 fn ask(sources: &[Source<'_>], query: &Query) -> Result<Report, QueryError> {
-    execute(sources, &Recurring::find(sources), query, &|| None)
+    execute(sources, &Recurring::find(sources).unwrap(), query, &|| None)
 }
 
 fn rare_filters() -> Vec<Filter> {
@@ -125,7 +126,7 @@ fn rare_filters() -> Vec<Filter> {
 fn rare_values_are_found_by_lists_and_by_scans() {
     let mut sessions = sessions();
     let mut table = table(&sessions);
-    let visitors = table.table().visitor.to_vec();
+    let visitors = table.visitors().to_vec();
     // A third of the sessions is superseded.
     let is_hidden = |visitor: u64| visitor.is_multiple_of(3);
     table.hidden = (0u32..).zip(&visitors).filter(|(_, v)| is_hidden(**v)).map(|(at, _)| at).collect();
@@ -179,7 +180,7 @@ fn questions_without_meaning_are_refused() {
         assert!(matches!(ask(&[], query), Err(QueryError::Invalid(_))));
     }
     let table = table(&sessions()[..3]);
-    let other = Recurring::find(&[]);
+    let other = Recurring::find(&[]).unwrap();
     let fine = query(Filter::default(), Unit::Sessions, Group::All);
     assert!(matches!(execute(&[table.source()], &other, &fine, &|| None), Err(QueryError::Invalid(_))));
 }
@@ -189,7 +190,7 @@ fn a_query_stops_when_told_to() {
     let table = table(&sessions());
     let sources = [table.source()];
     let query = query(Filter::default(), Unit::Rows, Group::Columns(vec![Column::Path]));
-    let answer = execute(&sources, &Recurring::find(&sources), &query, &|| Some("too slow"));
+    let answer = execute(&sources, &Recurring::find(&sources).unwrap(), &query, &|| Some("too slow"));
     assert!(matches!(answer, Err(QueryError::Cancelled("too slow"))));
 }
 
@@ -216,7 +217,7 @@ fn tests_of_long_texts_stop_when_told_to() {
     for query in [filtered, kept] {
         tested.store(0, Ordering::Relaxed);
         let stop = || (tested.load(Ordering::Relaxed) > 0).then_some("too slow");
-        let answer = execute(&sources, &Recurring::find(&sources), &query, &stop);
+        let answer = execute(&sources, &Recurring::find(&sources).unwrap(), &query, &stop);
         assert!(matches!(answer, Err(QueryError::Cancelled("too slow"))));
         assert!(tested.load(Ordering::Relaxed) < 10, "{}", tested.load(Ordering::Relaxed));
     }
@@ -233,10 +234,14 @@ fn damaged_columns_make_no_panic() {
     for first_row in [&many, &falling] {
         for group in [Column::Referrer, Column::Path, Column::Country] {
             let mut source = owned.source();
-            source.table.first_row = first_row;
-            source.table.entry_row = &wild;
-            source.table.exit_row = &wild;
-            source.table.start = &times;
+            source.table.first_rows = FirstRows::All(first_row);
+            let (States::Columns(states), Times::Millis(millis)) =
+                (&mut source.table.states, &mut source.table.times)
+            else {
+                unreachable!()
+            };
+            (states.entry_row, states.exit_row) = (&wild, &wild);
+            millis.start = &times;
             for column in Column::ALL {
                 source.table.codes[column.index()] = Codes::U32(&wild);
             }
@@ -244,7 +249,8 @@ fn damaged_columns_make_no_panic() {
                 let _ = ask(&[source], &query(filter, Unit::Rows, Group::Columns(vec![group])));
             }
             let _ = ask(&[source], &query(Filter::default(), Unit::Sessions, Group::Entry(true)));
-            source.table.flags = &[];
+            let States::Columns(states) = &mut source.table.states else { unreachable!() };
+            states.flags = &[];
             assert!(ask(&[source], &query(Filter::default(), Unit::Rows, Group::All)).is_err());
         }
     }
@@ -269,11 +275,11 @@ fn too_many_groups_are_refused() {
     let sessions = sessions();
     let table = table(&sessions);
     let sources = [table.source()];
-    let recurring = Recurring::find(&sources);
+    let recurring = Recurring::find(&sources).unwrap();
     let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
     let pages = Query { limit: None, ..pages };
     let count = naive::answer(&sessions, &pages).rows.len();
-    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &pages, &|| None);
+    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &[], &pages, &|| None);
     assert!(within(count).is_ok_and(|report| report.rows.len() == count));
     assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
 }

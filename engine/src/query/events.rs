@@ -70,9 +70,7 @@ impl<'a> EventFilter<'a> {
 
 /// The session's rows that are custom events.
 fn event_rows(table: &SiteTable<'_>, session: usize) -> impl Iterator<Item = usize> {
-    let row = |session: usize| table.first_row.get(session).map_or(0, |&row| row as usize);
-    let (first, end) = (row(session), row(session + 1));
-    let kinds = table.kind.get(first..end).unwrap_or_default();
-    let is_event = |kind: &u8| kind & ROW_KIND_MASK == Kind::Event as u8;
-    kinds.iter().enumerate().filter(move |(_, kind)| is_event(kind)).map(move |(at, _)| first + at)
+    let is_event = |kind: u8| kind & ROW_KIND_MASK == Kind::Event as u8;
+    let kinds = table.kinds;
+    table.rows(session).filter(move |&row| kinds.get(row).is_some_and(is_event))
 }

@@ -6,9 +6,10 @@ use super::check;
 use super::filter::{Prepared, prepare};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
-use super::keys::{ClockKey, KeyColumn, Place, SourceKey, TimeKey};
+use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
+use super::known::Known;
 use super::metadata::{KeySets, MetaKeys};
-use super::numbers::{NumberColumn, SharedSums};
+use super::numbers::{NumberColumn, SharedSums, Sum};
 use super::report::{self, Grouping};
 use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
@@ -16,9 +17,8 @@ use crate::error::QueryError;
 use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
-use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
-use crate::scan::count::{Counter, Extras, SessionColumns};
+use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 
@@ -36,31 +36,84 @@ pub fn execute(
     query: &Query,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    execute_within(limits::GROUPS_MAX, sources, recurring, query, cancelled)
+    execute_within(limits::GROUPS_MAX, sources, recurring, &[], query, cancelled)
 }
 
-/// As [`execute`], with another bound of groups.
+/// As [`execute`], without counting those sessions whose counts are known.
+///
+/// # Errors
+/// As [`execute`].
+pub fn execute_with(
+    sources: &[Source<'_>],
+    recurring: &Recurring,
+    known: &[Known<'_>],
+    query: &Query,
+    cancelled: Cancelled<'_>,
+) -> Result<Report, QueryError> {
+    execute_within(limits::GROUPS_MAX, sources, recurring, known, query, cancelled)
+}
+
+/// As [`execute_with`], with another bound of groups.
 pub(super) fn execute_within(
     groups_max: usize,
     sources: &[Source<'_>],
     recurring: &Recurring,
+    known: &[Known<'_>],
     query: &Query,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    let unit = match query.unit {
-        Unit::Sessions if query.filter.selects_rows() => Unit::PageViews,
-        unit => unit,
-    };
+    let unit = query.counted_unit();
     check(query, unit)?;
     check::tables(sources)?;
+    check::whole_seconds(sources, moments(query))?;
     if recurring.source_count() != sources.len() {
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
     let mut guard = Guard::new(cancelled);
     let mut prepared = Vec::new();
     for (number, source) in sources.iter().enumerate() {
-        prepared.extend(prepare(source, number, &query.span, &query.filter, unit, &mut guard)?);
+        let mut part = prepare(source, number, &query.span, &query.filter, unit, &mut guard)?;
+        let own = known.iter().filter(|known| known.source == number);
+        own.for_each(|known| part.iter_mut().for_each(|part| part.leave_out(&known.sessions)));
+        prepared.extend(part);
     }
+    let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
+    let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
+    for known in known {
+        known.add_to(&mut counted, &dictionaries, query, &mut guard)?;
+    }
+    if counted.groups.len() > groups_max {
+        return Err(QueryError::TooManyGroups(groups_max));
+    }
+    let grouping = Grouping {
+        groups: &counted.groups,
+        dictionaries: &dictionaries,
+        key_sets: &counted.key_sets,
+        pairs: pairs_columns(&query.group),
+        sums: &counted.sums,
+    };
+    report::make(query, &counted.counts, fixed_group_count(&query.group), &grouping, &mut guard)
+}
+
+/// What was counted, for each group.
+pub(super) struct CountedGroups<'a> {
+    pub counts: Counts,
+    pub groups: Groups<'a>,
+    key_sets: KeySets<'a>,
+    sums: Vec<Sum>,
+}
+
+/// Counts what is left of the sources. `dictionaries` are those of the key's columns of each.
+pub(super) fn count<'a>(
+    groups_max: usize,
+    prepared: &[Prepared<'a>],
+    sources: &[Source<'a>],
+    dictionaries: &[Vec<Dictionary<'a>>],
+    recurring: &Recurring,
+    query: &Query,
+    guard: &mut Guard<'_>,
+) -> Result<CountedGroups<'a>, QueryError> {
+    let unit = query.counted_unit();
     let buckets = match &query.group {
         Group::Buckets(edges) => Some(Buckets::new(edges)),
         _ => None,
@@ -68,27 +121,26 @@ pub(super) fn execute_within(
     let groups = RefCell::new(Groups::default());
     let key_sets = RefCell::new(KeySets::default());
     let sums = SharedSums::default();
-    let shared =
-        Shared { query, unit, buckets: buckets.as_ref(), groups: &groups, key_sets: &key_sets, sums: &sums };
-    let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
-    let group_count = fixed_group_count(&query.group);
+    let shared = Shared {
+        query,
+        unit,
+        buckets: buckets.as_ref(),
+        groups: &groups,
+        key_sets: &key_sets,
+        sums: &sums,
+        dictionaries,
+    };
     let measures = query.measures;
     let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
-    let counter = Counter::new(group_count.unwrap_or(0), has_extras);
-    let parts = parts(&prepared, sources, recurring, &shared);
-    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(&mut guard)?;
-    let grouping = Grouping {
-        groups: &groups.borrow(),
-        dictionaries: &dictionaries,
-        key_sets: &key_sets.borrow(),
-        pairs: pairs_columns(&query.group),
-        sums: &sums.borrow(),
-    };
-    report::make(query, &counts, group_count, &grouping, &mut guard)
+    let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
+    let parts = parts(prepared, sources, recurring, &shared);
+    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(guard)?;
+    let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
+    Ok(CountedGroups { counts, groups, key_sets, sums })
 }
 
 /// The number of groups that are in the report even when nothing was counted; `None`: those that occur.
-fn fixed_group_count(group: &Group) -> Option<usize> {
+pub(super) fn fixed_group_count(group: &Group) -> Option<usize> {
     match group {
         Group::All => Some(1),
         Group::Buckets(edges) => Some(edges.len() - 1),
@@ -97,7 +149,7 @@ fn fixed_group_count(group: &Group) -> Option<usize> {
     }
 }
 
-fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
+pub(super) fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     let invalid = |what: &str| Err(QueryError::Invalid(what.into()));
     check::filter(&query.filter)?;
     if query.number.is_some() && unit != Unit::Events {
@@ -131,6 +183,20 @@ fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     }
 }
 
+/// All times and lengths that the query names.
+fn moments(query: &Query) -> Vec<i64> {
+    let mut moments = vec![query.span.start, query.span.end];
+    match &query.group {
+        Group::Buckets(edges) => moments.extend(edges),
+        Group::Clock(clock) => {
+            moments.push(clock.slot_ms);
+            clock.pieces.iter().for_each(|&(start, shift)| moments.extend([start, shift]));
+        }
+        _ => {}
+    }
+    moments
+}
+
 /// What the keys of all sources have in common.
 struct Shared<'q, 'a> {
     query: &'q Query,
@@ -139,6 +205,16 @@ struct Shared<'q, 'a> {
     groups: &'q RefCell<Groups<'a>>,
     key_sets: &'q RefCell<KeySets<'a>>,
     sums: &'q SharedSums,
+    /// For each source, the dictionaries of the key's columns.
+    dictionaries: &'q [Vec<Dictionary<'a>>],
+}
+
+impl Shared<'_, '_> {
+    /// The number of a column of the key, when a source has no site codes of it.
+    fn by_text(&self, column: usize) -> Option<usize> {
+        let mut dictionaries = self.dictionaries.iter().filter_map(|columns| columns.get(column));
+        dictionaries.any(|dictionary| !dictionary.has_site_codes()).then_some(column)
+    }
 }
 
 fn parts<'q, 'a>(
@@ -155,7 +231,7 @@ fn parts<'q, 'a>(
         let table = &prepared.table;
         let meta_keys = shared.query.measures.meta_keys.then(|| {
             let codes = table.codes(Column::EventMeta);
-            MetaKeys::new(table.kind, codes, table.dictionary(Column::EventMeta), shared.key_sets)
+            MetaKeys::new(table.kinds, codes, table.dictionary(Column::EventMeta), shared.key_sets)
         });
         let number = shared.query.number.as_ref().map(|number| {
             let codes = table.codes(Column::EventMeta);
@@ -163,7 +239,7 @@ fn parts<'q, 'a>(
         });
         Part {
             prepared,
-            sessions: session_columns(table, recurring.of_source(prepared.source), stamps[prepared.source]),
+            sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),
             rows: row_columns(table),
             counted: counted(table, shared),
             key: source_key(prepared, shared),
@@ -190,44 +266,43 @@ fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
 
 fn session_columns<'a>(
     table: &SiteTable<'a>,
-    recurring: Option<&'a Bits>,
+    recurring: &'a Recurring,
+    source: usize,
     stamp_first: u32,
 ) -> SessionColumns<'a> {
     SessionColumns {
-        visitor: table.visitor,
-        start: table.start,
-        last: table.last,
-        views: table.views,
-        flags: table.flags,
+        visitors: table.visitors,
+        recurring_visitors: recurring.visitors_of(source),
+        times: table.times,
+        states: table.states,
         bounce: FLAG_BOUNCE,
-        recurring,
+        recurring: recurring.of_source(source),
         stamp_first,
     }
 }
 
 fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
     RowColumns {
-        first_row: table.first_row,
-        start: table.start,
-        gap: table.gap,
-        kind: table.kind,
+        first_rows: table.first_rows,
+        times: table.times,
+        kinds: table.kinds,
         kind_mask: ROW_KIND_MASK,
     }
 }
 
 /// The columns of the group's key, and where they are read.
 fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'a>)> {
-    let edge = |with_title: bool, rows: &'a [u32]| {
+    let edge = |with_title: bool, edge| {
         let columns = if with_title { &[Column::Path, Column::Title][..] } else { &[Column::Path] };
-        columns.iter().map(|&column| (column, Place::RowOf(rows))).collect()
+        columns.iter().map(|&column| (column, Place::RowOf(edge, table.states))).collect()
     };
     match group {
         Group::Columns(columns) => {
             let place = |c: Column| if c.is_attribute() { Place::Session } else { Place::Row };
             columns.iter().map(|&column| (column, place(column))).collect()
         }
-        Group::Entry(with_title) => edge(*with_title, table.entry_row),
-        Group::Exit(with_title) => edge(*with_title, table.exit_row),
+        Group::Entry(with_title) => edge(*with_title, Edge::Entry),
+        Group::Exit(with_title) => edge(*with_title, Edge::Exit),
         Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Vec::new(),
     }
 }
@@ -240,7 +315,7 @@ fn pairs_columns(group: &Group) -> Vec<bool> {
     }
 }
 
-fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<'a>> {
+pub(super) fn key_dictionaries<'a>(table: &SiteTable<'a>, query: &Query) -> Vec<Dictionary<'a>> {
     key_columns(table, &query.group).into_iter().map(|(column, _)| table.dictionary(column)).collect()
 }
 
@@ -257,13 +332,15 @@ fn source_key<'q, 'a>(prepared: &Prepared<'a>, shared: &Shared<'q, 'a>) -> Sourc
             SourceKey::of_pairs(part, table.codes(column), table.dictionary(column), shared.groups)
         }
         (Group::Columns(_) | Group::Entry(_) | Group::Exit(_), _) => {
-            let column = |(column, place)| KeyColumn {
+            let column = |(at, (column, place))| KeyColumn {
+                by_text: shared.by_text(at),
                 place,
                 codes: table.codes(column),
                 dictionary: table.dictionary(column),
                 row_count: table.row_count(),
             };
-            let columns = key_columns(table, &shared.query.group).into_iter().map(column).collect();
+            let columns =
+                key_columns(table, &shared.query.group).into_iter().enumerate().map(column).collect();
             SourceKey::of_columns(columns, prepared.source as u32, shared.groups)
         }
         (Group::All | Group::Buckets(_), _) => SourceKey::One,

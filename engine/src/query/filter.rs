@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
+use super::keys::Edge;
 use super::postings;
 use super::{Filter, Occurrence, PairsTest, Source, Unit};
 use crate::error::QueryError;
@@ -23,8 +24,8 @@ pub(super) struct Touched {
     pub sessions: Range<usize>,
     /// All times of the run lie in the span.
     pub inside: bool,
-    /// Greatest row time of the run, milliseconds.
-    pub max_time: i64,
+    /// The run itself.
+    pub run: Run,
 }
 
 /// One source with its filter worked out.
@@ -50,6 +51,21 @@ impl Prepared<'_> {
         self.selected.as_ref().is_none_or(|bits| bits.contains(session))
     }
 
+    /// Takes sessions out.
+    pub fn leave_out(&mut self, sessions: &Bits) {
+        self.bits().remove_all(sessions);
+    }
+
+    /// Keeps only these sessions.
+    pub fn keep_only(&mut self, sessions: &Bits) {
+        self.bits().intersect(sessions);
+    }
+
+    fn bits(&mut self) -> &mut Bits {
+        let Self { table, touched, selected, .. } = self;
+        selected.get_or_insert_with(|| in_runs(table.session_count(), touched))
+    }
+
     /// Whether a row passes the tests of rows.
     pub fn passes(&self, row: usize) -> bool {
         self.row_masks.iter().all(|(codes, mask)| mask.passes(codes.get(row)))
@@ -63,7 +79,7 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
         let first = (run.first_session as usize).min(session_count);
         let end = first.saturating_add(run.session_count as usize).min(session_count);
         let inside = span.start <= run.min_time && run.max_time < span.end;
-        Touched { sessions: first..end, inside, max_time: run.max_time }
+        Touched { sessions: first..end, inside, run: *run }
     });
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }
@@ -82,7 +98,7 @@ pub(super) fn prepare<'a>(
     let mut row_masks = Vec::new();
     if narrowing.touched.is_empty()
         || !narrowing.hide(source, guard)?
-        || !narrowing.keep_session(filter)
+        || !narrowing.keep_session(filter)?
         || !narrowing.keep_attributes(filter, guard)?
         || !narrowing.keep_rows(filter, &mut row_masks, guard)?
         || !narrowing.keep_edges(filter, guard)?
@@ -92,6 +108,12 @@ pub(super) fn prepare<'a>(
     }
     let Narrowing { table, touched, selected } = narrowing;
     Ok(Some(Prepared { table, touched, selected, row_masks, source: number }))
+}
+
+fn in_runs(session_count: usize, runs: &[Touched]) -> Bits {
+    let mut bits = Bits::new(session_count);
+    runs.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
+    bits
 }
 
 /// The sessions that are left. Each `keep_` step returns whether any can be.
@@ -108,11 +130,7 @@ impl<'a> Narrowing<'a> {
 
     fn bits(&mut self) -> &mut Bits {
         let Self { table, touched, selected } = self;
-        selected.get_or_insert_with(|| {
-            let mut bits = Bits::new(table.session_count());
-            touched.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
-            bits
-        })
+        selected.get_or_insert_with(|| in_runs(table.session_count(), touched))
     }
 
     fn any(&self) -> bool {
@@ -128,20 +146,13 @@ impl<'a> Narrowing<'a> {
         Ok(self.any())
     }
 
-    fn keep_session(&mut self, filter: &Filter) -> bool {
-        let Some((visitor, session)) = filter.session else { return true };
-        let table = self.table;
-        let mut found = Bits::new(table.session_count());
-        for run in &self.touched {
-            let visitors = table.visitor.get(run.sessions.clone()).unwrap_or_default();
-            let first = run.sessions.start + visitors.partition_point(|&v| v < visitor.0);
-            (first..run.sessions.end)
-                .take_while(|&at| table.visitor.get(at) == Some(&visitor.0))
-                .filter(|&at| table.session_id.get(at) == Some(&session.0))
-                .for_each(|at| found.insert(at));
-        }
-        self.bits().intersect(&found);
-        self.any()
+    fn keep_session(&mut self, filter: &Filter) -> Result<bool, QueryError> {
+        let Some((visitor, session)) = filter.session else { return Ok(true) };
+        let found = self.table.find_session(visitor.0, session, self.touched.iter().map(|run| &run.run))?;
+        let mut bits = Bits::new(self.table.session_count());
+        found.into_iter().for_each(|at| bits.insert(at as usize));
+        self.bits().intersect(&bits);
+        Ok(self.any())
     }
 
     fn keep_attributes(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
@@ -179,16 +190,14 @@ impl<'a> Narrowing<'a> {
 
     fn keep_edges(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
         let table = self.table;
-        let tests = [(&filter.entry_path, table.entry_row), (&filter.exit_path, table.exit_row)];
-        for (test, rows) in tests {
+        let tests = [(&filter.entry_path, Edge::Entry), (&filter.exit_path, Edge::Exit)];
+        for (test, edge) in tests {
             let Some(test) = test else { continue };
             let mask = self.text_mask(Column::Path, test, guard)?;
             let codes = table.codes(Column::Path);
             let row_count = table.row_count();
-            self.retain(&mask, guard, |session, mask| match rows.get(session) {
-                Some(&row) if row != NO_ROW && (row as usize) < row_count => {
-                    mask.passes(codes.get(row as usize))
-                }
+            self.retain(&mask, guard, |session, mask| match edge.row(&table.states, session) {
+                row if row != NO_ROW && (row as usize) < row_count => mask.passes(codes.get(row as usize)),
                 _ => mask.passes(0),
             })?;
         }
@@ -325,8 +334,7 @@ impl<'a> Narrowing<'a> {
         if column.is_attribute() {
             return run.sessions.clone();
         }
-        let row = |session: usize| self.table.first_row.get(session).map_or(0, |&row| row as usize);
-        row(run.sessions.start)..row(run.sessions.end).min(self.table.row_count())
+        self.table.rows_of(&run.sessions)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The groups of a report: numbers given in the order of first occurrence, and what each stands for.
 //!
-//! Groups are recognised by site codes, which are equal in all sources of a site; a label remembers one source and
+//! Groups are recognised by site codes, which are equal in all sources of a site (by texts where a source has no site
+//! codes of a column); a label remembers one source and
 //! its local codes, so that strings are looked up only for groups that can be in the answer.
 
 use hashbrown::HashMap;
@@ -31,6 +32,7 @@ pub(super) struct Groups<'a> {
     sparse: HashMap<u32, u32>,
     tuples: HashMap<KeyCodes, u32>,
     texts: HashMap<&'a str, u32>,
+    numbered: HashMap<(usize, &'a str), u32>,
     labels: Vec<Label<'a>>,
 }
 
@@ -58,6 +60,15 @@ impl<'a> Groups<'a> {
         *place
     }
 
+    /// A number that stands for a text of a column of the key in place of a site code, where a source has none.
+    pub fn number_of(&mut self, column: usize, text: &'a str) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        let next = self.numbered.len() as u32 + 1;
+        *self.numbered.entry((column, text)).or_insert(next)
+    }
+
     /// The group of several site codes.
     pub fn of_tuple(&mut self, site: KeyCodes, source: u32, local: KeyCodes) -> u32 {
         let next = self.labels.len() as u32;
@@ -76,6 +87,14 @@ impl<'a> Groups<'a> {
             self.labels.push(Label::Text(text));
         }
         group
+    }
+
+    /// The codes of a group, in the source where it was met first; `None` for a text.
+    pub fn codes(&self, group: usize) -> Option<(usize, KeyCodes)> {
+        match self.labels.get(group)? {
+            Label::Codes { source, local } => Some((*source as usize, *local)),
+            Label::Text(_) => None,
+        }
     }
 
     /// The strings of a group, given each source's dictionaries of the key's columns.

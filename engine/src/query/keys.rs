@@ -14,7 +14,7 @@ use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
 use crate::scan::divisor::Divisor;
-use crate::segment::table::{Codes, Dictionary, NO_ROW};
+use crate::segment::table::{Codes, Dictionary, NO_ROW, States};
 
 /// Combinations of local codes up to which groups are looked up in an array.
 const COMBINATIONS_MAX: usize = 1 << 20;
@@ -26,8 +26,27 @@ pub(super) enum Place<'a> {
     Session,
     /// The row's own text.
     Row,
-    /// The text of the row that this column of the session table names.
-    RowOf(&'a [u32]),
+    /// The text of the session's entry or exit page.
+    RowOf(Edge, States<'a>),
+}
+
+/// One of the pages of a session that the session table names.
+#[derive(Clone, Copy)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(super) enum Edge {
+    Entry,
+    Exit,
+}
+
+impl Edge {
+    /// Its row, or [`NO_ROW`].
+    #[inline]
+    pub fn row(self, states: &States<'_>, session: usize) -> u32 {
+        match self {
+            Self::Entry => states.entry_row(session),
+            Self::Exit => states.exit_row(session),
+        }
+    }
 }
 
 /// One column of a key in one source.
@@ -37,26 +56,30 @@ pub(super) struct KeyColumn<'a> {
     pub codes: Codes<'a>,
     pub dictionary: Dictionary<'a>,
     pub row_count: usize,
+    /// Its number among the key's columns, when a source has no site codes of it, so that texts are compared.
+    pub by_text: Option<usize>,
 }
 
-impl KeyColumn<'_> {
+impl<'a> KeyColumn<'a> {
     #[inline]
     fn code(&self, session: usize, row: usize) -> Option<u32> {
         let code = match self.place {
             Place::Session => self.codes.get(session),
             Place::Row => self.codes.get(row),
-            Place::RowOf(rows) => match rows.get(session) {
-                Some(&row) if row != NO_ROW && (row as usize) < self.row_count => {
-                    self.codes.get(row as usize)
-                }
+            Place::RowOf(edge, states) => match edge.row(&states, session) {
+                row if row != NO_ROW && (row as usize) < self.row_count => self.codes.get(row as usize),
                 _ => return None,
             },
         };
         Some(if (code as usize) < self.dictionary.len() { code } else { 0 })
     }
 
-    fn site_code(&self, local: u32) -> u32 {
-        self.dictionary.site_codes.get(local as usize).copied().unwrap_or(0)
+    /// What is equal for equal texts in all sources.
+    fn site_code(&self, local: u32, groups: &mut Groups<'a>) -> u32 {
+        match self.by_text {
+            Some(column) => groups.number_of(column, self.dictionary.get(local)),
+            None => self.dictionary.site_codes.get(local as usize).copied().unwrap_or(0),
+        }
     }
 }
 
@@ -139,8 +162,10 @@ impl<'q, 'a> LocalTable<'q, 'a> {
     #[cold]
     fn meet(&mut self, code: u32) -> u32 {
         let code = if (code as usize) < self.local.len() { code } else { 0 };
-        let site = self.column.site_code(code);
-        let group = self.groups.borrow_mut().of_code(site, self.source, code);
+        let mut groups = self.groups.borrow_mut();
+        let site = self.column.site_code(code, &mut groups);
+        let group = groups.of_code(site, self.source, code);
+        drop(groups);
         self.local[code as usize] = group;
         group
     }
@@ -174,11 +199,12 @@ impl<'q, 'a> TupleKey<'q, 'a> {
 
     #[cold]
     fn meet(&self, local: KeyCodes) -> u32 {
+        let mut groups = self.groups.borrow_mut();
         let mut site = KeyCodes::default();
         for ((site, column), &code) in site.iter_mut().zip(&self.columns).zip(&local) {
-            *site = column.site_code(code);
+            *site = column.site_code(code, &mut groups);
         }
-        self.groups.borrow_mut().of_tuple(site, self.source, local)
+        groups.of_tuple(site, self.source, local)
     }
 }
 

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use super::groups::UNSET;
 use crate::event::{Kind, decode_pairs};
 use crate::scan::batch::{Batch, NO_GROUP};
-use crate::segment::table::{Codes, Dictionary, ROW_KIND_MASK};
+use crate::segment::table::{Codes, Dictionary, Kinds, ROW_KIND_MASK};
 
 /// The sets of keys met so far, and which group holds which.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl<'a> KeySets<'a> {
 
 /// Notes the keys of counted rows of one source.
 pub(super) struct MetaKeys<'q, 'a> {
-    kinds: &'a [u8],
+    kinds: Kinds<'a>,
     codes: Codes<'a>,
     dictionary: Dictionary<'a>,
     local: Vec<u32>,
@@ -56,7 +56,7 @@ pub(super) struct MetaKeys<'q, 'a> {
 impl<'q, 'a> MetaKeys<'q, 'a> {
     /// Over the metadata column of a source.
     pub fn new(
-        kinds: &'a [u8],
+        kinds: Kinds<'a>,
         codes: Codes<'a>,
         dictionary: Dictionary<'a>,
         sets: &'q RefCell<KeySets<'a>>,

@@ -16,8 +16,10 @@ mod filter;
 mod groups;
 mod guard;
 mod keys;
+mod known;
 mod metadata;
 mod model;
+mod needs;
 mod numbers;
 mod postings;
 mod recurring;
@@ -28,15 +30,18 @@ mod walk;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
 #[cfg(test)]
-mod testdata;
+pub(crate) mod testdata;
 #[cfg(test)]
-mod tests;
+pub(crate) mod testindex;
+#[cfg(test)]
+pub(crate) mod tests;
 
-pub use execute::execute;
+pub use execute::{execute, execute_with};
+pub use known::{Key, Known, Take, Tally, passing, tally};
 pub use model::*;
-pub use recurring::{DAYS_APART_MAX, Recurring, RecurringCache};
+pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{
     LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
 };

@@ -208,6 +208,18 @@ pub struct Query {
     pub order: Order,
     /// How many groups at most; `None`: all.
     pub limit: Option<usize>,
+    /// Everything is scanned, even where counts are known; changes no number.
+    pub by_scan: bool,
+}
+
+impl Query {
+    /// What is counted in truth: a filter that selects rows makes sessions page views.
+    pub fn counted_unit(&self) -> Unit {
+        match self.unit {
+            Unit::Sessions if self.filter.selects_rows() => Unit::PageViews,
+            unit => unit,
+        }
+    }
 }
 
 /// The numbers of a group. All counts are exact.

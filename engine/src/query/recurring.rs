@@ -7,45 +7,65 @@
 //!
 //! The marks of a set of sources never lose by adding a source, so the marks of sealed segments can be kept and
 //! extended by those of the open one.
+//!
+//! An index has the visitors of the sessions that recur within its file. Between files only runs of days that are near
+//! each other are compared, so the visitors of no more than those are read; what is found to recur is kept with its
+//! visitor.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Source;
+use crate::error::StorageError;
 use crate::scan::bits::Bits;
 use crate::scan::common::{Head, common};
-use crate::segment::table::{FLAG_GIVEN_ID, Run, SiteTable};
+use crate::scan::recurring::{DAYS_APART_MAX, recurring_within};
+use crate::segment::table::{FLAG_GIVEN_ID, KnownVisitors, SiteTable, Visitors};
 use crate::units::{SegmentId, SiteId};
-
-/// Ids minted under a daily salt recur in runs at most this many days apart. All others must be marked in all of their
-/// sessions ([`FLAG_GIVEN_ID`]).
-pub const DAYS_APART_MAX: u32 = 3;
 
 /// A set of sessions for each of a list of sources.
 #[derive(Debug, Clone, Default)]
 pub struct Recurring {
-    marks: Vec<Arc<Bits>>,
+    marks: Vec<Arc<Marks>>,
 }
 
-/// The marks of each site's sealed segments, which never change. One bit a session.
+/// The marked sessions of a source.
+#[derive(Debug, Clone, Default)]
+struct Marks {
+    bits: Bits,
+    /// Those of them whose visitors the source has not at hand, ascending.
+    sessions: Vec<u32>,
+    /// Their visitors.
+    visitors: Vec<u64>,
+}
+
+/// The marks of each site's files, which never change. One bit a session.
 #[derive(Default)]
 pub struct RecurringCache {
     sites: Mutex<HashMap<SiteId, (Vec<SegmentId>, Recurring)>>,
 }
 
 impl RecurringCache {
-    /// The marks of the first sources, which are the tables of the segments `sealed`. What is known of an earlier
-    /// list of segments is extended when that list is a beginning of this one.
-    pub fn of_sealed(&self, site: SiteId, sealed: &[SegmentId], sources: &[Source<'_>]) -> Recurring {
+    /// The marks of the first sources, which are the tables of the segments (or indexes) `sealed`. What is known of
+    /// an earlier list is extended when that list is a beginning of this one.
+    ///
+    /// # Errors
+    /// Visitors of an index could not be read.
+    pub fn of_sealed(
+        &self,
+        site: SiteId,
+        sealed: &[SegmentId],
+        sources: &[Source<'_>],
+    ) -> Result<Recurring, StorageError> {
         let known = self.lock().get(&site).cloned();
         let (known_segments, marks) = known.unwrap_or_default();
         if known_segments == sealed {
-            return marks;
+            return Ok(marks);
         }
         let earlier = if sealed.starts_with(&known_segments) { marks } else { Recurring::default() };
-        let marks = earlier.extend(sources.get(..sealed.len()).unwrap_or(sources));
+        let marks = earlier.extend(sources.get(..sealed.len()).unwrap_or(sources))?;
         self.lock().insert(site, (sealed.to_vec(), marks.clone()));
-        marks
+        Ok(marks)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SiteId, (Vec<SegmentId>, Recurring)>> {
@@ -55,23 +75,29 @@ impl RecurringCache {
 
 impl Recurring {
     /// The marks of these sources.
-    pub fn find(sources: &[Source<'_>]) -> Self {
+    ///
+    /// # Errors
+    /// Visitors of an index could not be read.
+    pub fn find(sources: &[Source<'_>]) -> Result<Self, StorageError> {
         Self::default().extend(sources)
     }
 
     /// The marks of `sources`, of which the first ones are those that `self` was found for, unchanged and in the
     /// same order. Compares only what is new with everything; marks that gain nothing are shared with `self`.
-    pub fn extend(&self, sources: &[Source<'_>]) -> Self {
+    ///
+    /// # Errors
+    /// Visitors of an index could not be read.
+    pub fn extend(&self, sources: &[Source<'_>]) -> Result<Self, StorageError> {
         let mut marks = self.marks.clone();
         marks.truncate(sources.len());
         for (at, source) in sources.iter().enumerate().skip(marks.len()) {
-            let mut own = Self::within(&source.table);
+            let mut own = Marks::within(&source.table);
             for (other, theirs) in sources.iter().zip(&mut marks).take(at) {
-                between(&source.table, &other.table, &mut own, theirs);
+                between(&source.table, &other.table, &mut own, theirs)?;
             }
             marks.push(Arc::new(own));
         }
-        Self { marks }
+        Ok(Self { marks })
     }
 
     /// How many sources it was found for.
@@ -79,55 +105,95 @@ impl Recurring {
         self.marks.len()
     }
 
-    /// The marked sessions of a source; `None` when there are none.
-    pub(super) fn of_source(&self, source: usize) -> Option<&Bits> {
-        self.marks.get(source).map(Arc::as_ref).filter(|bits| !bits.is_empty())
+    /// No marks in so many sources.
+    pub(super) fn nowhere(source_count: usize) -> Self {
+        Self { marks: vec![Arc::default(); source_count] }
     }
 
-    fn within(table: &SiteTable<'_>) -> Bits {
-        let mut marks = Bits::new(table.session_count());
-        for (session, flags) in table.flags.iter().enumerate() {
-            if flags & FLAG_GIVEN_ID != 0 {
-                marks.insert(session);
+    /// The marked sessions of a source; `None` when there are none.
+    pub(crate) fn of_source(&self, source: usize) -> Option<&Bits> {
+        self.marks.get(source).map(|marks| &marks.bits).filter(|bits| !bits.is_empty())
+    }
+
+    /// The visitors of marked sessions that the source has not at hand.
+    pub(super) fn visitors_of(&self, source: usize) -> KnownVisitors<'_> {
+        self.marks.get(source).map_or(KnownVisitors::default(), |marks| KnownVisitors {
+            sessions: &marks.sessions,
+            ids: &marks.visitors,
+        })
+    }
+}
+
+impl Marks {
+    fn within(table: &SiteTable<'_>) -> Self {
+        let count = table.session_count();
+        let bits = match table.visitors {
+            Visitors::All(visitors) => recurring_within(table.runs, visitors, |session| {
+                table.states.flags(session) & FLAG_GIVEN_ID != 0
+            }),
+            // The index was made with all of them at hand.
+            Visitors::Some(known) => {
+                let mut bits = Bits::new(count);
+                known.sessions.iter().for_each(|&session| bits.insert(session as usize));
+                bits
+            }
+            Visitors::OfRows(..) => {
+                let mut bits = Bits::new(count);
+                bits.insert_range(0..count);
+                bits
+            }
+        };
+        Self { bits, ..Self::default() }
+    }
+
+    /// Marks sessions of these visitors.
+    fn add(&mut self, table: &SiteTable<'_>, found: &[(usize, u64)]) {
+        let mut visitors: Vec<(u32, u64)> =
+            self.sessions.iter().copied().zip(self.visitors.iter().copied()).collect();
+        for &(session, visitor) in found {
+            self.bits.insert(session);
+            if table.visitors.get(session).is_none() {
+                visitors.push((session as u32, visitor));
             }
         }
-        for (at, run) in table.runs.iter().enumerate() {
-            for later in table.runs.iter().skip(at + 1).take_while(|later| near(run, later)) {
-                common(head(table, run), head(table, later), |a, b| {
-                    marks.insert(a);
-                    marks.insert(b);
-                });
-            }
-        }
-        marks
+        visitors.sort_unstable();
+        visitors.dedup();
+        (self.sessions, self.visitors) = visitors.into_iter().unzip();
     }
 }
 
 /// Marks the visitors that two tables share, in runs of the same day or of days that are near each other.
-fn between(a: &SiteTable<'_>, b: &SiteTable<'_>, in_a: &mut Bits, in_b: &mut Arc<Bits>) {
-    let mut found = Vec::new();
+fn between(
+    a: &SiteTable<'_>,
+    b: &SiteTable<'_>,
+    in_a: &mut Marks,
+    in_b: &mut Arc<Marks>,
+) -> Result<(), StorageError> {
+    let (mut found_a, mut found_b) = (Vec::new(), Vec::new());
     for run in a.runs {
         let first = b.runs.partition_point(|other| other.day.saturating_add(DAYS_APART_MAX) < run.day);
-        let others = b.runs.get(first..).unwrap_or_default();
-        for other in others.iter().take_while(|other| other.day <= run.day.saturating_add(DAYS_APART_MAX)) {
-            common(head(a, run), head(b, other), |i, j| {
-                in_a.insert(i);
-                found.push(j);
+        let others = b.runs.get(first..).unwrap_or_default().iter();
+        let mut near =
+            others.take_while(|other| other.day <= run.day.saturating_add(DAYS_APART_MAX)).peekable();
+        if near.peek().is_none() {
+            continue;
+        }
+        let ours = a.visitors_of(run)?;
+        for other in near {
+            let theirs = b.visitors_of(other)?;
+            common(head(&ours), head(&theirs), |i, j| {
+                found_a.extend(ours.get(i).map(|&visitor| (run.first_session as usize + i, visitor)));
+                found_b.extend(theirs.get(j).map(|&visitor| (other.first_session as usize + j, visitor)));
             });
         }
     }
-    if !found.is_empty() {
-        let bits = Arc::make_mut(in_b);
-        found.into_iter().for_each(|session| bits.insert(session));
+    if !found_a.is_empty() {
+        in_a.add(a, &found_a);
+        Arc::make_mut(in_b).add(b, &found_b);
     }
+    Ok(())
 }
 
-fn near(a: &Run, b: &Run) -> bool {
-    a.day.abs_diff(b.day) <= DAYS_APART_MAX
-}
-
-fn head<'a>(table: &SiteTable<'a>, run: &Run) -> Head<'a> {
-    let count = table.session_count();
-    let first = (run.first_session as usize).min(count);
-    Head { keys: table.visitor, rest: first..first.saturating_add(run.session_count as usize).min(count) }
+fn head(visitors: &[u64]) -> Head<'_> {
+    Head { keys: visitors, rest: 0..visitors.len() }
 }

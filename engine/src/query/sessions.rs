@@ -19,6 +19,8 @@ use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
 
 /// How far down a list can be read: `offset + limit` counts no further.
 pub const LISTED_MAX: usize = 100_000;
+/// Sessions that are gathered beyond twice those that are wanted before some are dropped.
+const TRIM_SLACK: usize = 1_024;
 
 /// A question for sessions, or for the rows of one session.
 pub struct SessionsQuery {
@@ -136,16 +138,18 @@ pub fn list_sessions(
     let mut guard = Guard::new(cancelled);
     let parts = prepare_all(sources, query, Unit::PageViews, &mut guard)?;
     let places = query.places();
-    let mut latest = Latest { heap: BinaryHeap::new(), capacity: places.end };
+    let mut latest = Latest::new(places.end, parts.iter().any(|part| part.table.times.are_seconds()));
     for (part, run) in latest_first(&parts) {
         // No session of this run, nor of those that follow, can be among the latest.
-        if !latest.has_room_at(run.max_time) {
+        if !latest.has_room_at(run.run.max_time) {
             break;
         }
         find_in_run(part, &parts[part], run, query, &mut latest, &mut guard)?;
+        latest.trim();
     }
-    let wanted = latest.heap.into_sorted_vec().into_iter().skip(places.start);
-    Ok(wanted.map(|found| session_row(&parts[found.part].table, found.session)).collect())
+    let wanted = latest.into_order(&parts, &mut guard)?;
+    let wanted = wanted.into_iter().take(places.end).skip(places.start);
+    wanted.map(|found| session_row(&parts[found.part].table, found.session)).collect()
 }
 
 /// The page views and custom events, not the signs of life, of the session that the filter names, as far as they
@@ -164,8 +168,14 @@ pub fn session_rows(
     }
     let mut guard = Guard::new(cancelled);
     let parts = prepare_all(sources, query, Unit::Rows, &mut guard)?;
-    let detail = |part| only_session(part).and_then(|session| session_detail(part, session, query));
-    Ok(parts.iter().find_map(detail))
+    for part in &parts {
+        if let Some(session) = only_session(part)
+            && let Some(detail) = session_detail(part, session, query)?
+        {
+            return Ok(Some(detail));
+        }
+    }
+    Ok(None)
 }
 
 fn prepare_all<'a>(
@@ -176,6 +186,7 @@ fn prepare_all<'a>(
 ) -> Result<Vec<Prepared<'a>>, QueryError> {
     check::filter(&query.filter)?;
     check::tables(sources)?;
+    check::whole_seconds(sources, [query.span.start, query.span.end])?;
     let mut parts = Vec::new();
     for (number, source) in sources.iter().enumerate() {
         parts.extend(prepare(source, number, &query.span, &query.filter, unit, guard)?);
@@ -186,34 +197,91 @@ fn prepare_all<'a>(
 // --- The list ---
 
 /// A session that was found. The least is the first of the list.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    /// Last activity, visitor, session id.
+    /// Last activity, visitor, session id. While sessions are gathered from an index, the last activity is that of the
+    /// full second before and the visitor 0.
     rank: (Reverse<TimestampMs>, u64, u32),
     part: usize,
     session: usize,
 }
 
 /// The first sessions of the list among those found so far; the last of them is on top.
+///
+/// Where an index is among the sources, times are known to the second only until the Parquet file is read. Then all
+/// sessions of the last second that could be in the list are kept, and put in order at the end.
 struct Latest {
     heap: BinaryHeap<Found>,
     capacity: usize,
+    by_seconds: bool,
+    /// How many are gathered before those of seconds too early are dropped.
+    trim_at: usize,
 }
 
 impl Latest {
-    /// Whether a session with this last activity could be among the first.
-    fn has_room_at(&self, last: TimestampMs) -> bool {
-        self.heap.len() < self.capacity || self.heap.peek().is_some_and(|worst| Reverse(last) <= worst.rank.0)
+    fn new(capacity: usize, by_seconds: bool) -> Self {
+        Self { heap: BinaryHeap::new(), capacity, by_seconds, trim_at: 2 * capacity + TRIM_SLACK }
     }
 
-    fn add(&mut self, found: Found) {
-        if self.heap.len() < self.capacity {
+    /// Last activity as precise as it is compared.
+    fn rounded(&self, last: TimestampMs) -> TimestampMs {
+        if self.by_seconds { last.div_euclid(1000).saturating_mul(1000) } else { last }
+    }
+
+    /// Whether a session with this last activity could be among the first.
+    fn has_room_at(&self, last: TimestampMs) -> bool {
+        let last = self.rounded(last);
+        self.capacity > 0
+            && (self.heap.len() < self.capacity
+                || self.heap.peek().is_some_and(|worst| Reverse(last) <= worst.rank.0))
+    }
+
+    fn add(&mut self, mut found: Found) {
+        if self.by_seconds {
+            found.rank = (Reverse(self.rounded(found.rank.0.0)), 0, 0);
+            self.heap.push(found);
+            if self.heap.len() >= self.trim_at {
+                self.trim();
+            }
+        } else if self.heap.len() < self.capacity {
             self.heap.push(found);
         } else if let Some(mut worst) = self.heap.peek_mut()
             && found < *worst
         {
             *worst = found;
         }
+    }
+
+    /// Drops the sessions of seconds that cannot be in the list any more.
+    fn trim(&mut self) {
+        if self.by_seconds && self.heap.len() > self.capacity {
+            self.heap = self.first_seconds().into();
+            self.trim_at = 2 * self.heap.len() + TRIM_SLACK;
+        }
+    }
+
+    /// What was found, in order of seconds, up to the last second that could be in the list.
+    fn first_seconds(&mut self) -> Vec<Found> {
+        let mut kept = std::mem::take(&mut self.heap).into_sorted_vec();
+        let bound = kept.get(self.capacity.saturating_sub(1)).or(kept.last()).map(|found| found.rank.0);
+        kept.retain(|found| Some(found.rank.0) <= bound);
+        kept
+    }
+
+    /// What was found, in the order of the list.
+    fn into_order(mut self, parts: &[Prepared<'_>], guard: &mut Guard<'_>) -> Result<Vec<Found>, QueryError> {
+        if self.by_seconds {
+            let mut kept = self.first_seconds();
+            for found in &mut kept {
+                guard.spend(1)?;
+                let table = &parts[found.part].table;
+                let last = extent(table, found.session)?.1;
+                let id = table.states.session_id(found.session).unwrap_or_default();
+                found.rank = (Reverse(last), table.visitor(found.session)?, id);
+            }
+            self.heap = kept.into();
+        }
+        Ok(self.heap.into_sorted_vec())
     }
 }
 
@@ -222,7 +290,7 @@ fn latest_first<'p>(parts: &'p [Prepared<'_>]) -> Vec<(usize, &'p Touched)> {
     let of_part =
         |(number, part): (usize, &'p Prepared<'_>)| part.touched.iter().map(move |run| (number, run));
     let mut runs: Vec<_> = parts.iter().enumerate().flat_map(of_part).collect();
-    runs.sort_by_key(|(_, run)| Reverse(run.max_time));
+    runs.sort_by_key(|(_, run)| Reverse(run.run.max_time));
     runs
 }
 
@@ -241,10 +309,11 @@ fn find_in_run(
             continue;
         }
         for session in piece.filter(|&session| part.selects(session)) {
-            let last = table.last.get(session).copied().unwrap_or_default();
+            let last = table.times.last(session).unwrap_or_default();
             if latest.has_room_at(last) && counts(part, session, last, query, guard)? {
-                let visitor = table.visitor.get(session).copied().unwrap_or_default();
-                let id = table.session_id.get(session).copied().unwrap_or_default();
+                // Where visitors are not at hand, times are in seconds and the rank is found at the end.
+                let visitor = table.visitors.get(session).unwrap_or_default();
+                let id = table.states.session_id(session).unwrap_or_default();
                 latest.add(Found { rank: (Reverse(last), visitor, id), part: number, session });
             }
         }
@@ -263,28 +332,27 @@ fn counts(
     if !query.filter.selects_rows() {
         return Ok(query.span.contains(&last));
     }
-    let mut rows = rows_of(&part.table, session);
+    let mut rows = part.table.rows(session);
     guard.spend(rows.len())?;
     let is_view = |row: usize| kind_of(&part.table, row) == Some(Kind::PageView);
-    let in_span = |row: usize| query.span.contains(&time_of(&part.table, session, row));
+    let in_span = |row: usize| query.span.contains(&part.table.times.of_row(session, row));
     Ok(rows.any(|row| is_view(row) && part.passes(row) && in_span(row)))
 }
 
 // --- Reading a table ---
 
-/// The rows of a session; none beyond the table, whatever it says.
-fn rows_of(table: &SiteTable<'_>, session: usize) -> Range<usize> {
-    let first = |session: usize| table.first_row.get(session).map_or(0, |&row| row as usize);
-    first(session)..first(session + 1).min(table.row_count())
-}
-
 fn kind_of(table: &SiteTable<'_>, row: usize) -> Option<Kind> {
-    table.kind.get(row).and_then(|kind| Kind::from_byte(kind & ROW_KIND_MASK))
+    table.kinds.get(row).and_then(|kind| Kind::from_byte(kind & ROW_KIND_MASK))
 }
 
-fn time_of(table: &SiteTable<'_>, session: usize, row: usize) -> TimestampMs {
-    let start = table.start.get(session).copied().unwrap_or_default();
-    start.wrapping_add(table.gap.get(row).map_or(0, |&gap| i64::from(gap)))
+/// The times of a session's first and last row, to the millisecond.
+fn extent(table: &SiteTable<'_>, session: usize) -> Result<(TimestampMs, TimestampMs), QueryError> {
+    if table.times.are_seconds() {
+        let times = table.exact_times(session)?;
+        return Ok((times.first().copied().unwrap_or_default(), times.last().copied().unwrap_or_default()));
+    }
+    let (start, last) = (table.times.start(session), table.times.last(session));
+    Ok((start.unwrap_or_default(), last.unwrap_or_default()))
 }
 
 fn seconds_between(from: TimestampMs, to: TimestampMs) -> u64 {
@@ -299,9 +367,9 @@ fn pairs(table: &SiteTable<'_>, column: Column, row: usize) -> Vec<(String, Stri
     decode_pairs(text(table, column, row)).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// The page of the row that a column of the session table names.
-fn page(table: &SiteTable<'_>, rows: &[u32], session: usize) -> SessionPage {
-    match rows.get(session).map(|&row| row as usize).filter(|&row| row < table.row_count()) {
+/// The page in a row that the session table names.
+fn page(table: &SiteTable<'_>, row: u32) -> SessionPage {
+    match Some(row as usize).filter(|&row| row < table.row_count()) {
         Some(row) => SessionPage {
             path: text(table, Column::Path, row).to_owned(),
             title: text(table, Column::Title, row).to_owned(),
@@ -310,22 +378,22 @@ fn page(table: &SiteTable<'_>, rows: &[u32], session: usize) -> SessionPage {
     }
 }
 
-fn session_row(table: &SiteTable<'_>, session: usize) -> SessionRow {
-    let flags = table.flags.get(session).copied().unwrap_or_default();
-    let pings = rows_of(table, session).filter(|&row| kind_of(table, row) == Some(Kind::Ping)).count();
+fn session_row(table: &SiteTable<'_>, session: usize) -> Result<SessionRow, QueryError> {
+    let pings = table.rows(session).filter(|&row| kind_of(table, row) == Some(Kind::Ping)).count();
     let attribute = |&column: &Column| text(table, column, session).to_owned();
-    SessionRow {
-        visitor: VisitorId(table.visitor.get(session).copied().unwrap_or_default()),
-        session: SessionId(table.session_id.get(session).copied().unwrap_or_default()),
-        start: table.start.get(session).copied().unwrap_or_default(),
-        last: table.last.get(session).copied().unwrap_or_default(),
-        views: table.views.get(session).copied().unwrap_or_default(),
-        bounced: flags & FLAG_BOUNCE != 0,
+    let (start, last) = extent(table, session)?;
+    Ok(SessionRow {
+        visitor: VisitorId(table.visitor(session)?),
+        session: SessionId(table.states.session_id(session).unwrap_or_default()),
+        start,
+        last,
+        views: table.states.views(session),
+        bounced: table.states.flags(session) & FLAG_BOUNCE != 0,
         pings: pings as u32,
-        entry: page(table, table.entry_row, session),
-        exit: page(table, table.exit_row, session),
+        entry: page(table, table.states.entry_row(session)),
+        exit: page(table, table.states.exit_row(session)),
         attributes: Column::attributes().iter().map(attribute).collect(),
-    }
+    })
 }
 
 // --- The rows of one session ---
@@ -340,27 +408,44 @@ fn only_session(part: &Prepared<'_>) -> Option<usize> {
     left
 }
 
-fn session_detail(part: &Prepared<'_>, session: usize, query: &SessionsQuery) -> Option<SessionDetail> {
+fn session_detail(
+    part: &Prepared<'_>,
+    session: usize,
+    query: &SessionsQuery,
+) -> Result<Option<SessionDetail>, QueryError> {
     let table = &part.table;
     let places = query.places();
-    let rows: Vec<RowDetail> = rows_of(table, session)
-        .filter_map(|row| Some((row, kind_of(table, row).filter(|&kind| kind != Kind::Ping)?)))
-        .filter(|&(row, _)| part.passes(row) && query.span.contains(&time_of(table, session, row)))
+    let times = table.exact_times(session)?;
+    let rows: Vec<RowDetail> = table
+        .rows(session)
+        .zip(0..)
+        .filter_map(|(row, at)| Some((row, at, kind_of(table, row).filter(|&kind| kind != Kind::Ping)?)))
+        .filter(|&(row, at, _)| {
+            part.passes(row) && times.get(at).is_some_and(|time| query.span.contains(time))
+        })
         .skip(places.start)
         .take(places.len())
-        .map(|(row, kind)| row_detail(table, session, row, kind))
+        .map(|(row, at, kind)| row_detail(table, row, kind, (at, &times)))
         .collect();
-    (!rows.is_empty()).then(|| SessionDetail { session: session_row(table, session), rows })
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(SessionDetail { session: session_row(table, session)?, rows }))
 }
 
-fn row_detail(table: &SiteTable<'_>, session: usize, row: usize, kind: Kind) -> RowDetail {
-    let time = time_of(table, session, row);
-    let previous = row.saturating_sub(1).max(rows_of(table, session).start);
+/// `at` is the row's place in its session, whose times are `times`.
+fn row_detail(
+    table: &SiteTable<'_>,
+    row: usize,
+    kind: Kind,
+    (at, times): (usize, &[TimestampMs]),
+) -> RowDetail {
+    let time = |at: usize| times.get(at).copied().unwrap_or_default();
     let own = |column: Column| text(table, column, row).to_owned();
     RowDetail {
-        time,
+        time: time(at),
         kind,
-        seconds_since_previous: seconds_between(time_of(table, session, previous), time),
+        seconds_since_previous: seconds_between(time(at.saturating_sub(1)), time(at)),
         path: own(Column::Path),
         title: own(Column::Title),
         hostname: own(Column::Hostname),

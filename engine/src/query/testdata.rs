@@ -8,7 +8,8 @@ use super::Source;
 use crate::event::{Kind, encode_pairs};
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::table::{
-    Codes, Dictionary, FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, Postings, Run, SiteTable, U64s,
+    Codes, Dictionary, FLAG_BOUNCE, FLAG_GIVEN_ID, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run,
+    SiteStrings, SiteTable, StateColumns, States, Times, U64s, Visitors,
 };
 
 /// The texts of a session or a row; a column that is not there is empty.
@@ -76,12 +77,26 @@ impl SiteCodes {
         Self { numbers: HashMap::new(), stride }
     }
 
-    fn of(&mut self, column: Column, text: &str) -> u32 {
+    /// The code of a text, a new one when it is new.
+    pub fn of(&mut self, column: Column, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
         }
         let next = self.numbers.len() as u32 + 1;
         *self.numbers.entry((column, text.to_owned())).or_insert(next) * self.stride
+    }
+}
+
+impl SiteStrings for SiteCodes {
+    fn get(&self, column: Column, site_code: u32) -> &str {
+        let is_it = |((known, _), number): &(&(Column, String), &u32)| {
+            *known == column && **number * self.stride == site_code
+        };
+        self.numbers.iter().find(is_it).map_or("", |((_, text), _)| text)
+    }
+
+    fn find(&self, column: Column, text: &str) -> Option<u32> {
+        self.numbers.get(&(column, text.to_owned())).map(|number| number * self.stride)
     }
 }
 
@@ -227,18 +242,18 @@ impl OwnedTable {
     pub fn table(&self) -> SiteTable<'_> {
         SiteTable {
             runs: &self.runs,
-            visitor: &self.visitor,
-            session_id: &self.session_id,
-            start: &self.start,
-            last: &self.last,
-            first_row: &self.first_row,
-            views: &self.views,
-            entry_row: &self.entry_row,
-            exit_row: &self.exit_row,
-            flags: &self.flags,
+            visitors: Visitors::All(&self.visitor),
+            states: States::Columns(StateColumns {
+                session_id: &self.session_id,
+                views: &self.views,
+                entry_row: &self.entry_row,
+                exit_row: &self.exit_row,
+                flags: &self.flags,
+            }),
+            first_rows: FirstRows::All(&self.first_row),
+            times: Times::Millis(MilliTimes { start: &self.start, last: &self.last, gap: &self.gap }),
+            kinds: Kinds::Bytes(&self.kind),
             user_key: U64s::Zero,
-            gap: &self.gap,
-            kind: &self.kind,
             event_duration: U64s::Values(&self.event_duration),
             status: U64s::Zero,
             received: U64s::Zero,
@@ -250,12 +265,18 @@ impl OwnedTable {
             }),
             dictionaries: std::array::from_fn::<_, COLUMN_COUNT, _>(|at| {
                 let PlainDictionary { offsets, bytes, site_codes } = &self.dictionaries[at];
-                Dictionary { offsets, bytes, site_codes }
+                Dictionary::own(offsets, bytes, site_codes)
             }),
             postings: std::array::from_fn::<_, COLUMN_COUNT, _>(|at| {
                 self.postings[at].as_ref().map(|(offsets, bytes)| Postings { offsets, bytes })
             }),
+            cold: None,
         }
+    }
+
+    /// The visitors of the sessions.
+    pub fn visitors(&self) -> &[u64] {
+        &self.visitor
     }
 
     /// The table as a source.

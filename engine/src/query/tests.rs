@@ -1,5 +1,6 @@
 //! The engine's answers compared with those of the naive model, for random data and random questions.
 
+pub mod indexes;
 mod sessions;
 
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use crate::schema::Column;
 use crate::units::{DAY_MS, SessionId, SiteId, VisitorId};
 
 /// Where the days of the tests start.
-const DAY_FIRST: u32 = 19_000;
+pub const DAY_FIRST: u32 = 19_000;
 const SOURCE_COUNT: usize = 3;
 const GAPS_MS: [i64; 6] = [0, 400, 1_700, 59_999, 4_000_000, 30_000_000];
 
@@ -22,8 +23,8 @@ fn word(prefix: &str, number: u8) -> String {
 }
 
 #[derive(Debug, Clone)]
-struct SessionSpec {
-    visitor: u64,
+pub struct SessionSpec {
+    pub visitor: u64,
     day: u32,
     start: i64,
     texts: [u8; 4],
@@ -42,7 +43,7 @@ fn row_specs() -> impl Strategy<Value = Vec<RowSpec>> {
     prop::collection::vec(row, 1..6)
 }
 
-fn session_specs() -> impl Strategy<Value = Vec<SessionSpec>> {
+pub fn session_specs() -> impl Strategy<Value = Vec<SessionSpec>> {
     let place = (0..SOURCE_COUNT, prop::option::weighted(0.15, 0..SOURCE_COUNT));
     let session =
         (0..10u64, 0..8u32, 0..DAY_MS, prop::array::uniform4(0..4u8), any::<bool>(), place, row_specs());
@@ -82,9 +83,11 @@ fn plain_row(spec: &RowSpec, time: i64) -> PlainRow {
 }
 
 fn plain_session(spec: &SessionSpec, n: u32) -> PlainSession {
-    let given = spec.visitor >= 7;
+    let given = spec.visitor % 10 >= 7;
     // A daily id is seen on at most four neighbouring days.
     let visitor = if given { spec.visitor } else { spec.visitor * 100 + u64::from(spec.day / 4) };
+    // Every other one is negative as a signed number.
+    let visitor = visitor | (spec.visitor & 1) << 63;
     let mut time = i64::from(DAY_FIRST + spec.day) * DAY_MS + spec.start;
     let mut rows = Vec::new();
     for row in &spec.rows {
@@ -97,10 +100,13 @@ fn plain_session(spec: &SessionSpec, n: u32) -> PlainSession {
     PlainSession { visitor, id, given, bounced: spec.bounced, texts, rows }
 }
 
-/// The live sessions, and the tables that hold them.
-fn site(specs: &[SessionSpec], stride: u32) -> (Vec<PlainSession>, Vec<OwnedTable>) {
+/// The sessions of a source, each with whether it is superseded.
+type PartSpec = Vec<(PlainSession, bool)>;
+
+/// The live sessions, and those of each source.
+fn split(specs: &[SessionSpec]) -> (Vec<PlainSession>, Vec<PartSpec>) {
     let sessions: Vec<PlainSession> = specs.iter().zip(1..).map(|(spec, n)| plain_session(spec, n)).collect();
-    let mut parts: Vec<Vec<(PlainSession, bool)>> = vec![Vec::new(); SOURCE_COUNT];
+    let mut parts: Vec<PartSpec> = vec![Vec::new(); SOURCE_COUNT];
     for (session, spec) in sessions.iter().zip(specs) {
         parts[spec.source].push((session.clone(), false));
         if let Some(stale) = spec.stale {
@@ -109,6 +115,12 @@ fn site(specs: &[SessionSpec], stride: u32) -> (Vec<PlainSession>, Vec<OwnedTabl
             parts[stale].push((copy, true));
         }
     }
+    (sessions, parts)
+}
+
+/// The live sessions, and the tables that hold them.
+fn site(specs: &[SessionSpec], stride: u32) -> (Vec<PlainSession>, Vec<OwnedTable>) {
+    let (sessions, parts) = split(specs);
     let mut codes = SiteCodes::new(stride);
     let tables = parts.iter().zip([1, 2, 4]).map(|(part, width)| OwnedTable::new(part, &mut codes, width));
     let tables = tables.collect();
@@ -116,9 +128,9 @@ fn site(specs: &[SessionSpec], stride: u32) -> (Vec<PlainSession>, Vec<OwnedTabl
 }
 
 /// A test of a text: equal, different, ends with, anything.
-type TextSpec = (u8, u8);
+pub type TextSpec = (u8, u8);
 
-fn text_test(spec: TextSpec, prefix: &'static str) -> TextTest {
+pub fn text_test(spec: TextSpec, prefix: &'static str) -> TextTest {
     let (mode, number) = spec;
     let wanted = word(prefix, number);
     match mode {
@@ -274,6 +286,7 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
         }),
         order: order(spec.order),
         limit: spec.limit,
+        by_scan: false,
     }
 }
 
@@ -313,7 +326,7 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
 fn ask(tables: &[OwnedTable], query: &Query) -> Result<Report, QueryError> {
     let sources: Vec<Source<'_>> = tables.iter().map(OwnedTable::source).collect();
     // In two steps, as a caller would that keeps the marks of its first sources.
-    let recurring = Recurring::find(&sources[..1]).extend(&sources);
+    let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
     execute(&sources, &recurring, query, &|| None)
 }
 

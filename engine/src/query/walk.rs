@@ -141,7 +141,7 @@ impl Part<'_, '_> {
     fn pick_sessions(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {
         batch.pick_sessions(sessions, self.prepared.selected.as_ref());
         if span.is_some() || self.key.needs_times() {
-            batch.set_last_times(self.sessions.last);
+            batch.set_last_times(&self.sessions.times);
         }
         if let Some(span) = span {
             batch.keep_span(span.start, span.end);

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::mask::Mask;
-use crate::segment::table::Codes;
+use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Times};
 
 /// Sessions of a batch at most.
 const BATCH_SESSIONS: usize = 1024;
@@ -39,17 +39,15 @@ pub struct Batch {
     marks: Vec<u32>,
 }
 
-/// The row columns that picking needs. `first_row` has one entry more than there are sessions.
+/// The row columns that picking needs.
 #[derive(Clone, Copy)]
 pub struct RowColumns<'a> {
     /// Where each session's rows start.
-    pub first_row: &'a [u32],
-    /// First row's time of each session, milliseconds.
-    pub start: &'a [i64],
-    /// Row time minus session start.
-    pub gap: &'a [u32],
+    pub first_rows: FirstRows<'a>,
+    /// When rows happened.
+    pub times: Times<'a>,
     /// Kinds of rows.
-    pub kind: &'a [u8],
+    pub kinds: Kinds<'a>,
     /// The bits of a kind that count.
     pub kind_mask: u8,
 }
@@ -58,7 +56,7 @@ impl RowColumns<'_> {
     /// The rows of neighbouring sessions.
     #[inline]
     pub fn rows(&self, sessions: &Range<usize>) -> Range<usize> {
-        let row = |at: usize| self.first_row.get(at).map_or(0, |&row| row as usize).min(self.kind.len());
+        let row = |at: usize| self.first_rows.get(at).map_or(0, |row| row as usize).min(self.kinds.len());
         let first = row(sessions.start);
         first..row(sessions.end).max(first)
     }
@@ -66,16 +64,20 @@ impl RowColumns<'_> {
     /// The first sessions of the range that make a batch; at least one, unless the range is empty.
     pub fn batch_of(&self, sessions: &Range<usize>) -> Range<usize> {
         let end = sessions.end.min(sessions.start + BATCH_SESSIONS);
-        let first_row = self.first_row.get(sessions.start).map_or(0, |&row| row as usize);
-        let ends = self.first_row.get(sessions.start + 1..end + 1).unwrap_or_default();
-        let fitting = ends.partition_point(|&row| row as usize <= first_row + BATCH_ROWS);
-        sessions.start..sessions.start + fitting.max(1).min(sessions.len())
+        let row = |at: usize| self.first_rows.get(at).map_or(0, |row| row as usize);
+        let row_max = row(sessions.start) + BATCH_ROWS;
+        // The greatest end of a batch whose rows fit, by halving: first rows ascend.
+        let (mut fits, mut fits_not) = (sessions.start, end + 1);
+        while fits_not - fits > 1 {
+            let middle = usize::midpoint(fits, fits_not);
+            if row(middle) <= row_max { fits = middle } else { fits_not = middle }
+        }
+        sessions.start..fits.max(sessions.start + 1).min(sessions.end.max(sessions.start))
     }
 
     #[inline]
-    fn time(&self, session: u32, row: u32) -> i64 {
-        let start = self.start.get(session as usize).copied().unwrap_or(0);
-        start.wrapping_add(self.gap.get(row as usize).map_or(0, |&gap| i64::from(gap)))
+    fn is_kind(&self, row: usize, wanted: u8) -> bool {
+        self.kinds.get(row).is_some_and(|kind| kind & self.kind_mask == wanted)
     }
 }
 
@@ -123,7 +125,7 @@ impl Batch {
             None => self.pick_all_rows(columns, sessions, wanted, kind_mask),
             Some(bits) => bits.for_each_in(sessions.clone(), |session| {
                 for row in columns.rows(&(session..session + 1)) {
-                    if columns.kind[row] & kind_mask == wanted {
+                    if columns.kinds.get(row).is_some_and(|kind| kind & kind_mask == wanted) {
                         self.sessions.push(session as u32);
                         self.rows.push(row as u32);
                     }
@@ -143,21 +145,60 @@ impl Batch {
         let rows = columns.rows(sessions);
         self.marks.clear();
         self.marks.resize(rows.len(), 0);
-        for &first in columns.first_row.get(sessions.start + 1..sessions.end).unwrap_or_default() {
-            if let Some(mark) = self.marks.get_mut((first as usize).wrapping_sub(rows.start)) {
+        match columns.first_rows {
+            FirstRows::All(all) => {
+                let firsts = all.get(sessions.start + 1..sessions.end).unwrap_or_default();
+                self.mark(rows.start, firsts.iter().copied());
+            }
+            blocks => {
+                self.mark(rows.start, (sessions.start + 1..sessions.end).filter_map(|at| blocks.get(at)));
+            }
+        }
+        let (first_session, first_row) = (sessions.start as u32, rows.start as u32);
+        match columns.kinds {
+            Kinds::Bytes(kinds) => {
+                let kinds = kinds.get(rows).unwrap_or_default();
+                let wanted = kinds.iter().map(|kind| kind & kind_mask == wanted);
+                self.pick_wanted(first_session, first_row, wanted);
+            }
+            Kinds::Coded { codes, table, .. } => {
+                let is_wanted =
+                    |code: u32| table.get(code as usize).is_some_and(|kind| kind & kind_mask == wanted);
+                match codes {
+                    Narrow::U8(codes) => {
+                        let codes = codes.get(rows).unwrap_or_default().iter();
+                        self.pick_wanted(first_session, first_row, codes.map(|&code| is_wanted(code.into())));
+                    }
+                    codes => {
+                        self.pick_wanted(first_session, first_row, rows.map(|row| is_wanted(codes.get(row))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes at which rows, counted from `start`, the next session begins.
+    #[inline]
+    fn mark(&mut self, start: usize, firsts: impl Iterator<Item = u32>) {
+        for first in firsts {
+            if let Some(mark) = self.marks.get_mut((first as usize).wrapping_sub(start)) {
                 *mark += 1;
             }
         }
-        self.sessions.resize(rows.len(), 0);
-        self.rows.resize(rows.len(), 0);
-        let mut session = sessions.start as u32;
+    }
+
+    /// Picks the marked rows that are wanted.
+    #[inline]
+    fn pick_wanted(&mut self, first_session: u32, first_row: u32, wanted: impl Iterator<Item = bool>) {
+        self.sessions.resize(self.marks.len(), 0);
+        self.rows.resize(self.marks.len(), 0);
+        let mut session = first_session;
         let mut count = 0;
-        let kinds = columns.kind.get(rows.clone()).unwrap_or_default();
-        for ((&mark, &kind), row) in self.marks.iter().zip(kinds).zip(rows.start as u32..) {
+        for ((&mark, is_wanted), row) in self.marks.iter().zip(wanted).zip(first_row..) {
             session += mark;
             self.sessions[count] = session;
             self.rows[count] = row;
-            count += usize::from(kind & kind_mask == wanted);
+            count += usize::from(is_wanted);
         }
         self.sessions.truncate(count);
         self.rows.truncate(count);
@@ -166,34 +207,72 @@ impl Batch {
     /// Works out the time of each picked row.
     #[inline(never)]
     pub fn set_times(&mut self, columns: &RowColumns<'_>) {
-        if self.times.len() != self.sessions.len() {
-            let picks = self.sessions.iter().zip(&self.rows);
-            self.times.extend(picks.map(|(&session, &row)| columns.time(session, row)));
+        if self.times.len() == self.sessions.len() {
+            return;
+        }
+        let picks =
+            self.sessions.iter().zip(&self.rows).map(|(&session, &row)| (session as usize, row as usize));
+        match columns.times {
+            Times::Millis(millis) => {
+                let times = Times::Millis(millis);
+                self.times.extend(picks.map(|(session, row)| times.of_row(session, row)));
+            }
+            Times::Seconds(seconds) => {
+                self.times.extend(picks.map(|(session, row)| seconds.second(session, row) * 1000));
+            }
+            exact => self.times.extend(picks.map(|(session, row)| exact.of_row(session, row))),
         }
     }
 
     /// Places each picked session at its last row's time.
-    pub fn set_last_times(&mut self, last: &[i64]) {
-        self.times
-            .extend(self.sessions.iter().map(|&session| last.get(session as usize).copied().unwrap_or(0)));
+    pub fn set_last_times(&mut self, times: &Times<'_>) {
+        let sessions = self.sessions.iter().map(|&session| session as usize);
+        match times {
+            Times::Millis(millis) => {
+                let last = |session| millis.last.get(session).copied().unwrap_or(0);
+                self.times.extend(sessions.map(last));
+            }
+            times => self.times.extend(sessions.map(|session| times.last(session).unwrap_or(0))),
+        }
     }
 
     /// Works out how long each picked view was looked at: the seconds until the session's next view. Rows that are
     /// no views get 0. All views of the sessions of the range must be picked.
     #[inline(never)]
     pub fn set_page_seconds(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, view: u8) {
-        // Whole seconds of the clock differ as those since the full second before the session's start do.
-        let starts = columns.start.get(sessions.clone()).unwrap_or_default();
-        self.marks.clear();
-        self.marks.extend(starts.iter().map(|start| start.rem_euclid(1000) as u32));
+        match columns.times {
+            Times::Millis(times) => {
+                // Whole seconds of the clock differ as those since the full second before the session's start do.
+                let starts = times.start.get(sessions.clone()).unwrap_or_default();
+                let mut marks = std::mem::take(&mut self.marks);
+                marks.clear();
+                marks.extend(starts.iter().map(|start| start.rem_euclid(1000) as u32));
+                self.measure_views(columns, view, |session, row| {
+                    let gap = times.gap.get(row).copied().unwrap_or(0);
+                    let start = marks.get(session.wrapping_sub(sessions.start)).copied().unwrap_or(0);
+                    ((u64::from(start) + u64::from(gap)) / 1000) as u32
+                });
+                self.marks = marks;
+            }
+            Times::Seconds(times) => {
+                self.measure_views(columns, view, |session, row| times.gap(session, row));
+            }
+            times => self.measure_views(columns, view, |session, row| {
+                let start = times.start(session).unwrap_or(0);
+                whole_seconds(start, times.of_row(session, row)).max(0) as u32
+            }),
+        }
+    }
+
+    /// As [`Batch::set_page_seconds`], by the second of each row since some moment of its session.
+    #[inline]
+    fn measure_views(&mut self, columns: &RowColumns<'_>, view: u8, second: impl Fn(usize, usize) -> u32) {
         self.page_seconds.resize(self.sessions.len(), 0);
         let (mut next_session, mut next_second) = (u32::MAX, 0);
         let picks = self.sessions.iter().zip(&self.rows);
         for (seconds, (&session, &row)) in self.page_seconds.iter_mut().zip(picks).rev() {
-            let is_view = columns.kind.get(row as usize).is_some_and(|kind| kind & columns.kind_mask == view);
-            let gap = columns.gap.get(row as usize).copied().unwrap_or(0);
-            let start = self.marks.get((session as usize).wrapping_sub(sessions.start)).copied().unwrap_or(0);
-            let second = ((u64::from(start) + u64::from(gap)) / 1000) as u32;
+            let is_view = columns.is_kind(row as usize, view);
+            let second = second(session as usize, row as usize);
             let between = next_second.max(second) - second;
             *seconds = if is_view & (next_session == session) { between.min(PAGE_SECONDS_MAX) } else { 0 };
             next_session = if is_view { session } else { next_session };
@@ -244,6 +323,13 @@ impl Batch {
             Codes::U8(codes) => self.keep(|row, _| entry(codes.get(row as usize).map_or(0, |&c| c.into()))),
             Codes::U16(codes) => self.keep(|row, _| entry(codes.get(row as usize).map_or(0, |&c| c.into()))),
             Codes::U32(codes) => self.keep(|row, _| entry(codes.get(row as usize).copied().unwrap_or(0))),
+            Codes::Combined { codes, table } => {
+                self.keep(|row, _| entry(table.get(codes.get(row as usize) as usize)));
+            }
+            Codes::Sparse(codes) => {
+                let mut walk = codes.walk();
+                self.keep(|row, _| entry(walk(row)));
+            }
         }
     }
 
@@ -254,7 +340,7 @@ impl Batch {
     }
 
     #[inline]
-    fn keep(&mut self, pass: impl Fn(u32, i64) -> bool) {
+    fn keep(&mut self, mut pass: impl FnMut(u32, i64) -> bool) {
         let count = self.sessions.len();
         let (has_rows, has_times) = (self.rows.len() == count, self.times.len() == count);
         let has_seconds = self.page_seconds.len() == count;
@@ -302,6 +388,23 @@ pub fn map_codes(codes: Codes<'_>, places: &[u32], groups: &mut [u32], mut find:
             for (group, &at) in pairs {
                 *group = find(codes.get(at as usize).copied().unwrap_or(0));
             }
+        }
+        Codes::Combined { codes: Narrow::U8(codes), table } => {
+            for (group, &at) in pairs {
+                *group = find(table.get(codes.get(at as usize).map_or(0, |&c| c.into())));
+            }
+        }
+        Codes::Combined { codes: Narrow::U16(codes), table } => {
+            for (group, &at) in pairs {
+                *group = find(table.get(codes.get(at as usize).map_or(0, |&c| c.into())));
+            }
+        }
+        Codes::Combined { codes, table } => {
+            pairs.for_each(|(group, &at)| *group = find(table.get(codes.get(at as usize) as usize)));
+        }
+        Codes::Sparse(codes) => {
+            let mut walk = codes.walk();
+            pairs.for_each(|(group, &at)| *group = find(walk(at)));
         }
     }
 }

@@ -30,6 +30,11 @@ impl Bits {
         self.words.iter().all(|&word| word == 0)
     }
 
+    /// How many indices are in the set.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// Puts an index in.
     #[inline]
     pub fn insert(&mut self, index: usize) {
@@ -89,6 +94,13 @@ impl Bits {
                 word &= word - 1;
             }
             self.words[at] = (self.words[at] & !mask) | kept;
+        }
+    }
+
+    /// Takes out what is in the other set.
+    pub fn remove_all(&mut self, other: &Bits) {
+        for (word, others) in self.words.iter_mut().zip(&other.words) {
+            *word &= !others;
         }
     }
 

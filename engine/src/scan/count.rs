@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::batch::{Batch, whole_seconds};
 use super::bits::Bits;
-use crate::segment::table::U64s;
+use crate::segment::table::{FLAG_FIRST, KnownVisitors, States, Times, U64s, Visitors};
 
 /// The counts of one group.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,22 +48,28 @@ pub struct Extra {
 /// The session columns that counting needs, equally long.
 #[derive(Clone, Copy)]
 pub struct SessionColumns<'a> {
-    /// Visitors.
-    pub visitor: &'a [u64],
-    /// First row's time, milliseconds.
-    pub start: &'a [i64],
-    /// Last row's time.
-    pub last: &'a [i64],
-    /// Views of each session.
-    pub views: &'a [u32],
-    /// Flags of each session.
-    pub flags: &'a [u8],
+    /// Visitors, as far as they are at hand.
+    pub visitors: Visitors<'a>,
+    /// The visitors of recurring sessions that `visitors` has not.
+    pub recurring_visitors: KnownVisitors<'a>,
+    /// When rows happened.
+    pub times: Times<'a>,
+    /// Views and flags of each session.
+    pub states: States<'a>,
     /// The flag of a bounce.
     pub bounce: u8,
     /// Sessions of visitors that may have sessions in other runs.
     pub recurring: Option<&'a Bits>,
     /// The stamp of session 0.
     pub stamp_first: u32,
+}
+
+impl SessionColumns<'_> {
+    /// The visitor of a recurring session.
+    #[inline]
+    fn visitor(&self, session: usize) -> u64 {
+        self.visitors.get(session).or_else(|| self.recurring_visitors.get(session)).unwrap_or(0)
+    }
 }
 
 /// What is measured beyond the counts.
@@ -81,9 +87,83 @@ pub struct Counts {
     /// What every group has.
     pub slots: Vec<Slot>,
     extras: Vec<Extra>,
+    has_extras: bool,
+}
+
+/// The counts of one group that are added to those of another count, or taken off it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after what they are added to")]
+pub struct Numbers {
+    pub visitors: i64,
+    pub sessions: i64,
+    pub views: i64,
+    pub bounces: i64,
+    pub duration_seconds: i64,
+    pub duration_count: i64,
+    pub page_seconds: i64,
+    pub page_count: i64,
+    pub event_seconds: i64,
+}
+
+impl Numbers {
+    /// The numbers that take these off.
+    pub fn negated(&self) -> Self {
+        Self {
+            visitors: -self.visitors,
+            sessions: -self.sessions,
+            views: -self.views,
+            bounces: -self.bounces,
+            duration_seconds: -self.duration_seconds,
+            duration_count: -self.duration_count,
+            page_seconds: -self.page_seconds,
+            page_count: -self.page_count,
+            event_seconds: -self.event_seconds,
+        }
+    }
 }
 
 impl Counts {
+    /// The counts of one group as numbers that can be added to another's.
+    pub fn numbers(&self, group: usize) -> Numbers {
+        let (slot, extra) = self.get(group).unwrap_or_default();
+        Numbers {
+            visitors: slot.visitors.into(),
+            sessions: slot.sessions.into(),
+            views: slot.views as i64,
+            bounces: slot.bounces.into(),
+            duration_seconds: extra.duration_seconds as i64,
+            duration_count: extra.duration_count as i64,
+            page_seconds: extra.page_seconds as i64,
+            page_count: extra.page_count as i64,
+            event_seconds: extra.event_seconds as i64,
+        }
+    }
+
+    /// Adds numbers to a group, for which room is made. What was not asked for is left out. Sums wrap around, so that
+    /// only those at the end, once everything is added and taken off, must fit.
+    pub fn add(&mut self, group: usize, numbers: &Numbers) {
+        if group >= self.slots.len() {
+            self.slots.resize(group + 1, Slot::default());
+        }
+        let slot = &mut self.slots[group];
+        slot.visitors = slot.visitors.wrapping_add(numbers.visitors as u32);
+        slot.sessions = slot.sessions.wrapping_add(numbers.sessions as u32);
+        slot.views = slot.views.wrapping_add(numbers.views as u64);
+        slot.bounces = slot.bounces.wrapping_add(numbers.bounces as u32);
+        if !self.has_extras {
+            return;
+        }
+        if group >= self.extras.len() {
+            self.extras.resize(group + 1, Extra::default());
+        }
+        let extra = &mut self.extras[group];
+        extra.duration_seconds = extra.duration_seconds.wrapping_add(numbers.duration_seconds as u64);
+        extra.duration_count = extra.duration_count.wrapping_add(numbers.duration_count as u64);
+        extra.page_seconds = extra.page_seconds.wrapping_add(numbers.page_seconds as u64);
+        extra.page_count = extra.page_count.wrapping_add(numbers.page_count as u64);
+        extra.event_seconds = extra.event_seconds.wrapping_add(numbers.event_seconds as u64);
+    }
+
     /// The counts of one group.
     pub fn get(&self, group: usize) -> Option<(Slot, Extra)> {
         let slot = *self.slots.get(group)?;
@@ -136,11 +216,28 @@ impl Counter {
     /// Takes note of the sessions of a range, which follow in visitor order; batches of them can then be added.
     #[inline(never)]
     pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &Range<usize>) {
-        let visitors = columns.visitor.get(sessions.clone()).unwrap_or_default();
-        let flags = columns.flags.get(sessions.clone()).unwrap_or_default();
-        let (mut current, mut stamp) = (self.visitor, self.visitor_stamp);
         self.who.clear();
-        for ((&visitor, flags), session) in visitors.iter().zip(flags).zip(sessions.start..) {
+        match (columns.visitors, columns.states) {
+            (Visitors::All(visitors), States::Columns(states)) => {
+                self.meet_by_ids(columns, sessions, visitors, states.flags.get(sessions.clone()));
+            }
+            (_, states) => self.meet_by_flags(columns, sessions, |session| states.flags(session)),
+        }
+    }
+
+    #[inline]
+    fn meet_by_ids(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        sessions: &Range<usize>,
+        visitors: &[u64],
+        flags: Option<&[u8]>,
+    ) {
+        let visitors = visitors.get(sessions.clone()).unwrap_or_default();
+        let (mut current, mut stamp) = (self.visitor, self.visitor_stamp);
+        for ((&visitor, flags), session) in
+            visitors.iter().zip(flags.unwrap_or_default()).zip(sessions.start..)
+        {
             let is_new = visitor != current || stamp == 0;
             stamp = if is_new { columns.stamp_first + session as u32 } else { stamp };
             current = visitor;
@@ -149,6 +246,34 @@ impl Counter {
             self.who.push(Who { visitor, visitor_stamp: stamp, bounced, recurring });
         }
         (self.visitor, self.visitor_stamp) = (current, stamp);
+    }
+
+    /// Where visitors are not at hand, flags say which sessions are the first of theirs.
+    #[inline]
+    fn meet_by_flags(
+        &mut self,
+        columns: &SessionColumns<'_>,
+        sessions: &Range<usize>,
+        flags: impl Fn(usize) -> u8,
+    ) {
+        // Batches before this one may have been left out, so the first session of its visitor is looked for.
+        let mut first = sessions.start;
+        while first > 0 && flags(first) & FLAG_FIRST == 0 {
+            first -= 1;
+        }
+        let mut stamp = columns.stamp_first + first as u32;
+        for session in sessions.clone() {
+            let flags = flags(session);
+            stamp = if flags & FLAG_FIRST == 0 { stamp } else { columns.stamp_first + session as u32 };
+            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session));
+            let visitor = if recurring { columns.visitor(session) } else { 0 };
+            self.who.push(Who {
+                visitor,
+                visitor_stamp: stamp,
+                bounced: flags & columns.bounce != 0,
+                recurring,
+            });
+        }
     }
 
     /// Counts a batch of sessions of the range that was met last.
@@ -165,7 +290,7 @@ impl Counter {
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
             let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
-            slot.views = slot.views.wrapping_add(columns.views.get(session).map_or(0, |&views| views.into()));
+            slot.views = slot.views.wrapping_add(u64::from(columns.states.views(session)));
             slot.sessions += 1;
             slot.bounces += u32::from(who.bounced);
             if extras.durations
@@ -255,7 +380,7 @@ impl Counter {
                 slot.visitors += 1;
             }
         }
-        Counts { slots: self.slots, extras: self.extras }
+        Counts { slots: self.slots, extras: self.extras, has_extras: self.has_extras }
     }
 
     fn sort_pairs(&mut self) {
@@ -288,7 +413,7 @@ fn add_visitor(slot: &mut Slot, group: u32, who: Who, pairs: &mut Vec<(u32, u64)
 impl Extra {
     #[inline]
     fn add_duration(&mut self, columns: &SessionColumns<'_>, session: usize) {
-        let (Some(&start), Some(&last)) = (columns.start.get(session), columns.last.get(session)) else {
+        let (Some(start), Some(last)) = (columns.times.start(session), columns.times.last(session)) else {
             return;
         };
         let seconds = whole_seconds(start, last).max(0) as u64;

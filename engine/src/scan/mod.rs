@@ -12,3 +12,4 @@ pub mod common;
 pub mod count;
 pub mod divisor;
 pub mod mask;
+pub mod recurring;

@@ -8,12 +8,12 @@
 const SESSIONS_PER_WORD: usize = 5;
 
 /// Which visitors may be there.
-pub(super) struct VisitorFilter {
+pub(crate) struct VisitorFilter {
     words: Vec<u64>,
 }
 
 impl VisitorFilter {
-    pub(super) fn of(visitors: &[u64]) -> Self {
+    pub(crate) fn of(visitors: &[u64]) -> Self {
         let mut filter = Self { words: vec![0; visitors.len() / SESSIONS_PER_WORD + 1] };
         for &visitor in visitors {
             let (word, bits) = filter.place(visitor);
@@ -23,7 +23,7 @@ impl VisitorFilter {
     }
 
     /// `false`: the visitor is not there.
-    pub(super) fn may_hold(&self, visitor: u64) -> bool {
+    pub(crate) fn may_hold(&self, visitor: u64) -> bool {
         let (word, bits) = self.place(visitor);
         self.words[word] & bits == bits
     }

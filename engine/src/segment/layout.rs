@@ -20,7 +20,7 @@ use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{SegmentId, SiteId};
 
 /// The newest format version, written by this program.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Alignment of blocks in bytes: a cache line, and enough for every number.
 pub const ALIGNMENT: usize = 64;
 
@@ -52,7 +52,26 @@ impl Tag {
     pub const STATUS: Tag = Tag(15);
     pub const RECEIVED: Tag = Tag(16);
 
-    /// Codes of a column; the width says whether u8, u16 or u32, width 0 that `value` is the code of all.
+    // Of an index.
+    pub const START_SECONDS: Tag = Tag(17);
+    pub const SHAPE_CODES: Tag = Tag(18);
+    pub const SHAPES: Tag = Tag(19);
+    pub const FIRST_ROW_BASES: Tag = Tag(20);
+    pub const FIRST_ROW_OFFSETS: Tag = Tag(21);
+    pub const GAP_SECONDS: Tag = Tag(22);
+    pub const KINDS: Tag = Tag(23);
+    pub const KNOWN_SESSIONS: Tag = Tag(24);
+    pub const KNOWN_VISITORS: Tag = Tag(25);
+    pub const PARQUET_LENGTH: Tag = Tag(26);
+    pub const PARQUET_CHECKSUMS: Tag = Tag(27);
+
+    /// Codes of combinations of an index; `value` is how many combinations there are.
+    pub fn combinations(number: usize) -> Tag {
+        Tag(0x20 + number as u16)
+    }
+
+    /// Codes of a column; the width says whether u8, u16 or u32, width 0 that `value` is the code of all. In an index
+    /// not of each session or row, but of each combination that the column is part of.
     pub fn codes(column: Column) -> Tag {
         Tag(0x100 + column.index() as u16)
     }
@@ -75,6 +94,23 @@ impl Tag {
     /// A column's posting lists, roaring's portable serialisation.
     pub fn postings(column: Column) -> Tag {
         Tag(0x600 + column.index() as u16)
+    }
+    /// In a site's dictionary: the site's codes of a column's strings, u32, ascending; `value` is the greatest.
+    /// Width 0: they follow each other without a gap.
+    pub fn dictionary_codes(column: Column) -> Tag {
+        Tag(0x800 + column.index() as u16)
+    }
+    /// In a site's dictionary: offsets of the strings in the order of their codes, u32.
+    pub fn dictionary_offsets(column: Column) -> Tag {
+        Tag(0x900 + column.index() as u16)
+    }
+    /// In a site's dictionary: the strings in the order of their codes, UTF-8.
+    pub fn dictionary_strings(column: Column) -> Tag {
+        Tag(0xa00 + column.index() as u16)
+    }
+    /// In a site's dictionary: places of the strings in byte order, u32.
+    pub fn dictionary_order(column: Column) -> Tag {
+        Tag(0xb00 + column.index() as u16)
     }
 }
 
@@ -168,6 +204,15 @@ impl FileWriter {
         };
         self.bytes.extend_from_slice(content);
         self.push(block);
+    }
+
+    /// Adds a block as it is, for tests.
+    #[cfg(test)]
+    pub(crate) fn raw_block(&mut self, block: Block, content: &[u8]) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let (offset, len) = (self.bytes.len() as u64, content.len() as u64);
+        self.bytes.extend_from_slice(content);
+        self.push(Block { offset, len, crc: crc32c(content), ..block });
     }
 
     /// Adds a block without bytes: `value` stands for every element.

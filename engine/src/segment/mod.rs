@@ -1,11 +1,16 @@
 //! Segments: immutable and clustered. Sealed ones are files, mapped read-only; the views of the open segment that
 //! queries see have the same bytes in memory, so both are read by the same code.
 
+mod blocks;
 pub mod build;
+mod codes;
 pub mod cold;
-mod filter;
+pub(crate) mod filter;
 pub mod layout;
 mod reader;
+mod sessions;
 pub mod table;
 
+pub(crate) use blocks::Blocks;
 pub use reader::Segment;
+pub(crate) use reader::check_cover;

@@ -6,11 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::blocks::Blocks;
 use super::filter::VisitorFilter;
-use super::layout::{Block, Directory, SiteEntry, Tag, read_directory};
-use super::table::{Codes, Dictionary, NO_ROW, Postings, Run, SiteTable, U64s};
-use crate::checksum::crc32c;
+use super::layout::{Directory, SiteEntry, Tag, read_directory};
+use super::table::{
+    Codes, Dictionary, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run, SiteTable, StateColumns, States,
+    Times, U64s, Visitors,
+};
 use crate::error::StorageError;
+use crate::manifest::Superseded;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::session::Extent;
 use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
@@ -74,6 +78,14 @@ impl Segment {
     /// The sites that have data here, ascending.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> + '_ {
         self.directory.sites.iter().map(|entry| entry.site)
+    }
+
+    /// Whether all its sessions are among these.
+    pub fn is_void(&self, superseded: &Superseded) -> bool {
+        self.damage.is_none()
+            && self.directory.sites.iter().all(|entry| {
+                superseded.get(&entry.site).is_some_and(|gone| gone.len() >= u64::from(entry.session_count))
+            })
     }
 
     /// Rows of all sites.
@@ -214,12 +226,12 @@ impl Segment {
         let entry = self.checked_entry(site).ok()??;
         let sessions = entry.session_count as usize;
         Some(SessionIds {
-            runs: self.all_numbers(entry.block(Tag::RUNS)?).ok()?,
-            visitor: self.numbers(entry, Tag::VISITOR, sessions).ok()?,
-            session_id: self.numbers(entry, Tag::SESSION_ID, sessions).ok()?,
-            start: self.numbers(entry, Tag::START, sessions).ok()?,
-            last: self.numbers(entry, Tag::LAST, sessions).ok()?,
-            first_row: self.numbers(entry, Tag::FIRST_ROW, sessions + 1).ok()?,
+            runs: self.blocks(entry).all_numbers(entry.block(Tag::RUNS)?).ok()?,
+            visitor: self.blocks(entry).numbers(Tag::VISITOR, sessions).ok()?,
+            session_id: self.blocks(entry).numbers(Tag::SESSION_ID, sessions).ok()?,
+            start: self.blocks(entry).numbers(Tag::START, sessions).ok()?,
+            last: self.blocks(entry).numbers(Tag::LAST, sessions).ok()?,
+            first_row: self.blocks(entry).numbers(Tag::FIRST_ROW, sessions + 1).ok()?,
         })
     }
 
@@ -237,116 +249,86 @@ impl Segment {
     }
 
     fn check_site(&self, entry: &SiteEntry) -> Result<(), StorageError> {
-        for block in &entry.blocks {
-            if crc32c(self.content(block)) != block.crc && block.width != 0 {
-                return Err(self.corrupt(block, "a block's checksum does not match"));
-            }
-        }
+        self.blocks(entry).check_sums()?;
         let table = self.assemble(entry)?;
         check_structure(&table).map_err(|what| StorageError::corrupt(&self.path, 0, what))
     }
 
-    fn corrupt(&self, block: &Block, what: &str) -> StorageError {
-        StorageError::corrupt(&self.path, block.offset, what)
+    fn blocks<'a>(&'a self, entry: &'a SiteEntry) -> Blocks<'a> {
+        Blocks { path: &self.path, bytes: &self.bytes, entry }
     }
 
-    fn content(&self, block: &Block) -> &[u8] {
-        self.bytes.get(block.offset as usize..(block.offset + block.len) as usize).unwrap_or_default()
-    }
-
-    /// A block as numbers; it must have `count` of them.
-    fn numbers<T: bytemuck::Pod>(
-        &self,
-        entry: &SiteEntry,
-        tag: Tag,
-        count: usize,
-    ) -> Result<&[T], StorageError> {
-        let Some(block) = entry.block(tag) else {
-            return if count == 0 {
-                Ok(&[])
-            } else {
-                Err(StorageError::corrupt(&self.path, 0, "a block is missing"))
-            };
-        };
-        let numbers = self.all_numbers(block)?;
-        if numbers.len() == count {
-            Ok(numbers)
-        } else {
-            Err(self.corrupt(block, "a block has the wrong length"))
-        }
-    }
-
-    fn all_numbers<T: bytemuck::Pod>(&self, block: &Block) -> Result<&[T], StorageError> {
-        bytemuck::try_cast_slice(self.content(block))
-            .map_err(|_| self.corrupt(block, "a block has the wrong length"))
-    }
-
-    fn sparse(&self, entry: &SiteEntry, tag: Tag, count: usize) -> Result<U64s<'_>, StorageError> {
+    fn sparse<'a>(&'a self, entry: &'a SiteEntry, tag: Tag, count: usize) -> Result<U64s<'a>, StorageError> {
         if entry.block(tag).is_none() {
             return Ok(U64s::Zero);
         }
-        Ok(U64s::Values(self.numbers(entry, tag, count)?))
+        Ok(U64s::Values(self.blocks(entry).numbers(tag, count)?))
     }
 
-    fn assemble(&self, entry: &SiteEntry) -> Result<SiteTable<'_>, StorageError> {
+    fn assemble<'a>(&'a self, entry: &'a SiteEntry) -> Result<SiteTable<'a>, StorageError> {
         let (sessions, rows) = (entry.session_count as usize, entry.row_count as usize);
         let mut codes = [Codes::Constant(0); COLUMN_COUNT];
-        let mut dictionaries = [EMPTY_DICTIONARY; COLUMN_COUNT];
+        let mut dictionaries = [Dictionary::EMPTY; COLUMN_COUNT];
         let mut postings = [None; COLUMN_COUNT];
         for column in Column::ALL {
             let count = if column.is_attribute() { sessions } else { rows };
-            codes[column.index()] = self.codes(entry, column, count)?;
+            codes[column.index()] = self.blocks(entry).narrow(Tag::codes(column), count)?.into();
             dictionaries[column.index()] = self.dictionary(entry, column)?;
             postings[column.index()] = self.postings(entry, column)?;
         }
-        let runs = entry.block(Tag::RUNS).map_or(Ok(&[][..]), |block| self.all_numbers::<Run>(block))?;
+        let runs = entry
+            .block(Tag::RUNS)
+            .map_or(Ok(&[][..]), |block| self.blocks(entry).all_numbers::<Run>(block))?;
         Ok(SiteTable {
             runs,
-            visitor: self.numbers(entry, Tag::VISITOR, sessions)?,
-            session_id: self.numbers(entry, Tag::SESSION_ID, sessions)?,
-            start: self.numbers(entry, Tag::START, sessions)?,
-            last: self.numbers(entry, Tag::LAST, sessions)?,
-            first_row: self.numbers(entry, Tag::FIRST_ROW, sessions + 1)?,
-            views: self.numbers(entry, Tag::VIEWS, sessions)?,
-            entry_row: self.numbers(entry, Tag::ENTRY_ROW, sessions)?,
-            exit_row: self.numbers(entry, Tag::EXIT_ROW, sessions)?,
-            flags: self.numbers(entry, Tag::FLAGS, sessions)?,
+            visitors: Visitors::All(self.blocks(entry).numbers(Tag::VISITOR, sessions)?),
+            states: States::Columns(StateColumns {
+                session_id: self.blocks(entry).numbers(Tag::SESSION_ID, sessions)?,
+                views: self.blocks(entry).numbers(Tag::VIEWS, sessions)?,
+                entry_row: self.blocks(entry).numbers(Tag::ENTRY_ROW, sessions)?,
+                exit_row: self.blocks(entry).numbers(Tag::EXIT_ROW, sessions)?,
+                flags: self.blocks(entry).numbers(Tag::FLAGS, sessions)?,
+            }),
+            first_rows: FirstRows::All(self.blocks(entry).numbers(Tag::FIRST_ROW, sessions + 1)?),
+            times: Times::Millis(MilliTimes {
+                start: self.blocks(entry).numbers(Tag::START, sessions)?,
+                last: self.blocks(entry).numbers(Tag::LAST, sessions)?,
+                gap: self.blocks(entry).numbers(Tag::GAP, rows)?,
+            }),
+            kinds: Kinds::Bytes(self.blocks(entry).numbers(Tag::KIND, rows)?),
             user_key: self.sparse(entry, Tag::USER_KEY, sessions)?,
-            gap: self.numbers(entry, Tag::GAP, rows)?,
-            kind: self.numbers(entry, Tag::KIND, rows)?,
             event_duration: self.sparse(entry, Tag::EVENT_DURATION, rows)?,
             status: self.sparse(entry, Tag::STATUS, rows)?,
             received: self.sparse(entry, Tag::RECEIVED, rows)?,
             codes,
             dictionaries,
             postings,
+            cold: None,
         })
     }
 
-    fn codes(&self, entry: &SiteEntry, column: Column, count: usize) -> Result<Codes<'_>, StorageError> {
-        let tag = Tag::codes(column);
-        let Some(block) = entry.block(tag) else { return Ok(Codes::Constant(0)) };
-        Ok(match block.width {
-            0 => Codes::Constant(block.value),
-            1 => Codes::U8(self.numbers(entry, tag, count)?),
-            2 => Codes::U16(self.numbers(entry, tag, count)?),
-            4 => Codes::U32(self.numbers(entry, tag, count)?),
-            _ => return Err(self.corrupt(block, "codes of an unknown width")),
-        })
+    fn dictionary<'a>(
+        &'a self,
+        entry: &'a SiteEntry,
+        column: Column,
+    ) -> Result<Dictionary<'a>, StorageError> {
+        let Some(block) = entry.block(Tag::site_codes(column)) else { return Ok(Dictionary::EMPTY) };
+        let site_codes: &[u32] = self.blocks(entry).all_numbers(block)?;
+        let offsets = self.blocks(entry).numbers(Tag::offsets(column), site_codes.len() + 1)?;
+        let bytes =
+            entry.block(Tag::strings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
+        Ok(Dictionary::own(offsets, bytes, site_codes))
     }
 
-    fn dictionary(&self, entry: &SiteEntry, column: Column) -> Result<Dictionary<'_>, StorageError> {
-        let Some(block) = entry.block(Tag::site_codes(column)) else { return Ok(EMPTY_DICTIONARY) };
-        let site_codes: &[u32] = self.all_numbers(block)?;
-        let offsets = self.numbers(entry, Tag::offsets(column), site_codes.len() + 1)?;
-        let bytes = entry.block(Tag::strings(column)).map_or(&[][..], |block| self.content(block));
-        Ok(Dictionary { offsets, bytes, site_codes })
-    }
-
-    fn postings(&self, entry: &SiteEntry, column: Column) -> Result<Option<Postings<'_>>, StorageError> {
+    fn postings<'a>(
+        &'a self,
+        entry: &'a SiteEntry,
+        column: Column,
+    ) -> Result<Option<Postings<'a>>, StorageError> {
         let Some(block) = entry.block(Tag::posting_offsets(column)) else { return Ok(None) };
-        let offsets = self.all_numbers(block)?;
-        let bytes = entry.block(Tag::postings(column)).map_or(&[][..], |block| self.content(block));
+        let offsets = self.blocks(entry).all_numbers(block)?;
+        let bytes =
+            entry.block(Tag::postings(column)).map_or(&[][..], |block| self.blocks(entry).content(block));
         Ok(Some(Postings { offsets, bytes }))
     }
 }
@@ -360,13 +342,32 @@ struct SessionIds<'a> {
     first_row: &'a [u32],
 }
 
-const EMPTY_DICTIONARY: Dictionary<'static> = Dictionary { offsets: &[0, 0], bytes: &[], site_codes: &[0] };
-
 /// What must hold so that loops over the table stay inside it.
 fn check_structure(table: &SiteTable<'_>) -> Result<(), &'static str> {
+    check_cover(table)?;
+    for session in 0..table.session_count() {
+        let own = table.rows(session);
+        let inside = |row: u32| row == NO_ROW || own.contains(&(row as usize));
+        if !inside(table.states.entry_row(session)) || !inside(table.states.exit_row(session)) {
+            return Err("a session's entry or exit lies outside its rows");
+        }
+        if table.times.last(session) < table.times.start(session) {
+            return Err("a session ends before it starts");
+        }
+    }
+    if Column::ALL.iter().all(|&column| table.dictionary(column).is_sound()) {
+        Ok(())
+    } else {
+        Err("a dictionary's strings are damaged")
+    }
+}
+
+/// Runs must cover the sessions, and sessions the rows.
+pub(crate) fn check_cover(table: &SiteTable<'_>) -> Result<(), &'static str> {
     let (sessions, rows) = (table.session_count(), table.row_count());
-    let ascending = table.first_row.windows(2).all(|pair| pair[0] < pair[1]);
-    if !ascending || table.first_row.first() != Some(&0) || table.first_row.last() != Some(&(rows as u32)) {
+    let first_row = |at| table.first_rows.get(at);
+    let ascending = (0..sessions).all(|session| first_row(session) < first_row(session + 1));
+    if !ascending || first_row(0) != Some(0) || first_row(sessions) != Some(rows as u32) {
         return Err("the sessions' rows do not cover the rows");
     }
     let mut next = 0;
@@ -376,24 +377,5 @@ fn check_structure(table: &SiteTable<'_>) -> Result<(), &'static str> {
         }
         next += run.session_count as usize;
     }
-    if next != sessions {
-        return Err("the runs do not cover the sessions");
-    }
-    for session in 0..sessions {
-        let own = table.rows(session);
-        let inside = |row: u32| row == NO_ROW || own.contains(&(row as usize));
-        if !inside(table.entry_row[session]) || !inside(table.exit_row[session]) {
-            return Err("a session's entry or exit lies outside its rows");
-        }
-        if table.last[session] < table.start[session] {
-            return Err("a session ends before it starts");
-        }
-    }
-    for column in Column::ALL {
-        let dictionary = table.dictionary(column);
-        if std::str::from_utf8(dictionary.bytes).is_err() || !dictionary.offsets.is_sorted() {
-            return Err("a dictionary's strings are damaged");
-        }
-    }
-    Ok(())
+    if next == sessions { Ok(()) } else { Err("the runs do not cover the sessions") }
 }

@@ -1,10 +1,22 @@
-//! One site's part of a segment, as plain slices: a session table and a row table.
+//! One site's part of a segment, or the index of a lake file: a session table and a row table.
 //!
 //! Sessions are sorted by (opening day, visitor, session); rows lie in the order of their sessions, within a session
-//! by (time, arrival). All indices are local to the site's table.
+//! by (time, arrival). All indices are local to the site's table. In an index visitors are ordered as signed numbers,
+//! so a day has up to two runs; within a run they ascend as unsigned ones.
 
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+
+pub use super::codes::{Codes, Dictionary, Narrow, SiteStrings, SparseCodes};
+use super::cold::ColdColumns;
+pub use super::sessions::{
+    FIRST_ROW_BLOCK, FirstRows, Gaps, Kinds, KnownVisitors, MilliTimes, SecondTimes, Shape, ShapedStates,
+    StateColumns, States, Times, Visitors,
+};
+use crate::error::StorageError;
 use crate::schema::Column;
-use crate::units::DayUtc;
+use crate::units::{DayUtc, SessionId, TimestampMs};
 
 /// "No row": a session without page views has no entry and no exit row.
 pub const NO_ROW: u32 = u32::MAX;
@@ -12,6 +24,8 @@ pub const NO_ROW: u32 = u32::MAX;
 pub const FLAG_BOUNCE: u8 = 1;
 /// Session flag: the visitor's id was given by the site (or an import), so it may recur on any day.
 pub const FLAG_GIVEN_ID: u8 = 2;
+/// Session flag of an index: the first session of its visitor in its run.
+pub const FLAG_FIRST: u8 = 4;
 /// Row flag, beside the [`crate::event::Kind`] in the low bits: a custom event that does not end a bounce.
 pub const ROW_NON_INTERACTIVE: u8 = 0x80;
 /// The bits of a row's kind byte that hold the [`crate::event::Kind`].
@@ -42,83 +56,8 @@ impl Run {
     }
 
     /// The run's sessions.
-    pub fn sessions(&self) -> std::ops::Range<usize> {
+    pub fn sessions(&self) -> Range<usize> {
         self.first_session as usize..(self.first_session + self.session_count) as usize
-    }
-}
-
-/// A column of dictionary codes in the narrowest whole-byte width, or one code for all.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the names are the widths")]
-pub enum Codes<'a> {
-    Constant(u32),
-    U8(&'a [u8]),
-    U16(&'a [u16]),
-    U32(&'a [u32]),
-}
-
-impl Codes<'_> {
-    /// The code at `index`. An index past the end gives 0, the absent value.
-    #[inline]
-    pub fn get(&self, index: usize) -> u32 {
-        match self {
-            Codes::Constant(code) => *code,
-            Codes::U8(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
-            Codes::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
-            Codes::U32(codes) => codes.get(index).copied().unwrap_or(0),
-        }
-    }
-}
-
-/// The strings of one column of one site in one segment, in byte order. Code 0 is the empty string, always there.
-#[derive(Debug, Clone, Copy)]
-pub struct Dictionary<'a> {
-    /// `offsets[c]..offsets[c + 1]` is the range of string `c` in `bytes`.
-    pub offsets: &'a [u32],
-    /// All strings, UTF-8.
-    pub bytes: &'a [u8],
-    /// The site's code of each local code. Site codes of a column are the same in every segment of the site, so
-    /// they can be grouped by without looking at strings; 0 is the empty string.
-    pub site_codes: &'a [u32],
-}
-
-impl<'a> Dictionary<'a> {
-    /// How many strings there are, the empty one included.
-    pub fn len(&self) -> usize {
-        self.site_codes.len()
-    }
-
-    /// Never: the empty string is always there.
-    pub fn is_empty(&self) -> bool {
-        self.site_codes.is_empty()
-    }
-
-    /// The string of a local code; "" for a code that is not there.
-    pub fn get(&self, code: u32) -> &'a str {
-        std::str::from_utf8(self.get_bytes(code)).unwrap_or_default()
-    }
-
-    /// The bytes of the string of a local code.
-    fn get_bytes(&self, code: u32) -> &'a [u8] {
-        let code = code as usize;
-        let (Some(&start), Some(&end)) = (self.offsets.get(code), self.offsets.get(code + 1)) else {
-            return &[];
-        };
-        self.bytes.get(start as usize..end as usize).unwrap_or_default()
-    }
-
-    /// The local code of a string.
-    pub fn find(&self, text: &str) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len() as u32);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.get_bytes(middle).cmp(text.as_bytes()) {
-                std::cmp::Ordering::Equal => return Some(middle),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
     }
 }
 
@@ -135,45 +74,33 @@ pub struct Postings<'a> {
 /// A value that is held by more than one in this many sessions has no posting list: scanning codes is as fast.
 pub const POSTING_SHARE: usize = 64;
 
-/// One site's sessions and rows in one segment. Slices of sessions have `session_count` entries, those of rows
-/// `row_count`; `first_row` has one more than sessions.
-#[derive(Debug, Clone, Copy)]
+/// One site's sessions and rows in one segment, or in one lake file as its index has them.
+#[derive(Clone, Copy)]
 pub struct SiteTable<'a> {
     /// Runs in the order of their days.
     pub runs: &'a [Run],
-    /// Visitor ids.
-    pub visitor: &'a [u64],
-    /// Session ids.
-    pub session_id: &'a [u32],
-    /// First row's time, milliseconds.
-    pub start: &'a [i64],
-    /// Last row's time.
-    pub last: &'a [i64],
-    /// Index of the session's first row.
-    pub first_row: &'a [u32],
-    /// Page views of the session.
-    pub views: &'a [u32],
-    /// Row of the entry page, or [`NO_ROW`].
-    pub entry_row: &'a [u32],
-    /// Row of the exit page, or [`NO_ROW`].
-    pub exit_row: &'a [u32],
-    /// [`FLAG_BOUNCE`], [`FLAG_GIVEN_ID`].
-    pub flags: &'a [u8],
-    /// Key of a given id, 0 when none.
-    pub user_key: U64s<'a>,
-    /// Row time minus the session's start, milliseconds.
-    pub gap: &'a [u32],
+    /// Visitor ids, as far as they are known.
+    pub visitors: Visitors<'a>,
+    /// What is known of each session beside its visitor and its times.
+    pub states: States<'a>,
+    /// Where each session's rows start.
+    pub first_rows: FirstRows<'a>,
+    /// When rows happened.
+    pub times: Times<'a>,
     /// [`crate::event::Kind`] and [`ROW_NON_INTERACTIVE`].
-    pub kind: &'a [u8],
+    pub kinds: Kinds<'a>,
     /// Duration of custom events in seconds plus one; 0 when absent.
     pub event_duration: U64s<'a>,
     /// HTTP status, 0 when absent.
     pub status: U64s<'a>,
     /// When the server took the event, milliseconds; 0 when the same as its time.
     pub received: U64s<'a>,
+    pub(crate) user_key: U64s<'a>,
     pub(crate) codes: [Codes<'a>; crate::schema::COLUMN_COUNT],
     pub(crate) dictionaries: [Dictionary<'a>; crate::schema::COLUMN_COUNT],
     pub(crate) postings: [Option<Postings<'a>>; crate::schema::COLUMN_COUNT],
+    /// What an index leaves to its Parquet file; `None` for a segment, which has everything.
+    pub(crate) cold: Option<&'a dyn ColdColumns>,
 }
 
 /// A column of numbers that are mostly absent.
@@ -183,6 +110,13 @@ pub enum U64s<'a> {
     Zero,
     /// One number for each.
     Values(&'a [u64]),
+    /// The numbers of some rows, zero for the others.
+    Sparse {
+        /// The rows, ascending.
+        rows: &'a [u32],
+        /// The number of each.
+        values: &'a [u64],
+    },
 }
 
 impl U64s<'_> {
@@ -192,6 +126,10 @@ impl U64s<'_> {
         match self {
             U64s::Zero => 0,
             U64s::Values(values) => values.get(index).copied().unwrap_or(0),
+            U64s::Sparse { rows, values } => match rows.binary_search(&(index as u32)) {
+                Ok(at) => values.get(at).copied().unwrap_or(0),
+                Err(_) => 0,
+            },
         }
     }
 }
@@ -199,18 +137,37 @@ impl U64s<'_> {
 impl<'a> SiteTable<'a> {
     /// How many sessions the table has.
     pub fn session_count(&self) -> usize {
-        self.visitor.len()
+        self.first_rows.len().saturating_sub(1)
     }
 
     /// How many rows the table has.
     pub fn row_count(&self) -> usize {
-        self.gap.len()
+        self.kinds.len()
     }
 
-    /// The rows of a session.
+    /// The rows of a session; none beyond the table, whatever it says.
     #[inline]
-    pub fn rows(&self, session: usize) -> std::ops::Range<usize> {
-        self.first_row[session] as usize..self.first_row[session + 1] as usize
+    pub fn rows(&self, session: usize) -> Range<usize> {
+        self.rows_of(&(session..session + 1))
+    }
+
+    /// The rows of neighbouring sessions.
+    #[inline]
+    pub fn rows_of(&self, sessions: &Range<usize>) -> Range<usize> {
+        let row = |at: usize| self.first_rows.get(at).map_or(0, |row| row as usize).min(self.kinds.len());
+        let first = row(sessions.start);
+        first..row(sessions.end).max(first)
+    }
+
+    /// Key of a given id, 0 when none.
+    pub fn user_key(&self, session: usize) -> u64 {
+        match self.user_key {
+            // Cold columns are columns of rows.
+            U64s::Sparse { .. } => {
+                self.first_rows.get(session).map_or(0, |row| self.user_key.get(row as usize))
+            }
+            keys => keys.get(session),
+        }
     }
 
     /// Codes of a column: one a session for attributes, one a row for row texts.
@@ -227,4 +184,111 @@ impl<'a> SiteTable<'a> {
     pub fn postings(&self, column: Column) -> Option<Postings<'a>> {
         self.postings[column.index()]
     }
+
+    /// Whether columns of sessions and of rows are as long as they must be.
+    pub fn lengths_agree(&self) -> bool {
+        let (sessions, rows) = (self.session_count(), self.row_count());
+        let states = match self.states {
+            States::Columns(StateColumns { session_id, views, entry_row, exit_row, flags }) => {
+                let lengths = [session_id.len(), views.len(), entry_row.len(), exit_row.len(), flags.len()];
+                lengths.iter().all(|&length| length == sessions)
+            }
+            States::Shapes(_) => true,
+        };
+        let times = match self.times {
+            Times::Millis(MilliTimes { start, last, gap }) => {
+                start.len() == sessions && last.len() == sessions && gap.len() == rows
+            }
+            Times::Seconds(SecondTimes { start, gaps, .. }) => {
+                start.len() == sessions && gaps.len() + sessions == rows
+            }
+            Times::Exact(..) => true,
+        };
+        let visitors = match self.visitors {
+            Visitors::All(visitors) => visitors.len() == sessions,
+            Visitors::Some(known) => known.sessions.len() == known.ids.len(),
+            Visitors::OfRows(..) => true,
+        };
+        states && times && visitors
+    }
+
+    /// The visitors of a run's sessions, ascending; they are read from the Parquet file when they are not at hand.
+    ///
+    /// # Errors
+    /// That file is damaged or could not be read.
+    pub fn visitors_of(&self, run: &Run) -> Result<Cow<'a, [u64]>, StorageError> {
+        let count = self.session_count();
+        let first = (run.first_session as usize).min(count);
+        let sessions = first..first.saturating_add(run.session_count as usize).min(count);
+        match self.visitors {
+            Visitors::All(visitors) => Ok(Cow::Borrowed(visitors.get(sessions).unwrap_or_default())),
+            Visitors::OfRows(..) => {
+                Ok(Cow::Owned(sessions.map(|session| self.visitors.get(session).unwrap_or(0)).collect()))
+            }
+            Visitors::Some(_) => {
+                let rows = self.rows_of(&sessions);
+                let known = self.cold()?.visitors(rows.start as u32..rows.end as u32)?;
+                let visitor = |session| {
+                    self.first_rows.get(session).and_then(|row| known.get(row)).ok_or_else(not_there)
+                };
+                sessions.map(visitor).collect::<Result<Vec<u64>, _>>().map(Cow::Owned)
+            }
+        }
+    }
+
+    /// Where a session is, looked for in those of the runs that are of its day.
+    ///
+    /// # Errors
+    /// As [`SiteTable::visitors_of`].
+    pub fn find_session<'r>(
+        &self,
+        visitor: u64,
+        session: SessionId,
+        runs: impl Iterator<Item = &'r Run>,
+    ) -> Result<Option<u32>, StorageError> {
+        for run in runs.filter(|run| run.day == u32::from(session.day().0)) {
+            let visitors = self.visitors_of(run)?;
+            let first = visitors.partition_point(|&known| known < visitor);
+            let own = visitors.iter().skip(first).take_while(|&&known| known == visitor).count();
+            let mut own = (run.first_session as usize + first..).take(own);
+            if let Some(found) = own.find(|&at| self.states.session_id(at) == Some(session.0)) {
+                return Ok(Some(found as u32));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The visitor of a session, from the Parquet file when it is not at hand.
+    ///
+    /// # Errors
+    /// As [`SiteTable::visitors_of`]; also for a session that is not there.
+    pub fn visitor(&self, session: usize) -> Result<u64, StorageError> {
+        if let Some(visitor) = self.visitors.get(session) {
+            return Ok(visitor);
+        }
+        let row = self.first_rows.get(session).ok_or_else(not_there)?;
+        self.cold()?.visitors(row..row.saturating_add(1))?.get(row).ok_or_else(not_there)
+    }
+
+    /// The times of a session's rows to the millisecond, from the Parquet file when they are not at hand.
+    ///
+    /// # Errors
+    /// As [`SiteTable::visitors_of`].
+    pub fn exact_times(&self, session: usize) -> Result<Vec<TimestampMs>, StorageError> {
+        let rows = self.rows(session);
+        if !self.times.are_seconds() {
+            return Ok(rows.map(|row| self.times.of_row(session, row)).collect());
+        }
+        let times = self.cold()?.times(rows.start as u32..rows.end as u32)?;
+        rows.map(|row| times.get(row as u32).ok_or_else(not_there)).collect()
+    }
+
+    fn cold(&self) -> Result<&'a dyn ColdColumns, StorageError> {
+        self.cold.ok_or_else(not_there)
+    }
+}
+
+/// What was asked for lies outside the table or what was read for it: a reader's fault, told as damage.
+fn not_there() -> StorageError {
+    StorageError::corrupt(Path::new("(lake file)"), 0, "rows are missing")
 }

@@ -4,6 +4,8 @@ use super::{Core, OpenSegment};
 use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::event::{Event, Kind};
+use crate::index::Needs;
+use crate::lake::LiveFile;
 use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
@@ -13,19 +15,27 @@ use crate::units::{DayUtc, SessionId, SessionKey, SiteId, TimestampMs, VisitorId
 
 /// Where a session is.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     Open(u32),
     Frozen(u32),
     Sealed { segment: usize, session: u32 },
+    Lake { file: usize, session: u32 },
 }
 
 /// A session of the visitor, as far as the rule needs it.
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
-    place: Place,
-    id: SessionId,
-    extent: Extent,
-    full: bool,
+pub(super) struct Candidate {
+    pub(super) place: Place,
+    pub(super) id: SessionId,
+    pub(super) extent: Extent,
+    pub(super) full: bool,
+}
+
+impl Candidate {
+    /// Whether the copy that the lake's file has of it counts.
+    pub(super) fn is_live_in(&self, file: &LiveFile) -> bool {
+        matches!(self.place, Place::Lake { session, .. } if !file.superseded.contains(session))
+    }
 }
 
 impl Core {
@@ -38,7 +48,7 @@ impl Core {
         out: &mut Writer,
     ) -> Result<Option<usize>, StorageError> {
         let (visitor, sessions) = self.visitor_of(event);
-        let window = self.window_ms();
+        let window = self.session_window_ms();
         let mut joinable = Vec::new();
         for candidate in &sessions {
             let extent = candidate.extent;
@@ -73,17 +83,13 @@ impl Core {
         }
     }
 
-    pub(super) fn window_ms(&self) -> i64 {
-        i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4)
-    }
-
     /// The id that the event counts under: the one of the day before while a session of it is alive and began less
     /// than a day ago, else the day's. With it all its sessions near the event.
     fn visitor_of(&self, event: &Event) -> (VisitorId, Vec<Candidate>) {
         if let Some(older) = event.previous_visitor {
             let sessions = self.sessions_near(event.site, older, event.time);
             let alive = sessions.iter().any(|known| {
-                known.extent.is_alive(event.time, self.window_ms())
+                known.extent.is_alive(event.time, self.session_window_ms())
                     && event.time - known.extent.start < limits::SESSION_LENGTH_MS_MAX
             });
             if alive {
@@ -102,28 +108,52 @@ impl Core {
         }
         for (segment, sealed) in self.sealed.iter().enumerate().rev() {
             let superseded = sealed.superseded.get(&site);
-            sealed.segment.sessions_of(site, visitor, time, self.window_ms(), |session, id, extent, rows| {
-                if superseded.is_none_or(|superseded| !superseded.contains(session)) {
-                    let full = rows >= limits::SESSION_ROWS_MAX;
-                    found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
-                }
-            });
+            sealed.segment.sessions_of(
+                site,
+                visitor,
+                time,
+                self.session_window_ms(),
+                |session, id, extent, rows| {
+                    if superseded.is_none_or(|superseded| !superseded.contains(session)) {
+                        let full = rows >= limits::SESSION_ROWS_MAX;
+                        found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
+                    }
+                },
+            );
         }
+        self.lake_sessions_near(site, visitor, time, self.session_window_ms(), &mut found);
         found
     }
 
     fn is_other_campaign(&self, event: &Event, candidate: &Candidate) -> Result<bool, StorageError> {
         Ok(match candidate.place {
-            Place::Open(ordinal) => {
-                is_other_campaign(|named| event.texts.get(named), |column| self.open.arena.attribute(ordinal, column))
-            }
+            Place::Open(ordinal) => is_other_campaign(
+                |named| event.texts.get(named),
+                |column| self.open.arena.attribute(ordinal, column),
+            ),
             Place::Frozen(ordinal) => self.frozen.as_ref().is_some_and(|frozen| {
-                is_other_campaign(|named| event.texts.get(named), |column| frozen.open.arena.attribute(ordinal, column))
+                is_other_campaign(
+                    |named| event.texts.get(named),
+                    |column| frozen.open.arena.attribute(ordinal, column),
+                )
             }),
             Place::Sealed { segment, session } => {
                 self.sealed[segment].segment.table(event.site)?.is_some_and(|table| {
-                    is_other_campaign(|named| event.texts.get(named), |column| attribute(&table, session, column))
+                    is_other_campaign(
+                        |named| event.texts.get(named),
+                        |column| attribute(&table, session, column),
+                    )
                 })
+            }
+            Place::Lake { file, session } => {
+                let needs = Needs::nothing(0..0);
+                let other = self.with_lake_table(event.site, file, &needs, |table| {
+                    Ok(is_other_campaign(
+                        |named| event.texts.get(named),
+                        |column| attribute(table, session, column),
+                    ))
+                })?;
+                other.unwrap_or(false)
             }
         })
     }
@@ -161,9 +191,16 @@ impl Core {
                 None => false,
             },
             Place::Sealed { segment, session } => match self.sealed[segment].segment.table(key.site)? {
-                Some(table) => self.try_move(&sealed_operation(&table, key, session), moves),
+                Some(table) => self.try_move(&sealed_operation(&table, key, session)?, moves),
                 None => false,
             },
+            Place::Lake { file, session } => {
+                let needs = Needs::of_session(key.session.day());
+                let moved = self.with_lake_table(key.site, file, &needs, |table| {
+                    Ok(self.try_move(&sealed_operation(table, key, session)?, moves))
+                })?;
+                moved.unwrap_or(false)
+            }
         })
     }
 
@@ -257,33 +294,37 @@ pub(super) fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column)
 }
 
 /// A sealed session, whole, as the operation that moves it.
-pub(super) fn sealed_operation<'a>(table: &SiteTable<'a>, key: SessionKey, session: u32) -> Operation<'a> {
+pub(super) fn sealed_operation<'a>(
+    table: &SiteTable<'a>,
+    key: SessionKey,
+    session: u32,
+) -> Result<Operation<'a>, StorageError> {
     let index = session as usize;
     let mut attributes = [""; ATTRIBUTE_COUNT];
     for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
         *text = attribute(table, session, column);
     }
-    let start = table.start[index];
-    let given = table.flags[index] & crate::segment::table::FLAG_GIVEN_ID != 0;
-    let rows = table.rows(index).map(|row| {
+    let given = table.states.flags(index) & crate::segment::table::FLAG_GIVEN_ID != 0;
+    let times = table.exact_times(index)?;
+    let rows = table.rows(index).zip(times).map(|(row, time)| {
         let mut texts = [""; ROW_TEXT_COUNT];
         for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
             *text = table.dictionary(column).get(table.codes(column).get(row));
         }
         Row {
-            time: start + i64::from(table.gap[row]),
-            kind: table.kind[row],
+            time,
+            kind: table.kinds.get(row).unwrap_or_default(),
             event_duration: table.event_duration.get(row),
             status: table.status.get(row),
             received: table.received.get(row),
             texts,
         }
     });
-    Operation {
+    Ok(Operation {
         key,
-        user_key: given.then(|| table.user_key.get(index)),
+        user_key: given.then(|| table.user_key(index)),
         attributes: Some(attributes),
         replaces: true,
         rows: rows.collect(),
-    }
+    })
 }

@@ -7,31 +7,37 @@
 //!   open segment first, in a frame before its own. A move alone changes no answer, so a crash may fall between.
 //! - An event and its ids are logged in one frame. An id is known from the moment it is appended, so a repeat that comes
 //!   before the first one is synced is answered by the same commit, or a later one.
+//! - How far a followed file was taken is logged in the frame of the events up to there.
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
+mod compact;
 pub mod import;
 mod index;
+mod lake;
 mod options;
 mod recover;
 mod seal;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::aggregate::Aggregates;
 use crate::codec::{Malformed, Writer};
 use crate::error::StorageError;
-use crate::event::{Batch, Event};
+use crate::event::{Batch, Event, Position};
 use crate::ids::{self, RememberedIds};
+use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, FileIdentity, LakeSite, Superseded, Taken};
+use crate::manifest::{ContentHash, Superseded, Taken};
 use crate::open::{Arena, ArenaCapacity, RowData};
+use crate::positions::Positions;
 use crate::query::RecurringCache;
-use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, FRAME_EVENTS_WITH_IDS, FrameIds, Operation, Row};
+use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
@@ -105,19 +111,22 @@ pub struct Core {
     /// The log of the current generation; `None` only while it is replayed.
     log: Option<LogWriter>,
     generation: u64,
+    /// The generation where replay starts: the one of the log that holds the oldest event that is in no segment.
+    first_generation: u64,
     open: OpenSegment,
     frozen: Option<Frozen>,
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
+    aggregates: Arc<Aggregates>,
     ids: RememberedIds,
-    lake: BTreeMap<SiteId, LakeSite>,
+    lake: Lake,
+    lake_context: LakeContext,
     imports: BTreeSet<(SiteId, ContentHash)>,
-    positions: Vec<(FileIdentity, u64)>,
+    /// How far followed files have been taken.
+    positions: Arc<Positions>,
     /// What imports have taken out of the logs that are live.
     taken: Vec<Taken>,
-    /// The log generation where replay would start now.
-    first_generation: u64,
     /// The import that is under way, if any.
     importing: Option<import::UnderWay>,
     next_segment: u64,
@@ -125,6 +134,7 @@ pub struct Core {
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
     now: TimestampMs,
     torn_tail_bytes: u64,
+    seal_requested: bool,
     _lock: Box<dyn Lock>,
 }
 
@@ -140,7 +150,7 @@ impl Core {
             self.ids.look_after(now)?;
         }
         let items = batch.items.iter().map(|item| (item.event.as_ref(), item.ids.as_slice()));
-        self.append_items(items, batch.arrived.unwrap_or_default())
+        self.append_items(items, batch.arrived.unwrap_or_default(), batch.position)
     }
 
     /// As [`Self::append`], for events without ids.
@@ -148,13 +158,14 @@ impl Core {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_events(&mut self, events: &[Event]) -> Result<Receipt, StorageError> {
-        self.append_items(events.iter().map(|event| (Some(event), &[][..])), 0)
+        self.append_items(events.iter().map(|event| (Some(event), &[][..])), 0, None)
     }
 
     fn append_items<'a>(
         &mut self,
         items: impl Iterator<Item = (Option<&'a Event>, &'a [EventHash])>,
         arrived: TimestampMs,
+        position: Option<Position>,
     ) -> Result<Receipt, StorageError> {
         let mut payload = Writer::new();
         let mut new_ids = Vec::new();
@@ -171,6 +182,7 @@ impl Core {
                 Some(rows) => {
                     receipt.stored += 1;
                     receipt.rows += rows;
+                    receipt.sessions += usize::from(record::opens_session(&payload.as_slice()[start..]));
                 }
                 None => receipt.pings_without_session += 1,
             }
@@ -179,15 +191,18 @@ impl Core {
             }
             self.apply_all(FRAME_EVENTS, &payload.as_slice()[start..], &PathBuf::new())?;
         }
-        if !new_ids.is_empty() {
-            let mut frame = Writer::new();
-            FrameIds { arrived, hashes: &new_ids }.encode(&mut frame);
-            frame.raw(payload.as_slice());
-            self.log()?.push(FRAME_EVENTS_WITH_IDS, frame.as_slice())?;
-        } else if !payload.is_empty() {
-            self.log()?.push(FRAME_EVENTS, payload.as_slice())?;
+        let ids = (!new_ids.is_empty()).then_some(FrameIds { arrived, hashes: &new_ids });
+        if let Some((kind, frame)) = record::frame_of_batch(position, ids, payload) {
+            self.log()?.push(kind, &frame)?;
         }
+        self.remember(position);
         Ok(receipt)
+    }
+
+    fn remember(&mut self, position: Option<Position>) {
+        if let Some(position) = position {
+            Arc::make_mut(&mut self.positions).set(position);
+        }
     }
 
     /// Whether one of an item's ids is known. The others are remembered with it from here on.
@@ -216,10 +231,33 @@ impl Core {
         if log.buffered_bytes() >= limits::GROUP_BYTES_MAX { log.commit() } else { Ok(()) }
     }
 
+    /// Has the open segment sealed as soon as may be, whole: nothing is carried over.
+    pub fn request_seal(&mut self) {
+        self.seal_requested = self.open.arena.watermark().rows > 0;
+    }
+
+    /// Two numbers for new files, which no other file has.
+    pub fn take_numbers(&mut self) -> [SegmentId; 2] {
+        let first = self.next_segment;
+        self.next_segment += 2;
+        [SegmentId(first), SegmentId(first + 1)]
+    }
+
+    /// How long a session lives without activity, milliseconds.
+    pub fn session_window_ms(&self) -> i64 {
+        i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4)
+    }
+
+    /// What the files of the lake share.
+    pub fn lake_context(&self) -> &LakeContext {
+        &self.lake_context
+    }
+
     /// Whether the open segment has reached the size at which it is sealed.
     pub fn wants_seal(&self) -> bool {
         let arena = &self.open.arena;
-        self.open.fresh_rows >= self.options.seal_rows
+        self.seal_requested
+            || self.open.fresh_rows >= self.options.seal_rows
             || arena.watermark().rows >= 2 * self.options.seal_rows
             || arena.text_bytes() >= SEAL_TEXT_BYTES
             || arena.text_count() >= self.seal_texts()
@@ -253,7 +291,16 @@ impl Core {
             Arc::new(self.sealed.iter().map(view).collect())
         });
         let frozen = self.frozen.as_ref().map(|frozen| frozen.open.view());
-        Snapshot::new(sealed.clone(), frozen, self.open.view(), self.recurring.clone())
+        Snapshot {
+            lake: self.lake.clone(),
+            sealed: sealed.clone(),
+            frozen,
+            open: self.open.view(),
+            recurring: self.recurring.clone(),
+            aggregates: self.aggregates.clone(),
+            positions: self.positions.clone(),
+            importing: self.importing.as_ref().map(|under_way| under_way.site),
+        }
     }
 
     /// Ends the log with a closing frame.
@@ -280,13 +327,8 @@ impl Core {
         self.log.as_mut().ok_or(StorageError::Closed)
     }
 
-    /// Applies a frame; gives its ids, which are the caller's to remember.
-    fn apply_all<'a>(
-        &mut self,
-        kind: u8,
-        payload: &'a [u8],
-        path: &Path,
-    ) -> Result<Option<FrameIds<'a>>, StorageError> {
+    /// Applies a frame; gives it, as its ids and its position are the caller's to remember.
+    fn apply_all<'a>(&mut self, kind: u8, payload: &'a [u8], path: &Path) -> Result<Frame<'a>, StorageError> {
         operations(kind, payload, path, |operation| self.apply(&operation, path))
     }
 
@@ -372,27 +414,28 @@ impl Core {
                 return code;
             }
         }
+        if let Some(code) = self.lake_code(site, column, text) {
+            return code;
+        }
         if let Some(code) = self.code_of_import(site, column, text) {
             return code;
         }
-        let next = self.next_code(site, column);
-        let code = *next;
-        *next += 1;
+        let code = self.next_site_code(site, column);
+        self.next_site_code.insert((site, column), code + 1);
         code
     }
 
-    /// The site's code that a new string of the column gets next.
-    fn next_code(&mut self, site: SiteId, column: Column) -> &mut u32 {
-        let sealed = &self.sealed;
-        self.next_site_code.entry((site, column)).or_insert_with(|| {
-            let greatest = sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
-            greatest.unwrap_or(0) + 1
-        })
+    /// The code of the site's next new text. Before it was first asked for all codes are those of sealed data.
+    fn next_site_code(&self, site: SiteId, column: Column) -> u32 {
+        let sealed = || self.sealed.iter().map(|s| s.segment.greatest_site_code(site, column)).max();
+        let unused = || sealed().unwrap_or(0).max(self.greatest_lake_code(site, column)) + 1;
+        self.next_site_code.get(&(site, column)).copied().unwrap_or_else(unused)
     }
 
     /// Makes every older copy of a session void.
     fn void(&mut self, key: SessionKey) {
         self.void_in_memory(key);
+        self.void_in_lake(key);
         for sealed in &mut self.sealed {
             if let Some(session) = sealed.segment.find_session(key) {
                 let superseded = Arc::make_mut(&mut sealed.superseded);
@@ -418,17 +461,17 @@ impl Core {
     }
 }
 
-/// Reads a frame's operations; gives the ids before them.
+/// Reads a frame's operations; gives the frame.
 fn operations<'a>(
     kind: u8,
     payload: &'a [u8],
     path: &Path,
     mut take: impl FnMut(Operation<'a>) -> Result<(), StorageError>,
-) -> Result<Option<FrameIds<'a>>, StorageError> {
+) -> Result<Frame<'a>, StorageError> {
     let corrupt = |error: Malformed| StorageError::corrupt(path, error.offset as u64, error.to_string());
-    let (ids, mut input) = record::split(kind, payload).map_err(corrupt)?;
-    while !input.is_at_end() {
-        take(Operation::decode(&mut input).map_err(corrupt)?)?;
+    let mut frame = Frame::split(kind, payload).map_err(corrupt)?;
+    while !frame.operations.is_at_end() {
+        take(Operation::decode(&mut frame.operations).map_err(corrupt)?)?;
     }
-    Ok(ids)
+    Ok(frame)
 }

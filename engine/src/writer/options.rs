@@ -32,6 +32,8 @@ pub struct Receipt {
     pub rows: usize,
     /// Items stored: neither left out nor repeats.
     pub stored: usize,
+    /// Sessions that they opened.
+    pub sessions: usize,
     /// Pings left out because their visitor has no live session.
     pub pings_without_session: usize,
     /// Items that had come before, by their ids: nothing of them was stored again.

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Core, OpenSegment, Sealed, StoreOptions, import, operations};
+use crate::aggregate;
 use crate::error::StorageError;
 use crate::ids::{self, RememberedIds};
+use crate::lake::{DICTIONARY_PREFIX, INDEX_PREFIX, Lake, LakeContext};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, generation_of, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
@@ -40,7 +42,7 @@ impl Core {
     pub fn open(fs: SharedFs, folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
         fs.create_dir_all(folder)?;
         let lock = fs.lock(folder)?;
-        let manifest = read_or_make_manifest(&*fs, folder)?;
+        let mut manifest = read_or_make_manifest(&*fs, folder)?;
         remove_orphans(&*fs, folder, &manifest)?;
         let sealed = open_segments(&*fs, folder, &manifest)?;
         let generations = log_generations(&*fs, folder)?;
@@ -53,7 +55,9 @@ impl Core {
         let capacity = capacity_for(&*fs, folder, manifest.first_generation..=last, &options)?;
         let open = OpenSegment::create(&fs, folder, last, capacity)?;
         let first = manifest.first_generation;
-        let mut core = Self::assemble(fs, folder, options, (manifest, sealed), (last, open), ids, lock);
+        let lake = open_lake(&fs, folder, &mut manifest)?;
+        let mut core = Self::assemble(fs, folder, options, (manifest, sealed, lake), (last, open), ids, lock);
+        core.settle_lake()?;
         core.replay_all(first, last)?;
         core.shrink()?;
         Ok(core)
@@ -66,7 +70,7 @@ impl Core {
     /// As [`Core::open`].
     pub fn read(fs: SharedFs, folder: &Path) -> Result<Snapshot, StorageError> {
         let lock = fs.lock(folder)?;
-        let manifest = Manifest::read(&*fs, folder)?.unwrap_or(NEW);
+        let mut manifest = Manifest::read(&*fs, folder)?.unwrap_or(NEW);
         let first = manifest.first_generation;
         let sealed = open_segments(&*fs, folder, &manifest)?;
         let mut generations = log_generations(&*fs, folder)?;
@@ -78,7 +82,8 @@ impl Core {
         let capacity = capacity_for(&*fs, folder, replayed.clone(), &options)?;
         let open = OpenSegment::over(Arena::in_memory(folder, capacity)?, PathBuf::new());
         let ids = RememberedIds::none(&fs, folder, options.event_ids_max);
-        let mut core = Self::assemble(fs, folder, options, (manifest, sealed), (last, open), ids, lock);
+        let lake = open_lake(&fs, folder, &mut manifest)?;
+        let mut core = Self::assemble(fs, folder, options, (manifest, sealed, lake), (last, open), ids, lock);
         for generation in replayed {
             let path = log_path(folder, generation);
             let end = core.replay_one(&path, generation)?;
@@ -91,7 +96,7 @@ impl Core {
         fs: SharedFs,
         folder: &Path,
         options: StoreOptions,
-        (manifest, sealed): (Manifest, Vec<Sealed>),
+        (manifest, sealed, lake): (Manifest, Vec<Sealed>, (Lake, LakeContext)),
         (generation, open): (u64, OpenSegment),
         ids: RememberedIds,
         lock: Box<dyn Lock>,
@@ -107,17 +112,20 @@ impl Core {
             sealed,
             sealed_views: None,
             recurring: Default::default(),
+            aggregates: Default::default(),
             ids,
-            lake: manifest.lake,
-            imports: manifest.imports,
-            positions: manifest.positions,
-            taken: manifest.taken,
+            lake: lake.0,
+            lake_context: lake.1,
             first_generation: manifest.first_generation,
+            imports: manifest.imports,
+            positions: Arc::new(manifest.positions.into_iter().collect()),
+            taken: manifest.taken,
             importing: None,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
             torn_tail_bytes: 0,
+            seal_requested: false,
             _lock: lock,
         }
     }
@@ -143,11 +151,12 @@ impl Core {
         let fs = self.fs.clone();
         let taken = import::taken_out(&self.taken, generation);
         log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, sequence, payload| {
-            let ids = operations(kind, payload, path, |operation| {
+            let frame = operations(kind, payload, path, |operation| {
                 let is_void = taken.get(&operation.key).is_some_and(|&last| sequence <= last);
                 if is_void { Ok(()) } else { self.apply(&operation, path) }
             })?;
-            if let Some(ids) = ids {
+            self.remember(frame.position);
+            if let Some(ids) = frame.ids {
                 self.ids.look_after_read_back(ids.arrived);
                 let hour = ids::hour_of(ids.arrived);
                 ids.hashes.iter().for_each(|hash| self.ids.remember(*hash, hour));
@@ -190,11 +199,28 @@ fn check_end(path: &Path, end: &ReplayEnd, is_last: bool) -> Result<(), StorageE
     Err(StorageError::corrupt(path, end.end_offset, "the log breaks off before the next one"))
 }
 
-/// Removes what a crash left: scratch files, logs before the first, segments that the manifest does not name.
+fn open_lake(
+    fs: &SharedFs,
+    folder: &Path,
+    manifest: &mut Manifest,
+) -> Result<(Lake, LakeContext), StorageError> {
+    let context = LakeContext::new(fs, folder);
+    let lake = Lake::new(&context, &Manifest::path(folder), std::mem::take(&mut manifest.lake))?;
+    Ok((lake, context))
+}
+
+/// Removes what a crash left: scratch files, logs before the first, and files that the manifest does not name.
 fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(), StorageError> {
     for name in fs.list(folder)? {
         let orphan = if let Some(number) = number_after(&name, SEGMENT_PREFIX) {
             !manifest.segments.iter().any(|entry| entry.id.0 == number)
+        } else if let Some(number) = number_after(&name, INDEX_PREFIX) {
+            !manifest.lake.values().flat_map(|site| &site.files).any(|file| file.index.0 == number)
+        } else if let Some(number) = number_after(&name, aggregate::PREFIX) {
+            !manifest.lake.values().flat_map(|site| &site.files).any(|file| file.index.0 == number)
+        } else if let Some(number) = number_after(&name, DICTIONARY_PREFIX) {
+            let mut named = manifest.lake.values().filter_map(|site| site.dictionary);
+            !named.any(|dictionary| dictionary.0.0 == number)
         } else if let Some(number) = generation_of(&name) {
             number < manifest.first_generation
         } else {

@@ -80,7 +80,8 @@ impl Core {
     /// # Errors
     /// Any error leaves the state unfit for more: latch.
     pub fn begin_seal(&mut self) -> Result<SealJob, StorageError> {
-        let carried = self.carried_sessions();
+        let whole = std::mem::take(&mut self.seal_requested);
+        let carried = if whole { Vec::new() } else { self.carried_sessions() };
         let generation = self.generation + 1;
         let mut log = LogWriter::create(&*self.fs, &self.folder, generation)?;
         let mut frames = Vec::new();
@@ -189,7 +190,7 @@ impl Core {
         self.ids.finish_seal(file.ids)
     }
 
-    /// The manifest of what is live.
+    /// The manifest of what is live. What is being sealed is in its log until then.
     pub(super) fn manifest(&self) -> Manifest {
         let segments = self.sealed.iter().map(|sealed| SegmentEntry {
             id: sealed.segment.id(),
@@ -200,9 +201,9 @@ impl Core {
             first_generation: self.first_generation,
             next_segment: self.next_segment,
             segments: segments.collect(),
-            lake: self.lake.clone(),
+            lake: self.lake.entries(),
             imports: self.imports.clone(),
-            positions: self.positions.clone(),
+            positions: self.positions.in_order(),
             taken: self.taken.clone(),
         }
     }

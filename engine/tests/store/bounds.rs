@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::index::Needs;
 use hitstone_engine::limits;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::StoreOptions;
@@ -199,7 +200,7 @@ fn a_log_written_under_a_larger_setting_is_replayed() {
     }
     drop(core);
     let mut core = open(&fs.kill(), 10).unwrap();
-    let sources = core.snapshot().sources(SiteId(SITE)).unwrap();
+    let sources = core.snapshot().sources(SiteId(SITE), &Needs::everything()).unwrap();
     let rows: u64 = sources.segments.iter().map(|source| source.segment.row_count()).sum();
     assert_eq!(rows, 120_000);
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hitstone_engine::index::Needs;
+use hitstone_engine::query::Source;
 use hitstone_engine::schema::Column;
 use hitstone_engine::segment::table::{
     FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, ROW_KIND_MASK, ROW_NON_INTERACTIVE, SiteTable,
@@ -29,10 +31,11 @@ pub fn of_model(model: &Model) -> Content {
 pub fn of_snapshot(snapshot: &Snapshot, sites: &[u32]) -> Content {
     let mut content = Content::new();
     for &site in sites {
-        let sources = snapshot.sources(SiteId(site)).unwrap();
+        let sources = snapshot.sources(SiteId(site), &Needs::everything()).unwrap();
         assert_eq!(sources.incomplete, None);
-        for source in &sources.segments {
-            let Some(table) = source.segment.table(SiteId(site)).unwrap() else { continue };
+        let tables = sources.tables(SiteId(site)).unwrap();
+        for source in &tables {
+            let table = source.table;
             for index in 0..table.session_count() {
                 if source.hidden.as_ref().is_some_and(|hidden| hidden.contains(index as u32)) {
                     continue;
@@ -43,19 +46,21 @@ pub fn of_snapshot(snapshot: &Snapshot, sites: &[u32]) -> Content {
                 assert!(doubled.is_none(), "session {key:?} is live in two segments");
             }
         }
-        check_site_codes(&sources.segments, site);
+        check_site_codes(&tables);
     }
     content
 }
 
-/// A string has one code in all of a site's segments, and a code one string.
-fn check_site_codes(segments: &[hitstone_engine::snapshot::SourceSegment], site: u32) {
+/// A string has one code in all of a site's parts that have codes, and a code one string.
+fn check_site_codes(sources: &[Source<'_>]) {
     for column in Column::ALL {
         let mut codes = BTreeMap::new();
         let mut texts = BTreeMap::new();
-        for source in segments {
-            let Some(table) = source.segment.table(SiteId(site)).unwrap() else { continue };
-            let dictionary = table.dictionary(column);
+        for source in sources {
+            let dictionary = source.table.dictionary(column);
+            if !dictionary.has_site_codes() {
+                continue;
+            }
             for local in 0..dictionary.len() as u32 {
                 let (text, code) = (dictionary.get(local).to_owned(), dictionary.site_codes[local as usize]);
                 assert_eq!(*codes.entry(text.clone()).or_insert(code), code, "{column:?} {text:?}");
@@ -68,37 +73,37 @@ fn check_site_codes(segments: &[hitstone_engine::snapshot::SourceSegment], site:
 fn session(table: &SiteTable<'_>, site: u32, index: usize) -> (Session, State) {
     let text =
         |column: Column, at: usize| table.dictionary(column).get(table.codes(column).get(at)).to_owned();
-    let id = SessionId(table.session_id[index]);
+    let id = SessionId(table.states.session_id(index).unwrap());
     let rows: Vec<Row> = table
         .rows(index)
         .map(|row| Row {
-            time: table.start[index] + i64::from(table.gap[row]),
-            kind: table.kind[row] & ROW_KIND_MASK,
-            quiet: table.kind[row] & ROW_NON_INTERACTIVE != 0,
+            time: table.times.of_row(index, row),
+            kind: table.kinds.get(row).unwrap() & ROW_KIND_MASK,
+            quiet: table.kinds.get(row).unwrap() & ROW_NON_INTERACTIVE != 0,
             duration: table.event_duration.get(row).checked_sub(1).map(|seconds| seconds as u32),
             status: Some(table.status.get(row) as u16).filter(|&status| status != 0),
             received: Some(table.received.get(row) as i64).filter(|&time| time != 0),
             texts: Column::row_texts().iter().map(|&column| text(column, row)).collect(),
         })
         .collect();
-    let given = table.flags[index] & FLAG_GIVEN_ID != 0;
+    let given = table.states.flags(index) & FLAG_GIVEN_ID != 0;
     let session = Session {
         site,
-        visitor: table.visitor[index],
+        visitor: table.visitors.get(index).unwrap(),
         day: i64::from(id.day().0),
         n: u32::from(id.n()),
-        user_key: given.then(|| table.user_key.get(index)),
+        user_key: given.then(|| table.user_key(index)),
         attributes: Column::attributes().iter().map(|&column| text(column, index)).collect(),
         rows,
     };
     let path_of = |row: u32| (row != NO_ROW).then(|| text(Column::Path, row as usize));
     let state = State {
-        start: table.start[index],
-        last: table.last[index],
-        views: table.views[index],
-        bounced: table.flags[index] & FLAG_BOUNCE != 0,
-        entry: path_of(table.entry_row[index]),
-        exit: path_of(table.exit_row[index]),
+        start: table.times.start(index).unwrap(),
+        last: table.times.last(index).unwrap(),
+        views: table.states.views(index),
+        bounced: table.states.flags(index) & FLAG_BOUNCE != 0,
+        entry: path_of(table.states.entry_row(index)),
+        exit: path_of(table.states.exit_row(index)),
     };
     (session, state)
 }

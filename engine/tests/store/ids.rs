@@ -47,11 +47,11 @@ fn ids(ids: &[u64]) -> ItemIds {
 /// A batch of events with an id each.
 pub fn batch_of(events: Vec<(Event, u64)>, arrived: i64) -> Batch {
     let item = |(event, id)| Item { event: Some(event), ids: ids(&[id]) };
-    Batch { items: events.into_iter().map(item).collect(), arrived: Some(arrived) }
+    Batch { items: events.into_iter().map(item).collect(), arrived: Some(arrived), position: None }
 }
 
 fn left_out(id: u64, arrived: i64) -> Batch {
-    Batch { items: vec![Item { event: None, ids: ids(&[id]) }], arrived: Some(arrived) }
+    Batch { items: vec![Item { event: None, ids: ids(&[id]) }], arrived: Some(arrived), position: None }
 }
 
 fn store(core: &mut Core, batch: &Batch) -> Receipt {
@@ -138,7 +138,7 @@ impl Sender {
             }
             item.event.iter().for_each(|event| self.model.append(event));
         }
-        (Batch { items, arrived: Some(self.now) }, repeated)
+        (Batch { items, arrived: Some(self.now), position: None }, repeated)
     }
 }
 
@@ -321,7 +321,7 @@ fn an_item_goes_by_each_of_its_ids() {
     let mut core = open(&fs).unwrap();
     let send = |core: &mut Core, of: &[u64]| {
         let item = Item { event: Some(view(1, NOON, "/")), ids: ids(of) };
-        store(core, &Batch { items: vec![item], arrived: Some(NOON) }).repeated
+        store(core, &Batch { items: vec![item], arrived: Some(NOON), position: None }).repeated
     };
     assert_eq!(send(&mut core, &[1]), 0);
     assert_eq!(send(&mut core, &[1, 2]), 1);

@@ -283,7 +283,9 @@ fn what_both_sides_touch_is_mended() {
         let mut names = BTreeMap::new();
         let mut count = |event: &Event| {
             if event.kind != Kind::Ping {
-                *names.entry((event.site.0, event.time, event.texts.get(Column::Source).to_owned())).or_insert(0) += 1;
+                *names
+                    .entry((event.site.0, event.time, event.texts.get(Column::Source).to_owned()))
+                    .or_insert(0) += 1;
             }
         };
         let mut loader = loader(&mut core, 25).unwrap();

@@ -7,14 +7,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bounds;
+mod compaction;
 mod crash;
 mod damage;
 mod dump;
+mod follow;
 mod ids;
 mod import;
 mod model;
 mod old;
 mod parquet;
+mod parquet_file;
 mod parquet_types;
 mod questions;
 mod random;

@@ -110,7 +110,11 @@ fn the_schema_is_the_promised_one() {
     assert_eq!(maps, [("event_meta", 29), ("tags", 30)]);
     assert_eq!(metadata.created_by(), Some(concat!("hitstone version ", env!("CARGO_PKG_VERSION"))));
     let page_indices = file.metadata().row_group(0).columns().iter();
-    assert!(page_indices.clone().all(|column| column.column_index_range().is_some()), "page statistics");
+    assert!(page_indices.clone().all(|column| column.statistics().is_some()), "statistics");
+    assert!(page_indices.clone().all(|column| column.offset_index_range().is_some()), "where pages are");
+    let in_order = page_indices.clone().filter(|column| column.column_index_range().is_some());
+    let in_order: Vec<_> = in_order.map(|column| column.column_path().string()).collect();
+    assert_eq!(in_order, ["time", "visitor_id", "session_id"], "page statistics");
     let filtered = page_indices.filter(|column| column.bloom_filter_length().is_some());
     let filtered: Vec<_> = filtered.map(|column| column.column_path().string()).collect();
     assert_eq!(filtered, ["visitor_id", "path"]);

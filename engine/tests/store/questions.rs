@@ -141,6 +141,7 @@ fn ask(
         keep: None,
         order: Order::VISITORS,
         limit: None,
+        by_scan: false,
     };
     snapshot.answer(&query, &|| None).unwrap()
 }

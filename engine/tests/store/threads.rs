@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::index::Needs;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
 use hitstone_engine::units::{SiteId, VisitorId};
@@ -62,10 +63,10 @@ fn marked_batch(rng: &mut Rng, writer: usize, batch: usize) -> Vec<Event> {
 fn paths(snapshot: &Snapshot) -> HashMap<String, usize> {
     let mut found = HashMap::new();
     for site in SITES {
-        let sources = snapshot.sources(SiteId(site)).unwrap();
+        let sources = snapshot.sources(SiteId(site), &Needs::everything()).unwrap();
         assert_eq!(sources.incomplete, None);
-        for source in &sources.segments {
-            let Some(table) = source.segment.table(SiteId(site)).unwrap() else { continue };
+        for source in sources.tables(SiteId(site)).unwrap() {
+            let table = source.table;
             let dictionary = table.dictionary(Column::Path);
             for session in 0..table.session_count() {
                 if source.hidden.as_ref().is_some_and(|hidden| hidden.contains(session as u32)) {

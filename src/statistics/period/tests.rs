@@ -63,7 +63,7 @@ fn days_start_where_the_zone_says() {
 fn a_window_is_cut_at_midnight() {
     let now = ms("2026-06-09T15:10:00Z");
     let days = Period::last_seconds(zone("Asia/Tokyo"), 1800, now).buckets(Scale::Day);
-    assert_eq!(days.edges, [now - 1_800_000, ms("2026-06-09T15:00:00Z"), now + 1]);
+    assert_eq!(days.edges, [now - 1_800_000, ms("2026-06-09T15:00:00Z"), now + 1_000]);
     assert_eq!(days.dates, [(date("2026-06-09"), Some(0)), (date("2026-06-10"), Some(1))]);
 }
 
@@ -188,8 +188,9 @@ fn the_period_before() {
         let before = Period::days(zone(name), date(first), date(last)).previous(now);
         assert_eq!(before.span(), ms(start)..ms(end), "{name} {first}");
     }
-    let window = Period::last_seconds(zone("UTC"), 60, now).previous(now);
-    assert_eq!(window.span(), now - DAY_MS - 60_000..now - DAY_MS + 1);
+    // Windows are of whole seconds, the present one included.
+    let window = Period::last_seconds(zone("UTC"), 60, now + 999).previous(now + 999);
+    assert_eq!(window.span(), now - DAY_MS - 60_000..now - DAY_MS + 1_000);
 }
 
 #[test]

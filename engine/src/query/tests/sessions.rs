@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::segment::table::Codes;
+use crate::segment::table::{Codes, FirstRows, States, Times, Visitors};
 
-fn sessions_query(query: Query, offset: usize, limit: usize) -> SessionsQuery {
+pub(super) fn sessions_query(query: Query, offset: usize, limit: usize) -> SessionsQuery {
     SessionsQuery { site: query.site, span: query.span, filter: query.filter, offset, limit }
 }
 
@@ -169,11 +169,14 @@ fn damaged_columns_make_no_panic() {
     let (early, late) = (vec![i64::MIN; 300], vec![i64::MAX; 300]);
     for first_row in [&many, &falling, &vec![0; 301]] {
         let mut source = owned.source();
-        source.table.first_row = first_row;
-        source.table.entry_row = &wild;
-        source.table.exit_row = &wild;
-        source.table.start = &early;
-        source.table.last = &late;
+        source.table.first_rows = FirstRows::All(first_row);
+        let (States::Columns(states), Times::Millis(millis)) =
+            (&mut source.table.states, &mut source.table.times)
+        else {
+            unreachable!()
+        };
+        (states.entry_row, states.exit_row) = (&wild, &wild);
+        (millis.start, millis.last) = (&early, &late);
         for column in Column::ALL {
             source.table.codes[column.index()] = Codes::U32(&wild);
         }
@@ -183,7 +186,7 @@ fn damaged_columns_make_no_panic() {
         assert!(list_sessions(&[source], &query, &|| None).is_ok());
         query.filter.session = Some((VisitorId(7), SessionId((DAY_FIRST + 7) << 16)));
         assert!(session_rows(&[source], &query, &|| None).is_ok());
-        source.table.visitor = &[];
+        source.table.visitors = Visitors::All(&[]);
         assert!(list_sessions(&[source], &query, &|| None).is_err());
         assert!(session_rows(&[source], &query, &|| None).is_err());
     }

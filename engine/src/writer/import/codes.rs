@@ -64,7 +64,7 @@ impl SiteCodes {
 
 /// What the writer knows of the import that is under way.
 pub(in crate::writer) struct UnderWay {
-    pub(super) site: SiteId,
+    pub(in crate::writer) site: SiteId,
     pub(super) codes: SharedCodes,
     /// Why it is void, if it is.
     pub(super) given_up: Option<String>,

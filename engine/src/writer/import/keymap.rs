@@ -103,7 +103,8 @@ mod tests {
         let mut map = KeyMap::new(&fs, folder.path(), 1).unwrap();
         let mut model = BTreeMap::new();
         for i in 0..30_000u64 {
-            let key = [[i % 7_000, 0], [0, i << 40], [i.wrapping_mul(0x9e37_79b9_7f4a_7c15), i]][i as usize % 3];
+            let key =
+                [[i % 7_000, 0], [0, i << 40], [i.wrapping_mul(0x9e37_79b9_7f4a_7c15), i]][i as usize % 3];
             assert_eq!(map.get(key), model.get(&key).copied());
             map.insert(key, i).unwrap();
             model.insert(key, i);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
+use super::body::{Body, decode};
 use super::codes::SharedCodes;
 use super::keymap::KeyMap;
 use super::publish::{Published, StagedFile};
@@ -70,7 +71,7 @@ pub struct Loader {
     marking: bool,
     /// What number sessions had where they were taken from, by the one that they have.
     renamed: HashMap<(VisitorId, SessionId), SessionId>,
-    /// The site's sealed segments when the import began, and those that it has published.
+    /// The site's files when the import began, and those that it has published.
     known_segments: Vec<SegmentId>,
     rows: u64,
     pub(super) opened: u64,
@@ -88,7 +89,7 @@ impl Loader {
             visitors: Visitors::new(&fs, &folder, 2)?,
             sessions: KeyMap::new(&fs, &folder, 3)?,
             open: Staging::new(&fs, &folder, site, size)?,
-            known_segments: stored.sealed().into_iter().collect(),
+            known_segments: stored.files().into_iter().collect(),
             renumbered: HashMap::new(),
             frozen: None,
             written: Vec::new(),
@@ -201,7 +202,8 @@ impl Loader {
         given: Option<i64>,
     ) -> Result<Option<u32>, ImportError> {
         let coder = Coder { codes: &self.codes, stored: &self.stored };
-        let Some(operation) = self.stored.operation(place, visitor, id)? else { return Ok(None) };
+        let encoded = self.stored.operation(place, visitor, id)?;
+        let Some(operation) = decode(&encoded)?.pop() else { return Ok(None) };
         let brought = self.open.bring(&coder, &operation, given)?;
         self.stored.take(place);
         self.visitors.meet(visitor, id)?;
@@ -330,12 +332,12 @@ impl Loader {
         let mut file = StagedFile::new(self.site, &self.codes, &self.known_segments);
         (file.rows, file.sessions) = (self.rows, self.opened);
         for part in &self.stored.parts {
-            let (segment, taken) = (Arc::clone(&part.segment), part.taken.clone());
-            match part.origin {
-                Origin::Staged => file.segments.push((segment, taken)),
-                _ if taken.is_empty() => {}
-                Origin::Sealed => file.taken.push((segment, taken, true)),
-                Origin::Open => file.taken.push((segment, taken, false)),
+            match (&part.body, part.origin) {
+                (Body::Segment(segment), Origin::Staged) => {
+                    file.segments.push((Arc::clone(segment), part.taken.clone()));
+                }
+                (body, _) if !part.taken.is_empty() => file.taken.push((body.clone(), part.taken.clone())),
+                _ => {}
             }
         }
         file.renamed = std::mem::take(&mut self.renamed);

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
+use super::body::{Body, InLake, decode};
 use super::publish::StagedFile;
-use crate::codec::{Reader, Writer};
+use crate::codec::Writer;
 use crate::error::{ImportError, StorageError};
 use crate::manifest::segment_path;
 use crate::open::{Arena, ArenaCapacity, RowData};
@@ -21,8 +22,7 @@ use crate::record::{Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
-use crate::writer::Core;
-use crate::writer::assign::sealed_operation;
+use crate::writer::{Core, OpenSegment};
 
 /// What is mended.
 pub(super) struct Mend {
@@ -47,7 +47,7 @@ impl Mend {
         }
         let id = SegmentId(core.next_segment);
         core.next_segment += 1;
-        let operations = self.operations()?;
+        let operations = decode(&self.sessions)?;
         let mut capacity = ArenaCapacity { rows: 1, strings: 1, string_bytes: 0 };
         for operation in &operations {
             let (texts, bytes) = operation.texts();
@@ -69,16 +69,6 @@ impl Mend {
         core.fs.sync_dir(&core.folder)?;
         Ok(Some(Arc::new(Segment::open(&path, core.fs.map(&path)?)?)))
     }
-
-    fn operations(&self) -> Result<Vec<Operation<'_>>, StorageError> {
-        let mut input = Reader::new(self.sessions.as_slice());
-        let mut operations = Vec::new();
-        while !input.is_at_end() {
-            let operation = Operation::decode(&mut input);
-            operations.push(operation.map_err(|error| StorageError::TooLarge { what: error.to_string() })?);
-        }
-        Ok(operations)
-    }
 }
 
 /// Puts a session into an open segment.
@@ -89,7 +79,8 @@ fn put(
     ordinal: u32,
     operation: &Operation<'_>,
 ) -> Result<(), StorageError> {
-    let mut intern = |arena: &mut Arena, column: Column, text: &str| match arena.find_text(site, column, text) {
+    let mut intern = |arena: &mut Arena, column: Column, text: &str| match arena.find_text(site, column, text)
+    {
         Some(code) => code,
         None => {
             let site_code = core.site_code(site, column, text);
@@ -122,17 +113,39 @@ fn put(
 
 /// A live copy of a session.
 enum Copy<'a> {
-    Open(Operation<'a>),
-    Sealed(&'a Segment, u32),
+    Open(&'a OpenSegment, u32),
+    Stored(Body, u32),
 }
+
+impl Copy<'_> {
+    fn row_count(&self, site: SiteId) -> Result<usize, StorageError> {
+        match self {
+            Self::Open(open, ordinal) => Ok(open.index.known(*ordinal).rows as usize),
+            Self::Stored(body, session) => body.row_count(site, *session),
+        }
+    }
+
+    fn encode(&self, key: SessionKey, out: &mut Writer) -> Result<(), StorageError> {
+        match self {
+            Self::Open(open, ordinal) => open.operation(*ordinal).encode(out),
+            Self::Stored(body, session) => drop(body.encode(key, *session, key.session.day(), out)?),
+        }
+        Ok(())
+    }
+}
+
+/// A session that was taken and has live rows since, and the copy that was taken.
+type Changed = (SessionKey, Body, u32);
 
 impl Core {
     /// Finds what has to be mended, and takes it out of the file's segments.
-    pub(super) fn find_what_to_mend(&self, file: &mut StagedFile, mend: &mut Mend) -> Result<(), ImportError> {
-        let (changed, void) = self.changed_sessions(file)?;
-        mend.void = void;
-        for (key, copied) in changed {
-            self.put_together(file, mend, key, &copied)?;
+    pub(super) fn find_what_to_mend(
+        &self,
+        file: &mut StagedFile,
+        mend: &mut Mend,
+    ) -> Result<(), ImportError> {
+        for (key, copied, session) in self.changed_sessions(file, mend)? {
+            self.put_together(file, mend, key, (&copied, session))?;
         }
         let gone: BTreeSet<SessionKey> = mend.void.iter().copied().collect();
         let mut largest = BTreeMap::new();
@@ -142,62 +155,62 @@ impl Core {
         Ok(())
     }
 
-    /// The sessions that the file has taken and that have live rows since, each with what was taken; and those whose live
-    /// copies outside the segments that they were taken from are void.
-    #[expect(clippy::type_complexity, reason = "two lists")]
-    fn changed_sessions(
-        &self,
-        file: &StagedFile,
-    ) -> Result<(Vec<(SessionKey, (Arc<Segment>, u32))>, Vec<SessionKey>), ImportError> {
-        let (mut changed, mut void) = (Vec::new(), Vec::new());
-        for (segment, sessions, sealed) in &file.taken {
-            let own = self.sealed.iter().find(|known| *sealed && known.segment.id() == segment.id());
-            let moved = match own {
-                // Those that are where they were are as they were.
-                Some(own) => match own.superseded.get(&file.site) {
-                    Some(superseded) => sessions & superseded,
-                    None => RoaringBitmap::new(),
-                },
+    /// The sessions that the file has taken and that have live rows since; notes those of which live copies are void
+    /// that are not where they were taken from.
+    fn changed_sessions(&self, file: &StagedFile, mend: &mut Mend) -> Result<Vec<Changed>, ImportError> {
+        let mut changed = Vec::new();
+        for (body, sessions) in &file.taken {
+            // Those that are where they were are as they were.
+            let moved = match self.superseded_in(file.site, body) {
+                Some(superseded) => sessions & superseded,
                 None => sessions.clone(),
             };
-            let Some(table) = segment.table(file.site)? else { continue };
             for session in &moved {
-                let at = session as usize;
-                let visitor = VisitorId(table.visitor.get(at).copied().unwrap_or_default());
-                let id = SessionId(table.session_id.get(at).copied().unwrap_or_default());
-                let key = SessionKey { site: file.site, visitor, session: id };
+                let Some(key) = body.key(file.site, session)? else { continue };
                 let Some(copy) = self.live_copy(key) else { continue };
-                void.push(key);
-                if self.row_count(&copy, key)? != table.rows(at).len() {
-                    changed.push((key, (Arc::clone(segment), session)));
+                mend.void.push(key);
+                if copy.row_count(file.site)? != body.row_count(file.site, session)? {
+                    changed.push((key, body.clone(), session));
                 }
             }
         }
-        Ok((changed, void))
+        Ok(changed)
+    }
+
+    /// What has left a file; `None` for one that is none any more, or never was one.
+    fn superseded_in(&self, site: SiteId, body: &Body) -> Option<RoaringBitmap> {
+        let number = body.number();
+        if let Some(sealed) = self.sealed.iter().find(|sealed| sealed.segment.id() == number) {
+            return Some(sealed.superseded.get(&site).cloned().unwrap_or_default());
+        }
+        let live = self.lake.site(site)?.files.iter().find(|live| live.file.number() == number)?;
+        Some((*live.superseded).clone())
     }
 
     fn live_copy(&self, key: SessionKey) -> Option<Copy<'_>> {
-        let opens = [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)];
-        for open in opens.into_iter().flatten() {
+        for open in self.opens() {
             if let Some(ordinal) = open.index.ordinal_of(key, &open.arena) {
-                return Some(Copy::Open(open.operation(ordinal)));
+                return Some(Copy::Open(open, ordinal));
             }
         }
-        self.sealed.iter().rev().find_map(|sealed| {
+        let sealed = self.sealed.iter().rev().find_map(|sealed| {
             let session = sealed.segment.find_session(key)?;
             let superseded = sealed.superseded.get(&key.site);
             let live = superseded.is_none_or(|superseded| !superseded.contains(session));
-            live.then(|| Copy::Sealed(&sealed.segment, session))
+            live.then(|| Copy::Stored(Body::Segment(Arc::clone(&sealed.segment)), session))
+        });
+        sealed.or_else(|| {
+            let lake = self.lake.site(key.site)?;
+            let strings = lake.dictionary.as_ref()?.open().ok()?;
+            let live = lake.files.iter().find(|live| live.key.contains(key.session.day()))?;
+            let body = Body::Lake(Arc::new(InLake::new(live.clone(), strings)));
+            let session = body.find(key).filter(|&session| !live.superseded.contains(session))?;
+            Some(Copy::Stored(body, session))
         })
     }
 
-    fn row_count(&self, copy: &Copy<'_>, key: SessionKey) -> Result<usize, StorageError> {
-        Ok(match copy {
-            Copy::Open(operation) => operation.rows.len(),
-            Copy::Sealed(segment, session) => {
-                segment.table(key.site)?.map_or(0, |table| table.rows(*session as usize).len())
-            }
-        })
+    fn opens(&self) -> impl Iterator<Item = &OpenSegment> {
+        [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)].into_iter().flatten()
     }
 
     /// Puts a session together that got rows from the file and live ones.
@@ -206,39 +219,32 @@ impl Core {
         file: &mut StagedFile,
         mend: &mut Mend,
         key: SessionKey,
-        copied: &(Arc<Segment>, u32),
+        (copied, copied_session): (&Body, u32),
     ) -> Result<(), ImportError> {
-        let now = file.renamed.iter().find(|((visitor, _), old)| *visitor == key.visitor && **old == key.session);
+        let now =
+            file.renamed.iter().find(|((visitor, _), old)| *visitor == key.visitor && **old == key.session);
         let staged_key = SessionKey { session: now.map_or(key.session, |((_, new), _)| *new), ..key };
         let Some(live) = self.live_copy(key) else { return Ok(()) };
         let Some((part, session)) = staged(file, staged_key) else { return Ok(()) };
-        let segment = Arc::clone(&file.segments[part].0);
-        let (Some(table), Some(before)) = (segment.table(key.site)?, copied.0.table(key.site)?) else {
-            return Ok(());
-        };
-        let mut operation = sealed_operation(&table, staged_key, session);
+        // The file's, what it was before, and what it is now.
+        let mut encoded = Writer::new();
+        let segment = Body::Segment(Arc::clone(&file.segments[part].0));
+        segment.encode(staged_key, session, key.session.day(), &mut encoded)?;
+        copied.encode(key, copied_session, key.session.day(), &mut encoded)?;
+        live.encode(key, &mut encoded)?;
+        let operations = decode(&encoded)?;
+        let [operation, before, live] = operations.as_slice() else { return Ok(()) };
         let mut old: HashMap<Row<'_>, usize> = HashMap::new();
-        for row in sealed_operation(&before, key, copied.1).rows {
-            *old.entry(row).or_default() += 1;
-        }
-        // Without the rows that were there before: the live copy has them.
-        operation.rows.retain(|row| match old.get_mut(row) {
+        before.rows.iter().for_each(|row| *old.entry(*row).or_default() += 1);
+        let new = operation.rows.iter().filter(|row| match old.get_mut(*row) {
             Some(count) if *count > 0 => {
                 *count -= 1;
                 false
             }
             _ => true,
         });
-        let mut rows = match live {
-            Copy::Open(live) => live.rows,
-            Copy::Sealed(segment, session) => match segment.table(key.site)? {
-                Some(table) => sealed_operation(&table, key, session).rows,
-                None => Vec::new(),
-            },
-        };
-        rows.append(&mut operation.rows);
-        operation.rows = rows;
-        operation.encode(&mut mend.sessions);
+        let rows = live.rows.iter().chain(new).copied().collect();
+        Operation { rows, ..operation.clone() }.encode(&mut mend.sessions);
         file.segments[part].1.insert(session);
         Ok(())
     }
@@ -251,8 +257,7 @@ impl Core {
                 found.push(key);
             }
         };
-        let opens = [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)];
-        for open in opens.into_iter().flatten() {
+        for open in self.opens() {
             let reader = open.arena.reader();
             let live = open.index.all().filter(|(ordinal, _)| !open.moved.contains(*ordinal));
             live.for_each(|(ordinal, _)| look(reader.key(ordinal)));
@@ -260,16 +265,17 @@ impl Core {
         for sealed in self.sealed.iter().filter(|sealed| !file.knows(sealed.segment.id())) {
             let Ok(Some(table)) = sealed.segment.table(file.site) else { continue };
             let superseded = sealed.superseded.get(&file.site);
-            let taken = file.taken.iter().find(|(segment, ..)| segment.id() == sealed.segment.id());
-            for (session, (&visitor, &id)) in table.visitor.iter().zip(table.session_id).enumerate() {
-                let session = session as u32;
-                let is_taken = taken.is_some_and(|(_, taken, _)| taken.contains(session));
-                if !is_taken && superseded.is_none_or(|superseded| !superseded.contains(session)) {
-                    look(SessionKey {
-                        site: file.site,
-                        visitor: VisitorId(visitor),
-                        session: SessionId(id),
-                    });
+            let taken = file.taken.iter().find(|(body, _)| body.number() == sealed.segment.id());
+            for session in 0..table.session_count() {
+                let at = session as u32;
+                let is_taken = taken.is_some_and(|(_, taken)| taken.contains(at));
+                if is_taken || superseded.is_some_and(|superseded| superseded.contains(at)) {
+                    continue;
+                }
+                let names = (table.visitors.get(session), table.states.session_id(session));
+                if let (Some(visitor), Some(id)) = names {
+                    let (visitor, session) = (VisitorId(visitor), SessionId(id));
+                    look(SessionKey { site: file.site, visitor, session });
                 }
             }
         }
@@ -291,10 +297,8 @@ impl Core {
         let n = n.ok_or(ImportError::TooManySessions { visitor: key.visitor.0.cast_signed() })?;
         *used = n;
         let new = SessionId::new(day, n);
-        let segment = Arc::clone(&file.segments[part].0);
-        if let Some(table) = segment.table(key.site)? {
-            sealed_operation(&table, SessionKey { session: new, ..key }, session).encode(&mut mend.sessions);
-        }
+        let segment = Body::Segment(Arc::clone(&file.segments[part].0));
+        segment.encode(SessionKey { session: new, ..key }, session, day, &mut mend.sessions)?;
         file.segments[part].1.insert(session);
         mend.renumbered.push((key.visitor, key.session, new));
         Ok(())
@@ -309,14 +313,21 @@ impl Core {
                 largest = largest.max(id.n());
             }
         };
-        let opens = [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)];
-        for open in opens.into_iter().flatten() {
+        for open in self.opens() {
             let sessions = open.index.of_visitor(key.site, key.visitor);
             sessions.for_each(|(ordinal, _)| look(open.arena.session_id(ordinal)));
         }
         let live = self.sealed.iter().map(|sealed| &sealed.segment);
         for segment in live.chain(file.segments.iter().map(|(segment, _)| segment)) {
             segment.all_sessions_of(key.site, key.visitor, |_, id| look(id));
+        }
+        if let Some(lake) = self.lake.site(key.site)
+            && let Some(Ok(strings)) = lake.dictionary.as_ref().map(|strings| strings.open())
+        {
+            for live in lake.files.iter().filter(|live| live.key.contains(day)) {
+                let body = Body::Lake(Arc::new(InLake::new(live.clone(), Arc::clone(&strings))));
+                body.all_sessions_of(key.site, key.visitor).into_iter().for_each(|(_, id)| look(id));
+            }
         }
         largest
     }

@@ -8,8 +8,10 @@
 //! - A string has one code, whether a live event or the import meets it first ([`codes`]).
 //! - What grows with the import lies in mapped files without a name ([`keymap`]), not on the heap.
 //!
-//! One import at a time.
+//! One import at a time. Meanwhile the site is not compacted: sessions that were not there when the import began must be
+//! found quickly, and are not in the lake.
 
+mod body;
 mod codes;
 mod keymap;
 mod loader;
@@ -52,24 +54,29 @@ impl Core {
             return Ok(Err(ImportError::Busy));
         }
         self.commit()?;
-        let next = Column::ALL.map(|column| *self.next_code(site, column));
+        let next = Column::ALL.map(|column| self.next_site_code(site, column));
         let codes = match SiteCodes::new(&self.fs, &self.folder, 1, next) {
             Ok(codes) => Arc::new(Mutex::new(codes)),
             Err(error) => return Ok(Err(error.into())),
         };
         let first = self.next_segment;
         self.next_segment += limits::IMPORT_SEGMENTS_MAX;
+        self.importing = Some(UnderWay { site, codes: SharedCodes::clone(&codes), given_up: None });
         let base = Base {
             fs: self.fs.clone(),
             folder: self.folder.clone(),
             site,
-            window_ms: self.window_ms(),
-            codes: SharedCodes::clone(&codes),
+            window_ms: self.session_window_ms(),
+            codes,
             numbers: first..self.next_segment,
             snapshot: self.snapshot(),
         };
-        self.importing = Some(UnderWay { site, codes, given_up: None });
         Ok(Ok(base))
+    }
+
+    /// Ends an import that whoever began it has left. What it has not published is gone.
+    pub fn end_import(&mut self) {
+        self.forget_ended_import();
     }
 
     /// Whether a content was imported to the site.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
+use super::body::Body;
 use super::codes::SharedCodes;
 use super::mend::Mend;
 use crate::error::{ImportError, StorageError};
@@ -27,11 +28,11 @@ pub struct StagedFile {
     codes: SharedCodes,
     /// The segments, and the sessions of each that later ones hold anew.
     pub(super) segments: Vec<(Arc<Segment>, RoaringBitmap)>,
-    /// Sessions that were taken from what was stored; whether that is a sealed segment.
-    pub(super) taken: Vec<(Arc<Segment>, RoaringBitmap, bool)>,
+    /// Sessions that were taken from what was stored.
+    pub(super) taken: Vec<(Body, RoaringBitmap)>,
     /// What number sessions had where they were taken from, by the one that they have.
     pub(super) renamed: HashMap<(VisitorId, SessionId), SessionId>,
-    /// Sealed segments whose sessions' numbers the import knew.
+    /// Files whose sessions' numbers the import knew.
     known_segments: BTreeSet<SegmentId>,
     /// Rows of the file.
     pub rows: u64,
@@ -117,11 +118,8 @@ impl Core {
         let new = file.segments.into_iter().chain(mended.map(|segment| (segment, RoaringBitmap::new())));
         let mut segments = Vec::new();
         for (segment, taken) in new {
-            let superseded = if taken.is_empty() {
-                Superseded::new()
-            } else {
-                Superseded::from([(file.site, taken)])
-            };
+            let superseded =
+                if taken.is_empty() { Superseded::new() } else { Superseded::from([(file.site, taken)]) };
             segments.push(segment.id());
             self.sealed.push(Sealed { segment, superseded: Arc::new(superseded) });
         }
@@ -137,7 +135,12 @@ impl Core {
         }))
     }
 
-    fn may_publish(&mut self, file: &StagedFile, content: &ContentHash, again: bool) -> Result<(), ImportError> {
+    fn may_publish(
+        &mut self,
+        file: &StagedFile,
+        content: &ContentHash,
+        again: bool,
+    ) -> Result<(), ImportError> {
         let under_way = self.importing.as_ref().filter(|known| Arc::ptr_eq(&known.codes, &file.codes));
         let Some(under_way) = under_way else {
             return Err(ImportError::GivenUp("it is not the one that is under way".into()));
@@ -153,13 +156,18 @@ impl Core {
 
     /// Makes void what the file's segments hold in the place of.
     fn take_over(&mut self, file: &StagedFile, mend: &Mend) -> Result<(), StorageError> {
-        for (segment, sessions, _) in file.taken.iter().filter(|(.., sealed)| *sealed) {
-            let own = self.sealed.iter_mut().find(|sealed| sealed.segment.id() == segment.id());
-            if let Some(sealed) = own {
+        for (body, sessions) in &file.taken {
+            let number = body.number();
+            if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.segment.id() == number) {
                 *Arc::make_mut(&mut sealed.superseded).entry(file.site).or_default() |= sessions;
+            } else if self.lake.site(file.site).is_some() {
+                let mut files = self.lake.site_mut(file.site).files.iter_mut();
+                if let Some(live) = files.find(|live| live.file.number() == number) {
+                    *Arc::make_mut(&mut live.superseded) |= sessions;
+                }
             }
         }
-        // Live copies elsewhere: in the logs, or in segments that were sealed since.
+        // Live copies elsewhere: in the logs, or in what was sealed or compacted since.
         let mut in_logs = Vec::new();
         for &key in &mend.void {
             if self.is_in_logs(key) {

@@ -1,5 +1,6 @@
 //! Which session a row joins that names none: the rule of [`crate::session`], over what the import has at hand.
 
+use super::body::decode;
 use super::loader::{Loader, Taken};
 use super::row::Row;
 use super::staging::Coder;
@@ -105,8 +106,7 @@ impl Loader {
 
     fn sessions_near(&self, visitor: VisitorId, row: &Row<'_>) -> Vec<Candidate> {
         let is_full = |rows: u32, text_bytes: u32| {
-            rows as usize >= limits::SESSION_ROWS_MAX
-                || text_bytes as usize >= limits::SESSION_TEXT_BYTES_MAX
+            rows as usize >= limits::SESSION_ROWS_MAX || text_bytes as usize >= limits::SESSION_TEXT_BYTES_MAX
         };
         let mut found = Vec::new();
         for (ordinal, known) in self.open.index.of_visitor(self.site, visitor) {
@@ -137,10 +137,11 @@ impl Loader {
                 is_other_campaign(named, |column| frozen.arena.attribute(ordinal, column))
             }),
             At::Stored(place) => {
-                let table = self.stored.table(place)?;
-                table.is_some_and(|table| {
-                    is_other_campaign(named, |column| attribute(&table, place.session, column))
-                })
+                let Some(body) = self.stored.body(place) else { return Ok(false) };
+                let other = body.with_outline(self.site, |table| {
+                    Ok(is_other_campaign(named, |column| attribute(table, place.session, column)))
+                })?;
+                other.unwrap_or(false)
             }
         })
     }
@@ -153,7 +154,7 @@ impl Loader {
         candidates: &[Candidate],
     ) -> Result<bool, ImportError> {
         for candidate in candidates {
-            if matches!(candidate.at, At::Stored(place) if !self.fits(place)?) {
+            if matches!(candidate.at, At::Stored(place) if !self.fits(place, visitor, candidate.id)?) {
                 continue;
             }
             let ordinal = match candidate.at {
@@ -171,9 +172,9 @@ impl Loader {
     }
 
     /// Whether a stored session has texts few enough to be moved.
-    fn fits(&self, place: Place) -> Result<bool, ImportError> {
-        let operation = self.stored.operation(place, VisitorId::default(), SessionId::default())?;
-        Ok(operation.is_some_and(|operation| {
+    fn fits(&self, place: Place, visitor: VisitorId, id: SessionId) -> Result<bool, ImportError> {
+        let encoded = self.stored.operation(place, visitor, id)?;
+        Ok(decode(&encoded)?.pop().is_some_and(|operation| {
             let bytes: usize = operation.rows.iter().map(crate::record::Row::text_bytes).sum();
             bytes < limits::SESSION_TEXT_BYTES_MAX
         }))

@@ -44,7 +44,8 @@ impl Default for SegmentSize {
 impl SegmentSize {
     /// Room for it, and for one more session and row.
     fn capacity(self) -> ArenaCapacity {
-        let texts_of_a_session = limits::SESSION_ROWS_MAX * (COLUMN_COUNT - ATTRIBUTE_COUNT) + ATTRIBUTE_COUNT;
+        let texts_of_a_session =
+            limits::SESSION_ROWS_MAX * (COLUMN_COUNT - ATTRIBUTE_COUNT) + ATTRIBUTE_COUNT;
         ArenaCapacity {
             rows: self.rows + limits::SESSION_ROWS_MAX + 2,
             strings: limits::IMPORT_SEGMENT_TEXTS + texts_of_a_session + 2 * COLUMN_COUNT,
@@ -246,8 +247,7 @@ impl Staging {
         let mut ids = Vec::with_capacity(self.sessions.len());
         for session in std::mem::take(&mut self.sessions) {
             let Session { visitor, user_key, attributes, .. } = session;
-            let key =
-                SessionKey { site: self.site, visitor, session: session.id.unwrap_or_default() };
+            let key = SessionKey { site: self.site, visitor, session: session.id.unwrap_or_default() };
             let user_key = user_key.or_else(|| is_marked(visitor).then_some(0));
             self.arena.push_session(key, user_key, &attributes)?;
             ids.push(key.session);

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::body::{Body, InLake};
+use crate::codec::Writer;
+use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
-use crate::record::Operation;
+use crate::index::Needs;
 use crate::schema::Column;
 use crate::segment::Segment;
-use crate::segment::table::{FLAG_GIVEN_ID, SiteTable};
 use crate::session::Extent;
 use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
-use crate::writer::assign::sealed_operation;
 
 /// Where a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +29,17 @@ pub(super) struct Place {
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A sealed segment of the snapshot.
-    Sealed,
+    /// A file of the snapshot: a sealed segment, or one of the lake.
+    File,
     /// The snapshot's view of an open segment.
     Open,
     /// Written by the import, not published yet.
     Staged,
 }
 
-/// One segment.
+/// One segment or file of the lake.
 pub(super) struct Part {
-    pub(super) segment: Arc<Segment>,
+    pub(super) body: Body,
     pub(super) origin: Origin,
     /// Sessions that do not count.
     hidden: Option<Arc<RoaringBitmap>>,
@@ -47,6 +48,10 @@ pub(super) struct Part {
 }
 
 impl Part {
+    fn new(body: Body, origin: Origin, hidden: Option<Arc<RoaringBitmap>>) -> Self {
+        Self { body, origin, hidden, taken: RoaringBitmap::new() }
+    }
+
     fn is_live(&self, session: u32) -> bool {
         !self.taken.contains(session) && self.shows(session)
     }
@@ -59,40 +64,55 @@ impl Part {
 /// All that is stored of the site.
 pub(super) struct Stored {
     site: SiteId,
+    strings: Option<Arc<SiteDictionary>>,
     pub(super) parts: Vec<Part>,
 }
 
 impl Stored {
     pub(super) fn new(site: SiteId, snapshot: &Snapshot) -> Result<Self, StorageError> {
-        let parts = snapshot.sources(site)?.segments.into_iter().map(|source| Part {
-            segment: source.segment,
-            origin: if source.sealed { Origin::Sealed } else { Origin::Open },
-            hidden: source.hidden,
-            taken: RoaringBitmap::new(),
-        });
-        Ok(Self { site, parts: parts.collect() })
+        let mut stored = Self { site, strings: None, parts: Vec::new() };
+        if let Some(lake) = snapshot.lake().site(site)
+            && let Some(strings) = lake.dictionary.as_ref().map(|strings| strings.open()).transpose()?
+        {
+            for live in &lake.files {
+                let hidden = Some(Arc::clone(&live.superseded));
+                let body = Body::Lake(Arc::new(InLake::new(live.clone(), Arc::clone(&strings))));
+                stored.parts.push(Part::new(body, Origin::File, hidden));
+            }
+            stored.strings = Some(strings);
+        }
+        for source in snapshot.sources(site, &Needs::nothing(0..0))?.segments {
+            let origin = if source.sealed { Origin::File } else { Origin::Open };
+            stored.parts.push(Part::new(Body::Segment(source.segment), origin, source.hidden));
+        }
+        Ok(stored)
     }
 
     /// Adds a segment that the import has written; `taken` are sessions that left it while it was.
     pub(super) fn add(&mut self, segment: Arc<Segment>, taken: RoaringBitmap) {
-        self.parts.push(Part { segment, origin: Origin::Staged, hidden: None, taken });
+        self.parts.push(Part { taken, ..Part::new(Body::Segment(segment), Origin::Staged, None) });
     }
 
-    /// The sealed segments of the snapshot.
-    pub(super) fn sealed(&self) -> BTreeSet<SegmentId> {
-        let sealed = self.parts.iter().filter(|part| part.origin == Origin::Sealed);
-        sealed.map(|part| part.segment.id()).collect()
+    /// The numbers of the snapshot's files.
+    pub(super) fn files(&self) -> BTreeSet<SegmentId> {
+        let files = self.parts.iter().filter(|part| part.origin == Origin::File);
+        files.map(|part| part.body.number()).collect()
     }
 
-    fn key(&self, visitor: VisitorId, session: SessionId) -> SessionKey {
-        SessionKey { site: self.site, visitor, session }
+    fn part(&self, place: Place) -> Option<&Part> {
+        self.parts.get(place.part)
+    }
+
+    /// What a session lies in.
+    pub(super) fn body(&self, place: Place) -> Option<&Body> {
+        self.part(place).map(|part| &part.body)
     }
 
     /// Where a session is live.
     pub(super) fn find(&self, visitor: VisitorId, session: SessionId) -> Option<Place> {
-        let key = self.key(visitor, session);
+        let key = SessionKey { site: self.site, visitor, session };
         self.parts.iter().enumerate().rev().find_map(|(part, known)| {
-            let session = known.segment.find_session(key).filter(|&session| known.is_live(session))?;
+            let session = known.body.find(key).filter(|&session| known.is_live(session))?;
             Some(Place { part, session })
         })
     }
@@ -106,7 +126,7 @@ impl Stored {
         mut found: impl FnMut(Place, SessionId, Extent, usize),
     ) {
         for (part, known) in self.parts.iter().enumerate().rev() {
-            known.segment.sessions_of(self.site, visitor, time, window_ms, |session, id, extent, rows| {
+            known.body.sessions_near(self.site, visitor, time, window_ms, |session, id, extent, rows| {
                 if known.is_live(session) {
                     found(Place { part, session }, id, extent, rows);
                 }
@@ -117,47 +137,44 @@ impl Stored {
     /// The visitor's live sessions.
     pub(super) fn sessions_of(&self, visitor: VisitorId) -> Vec<(Place, SessionId)> {
         let mut found = self.all_of(visitor, |_| true);
-        found.retain(|(place, _)| self.parts.get(place.part).is_some_and(|part| part.is_live(place.session)));
+        found.retain(|(place, _)| self.part(*place).is_some_and(|part| part.is_live(place.session)));
         found
     }
 
     /// The visitor's sessions that were stored before the import, also those that it has taken since.
     pub(super) fn sessions_before(&self, visitor: VisitorId) -> Vec<(Place, SessionId)> {
         let mut found = self.all_of(visitor, |part| part.origin != Origin::Staged);
-        found.retain(|(place, _)| self.parts.get(place.part).is_some_and(|part| part.shows(place.session)));
+        found.retain(|(place, _)| self.part(*place).is_some_and(|part| part.shows(place.session)));
         found
     }
 
     fn all_of(&self, visitor: VisitorId, counts: impl Fn(&Part) -> bool) -> Vec<(Place, SessionId)> {
         let mut found = Vec::new();
         for (part, known) in self.parts.iter().enumerate().filter(|(_, part)| counts(part)) {
-            known.segment.all_sessions_of(self.site, visitor, |session, id| {
-                found.push((Place { part, session }, id));
-            });
+            let sessions = known.body.all_sessions_of(self.site, visitor).into_iter();
+            found.extend(sessions.map(|(session, id)| (Place { part, session }, id)));
         }
         found
     }
 
     /// Whether the visitor of a session is marked as one that recurs on any day.
     pub(super) fn is_marked(&self, place: Place) -> Result<bool, StorageError> {
-        let table = self.table(place)?;
-        let flags = table.and_then(|table| table.flags.get(place.session as usize).copied());
-        Ok(flags.is_some_and(|flags| flags & FLAG_GIVEN_ID != 0))
+        self.body(place).map_or(Ok(false), |body| body.is_marked(self.site, place.session))
     }
 
-    /// The table that a session is in.
-    pub(super) fn table(&self, place: Place) -> Result<Option<SiteTable<'_>>, StorageError> {
-        self.parts.get(place.part).map_or(Ok(None), |part| part.segment.table(self.site))
-    }
-
-    /// A session, whole.
+    /// A session, whole, encoded as an operation; empty when it is not there.
     pub(super) fn operation(
         &self,
         place: Place,
         visitor: VisitorId,
         session: SessionId,
-    ) -> Result<Option<Operation<'_>>, StorageError> {
-        Ok(self.table(place)?.map(|table| sealed_operation(&table, self.key(visitor, session), place.session)))
+    ) -> Result<Writer, StorageError> {
+        let mut encoded = Writer::new();
+        if let Some(body) = self.body(place) {
+            let key = SessionKey { site: self.site, visitor, session };
+            body.encode(key, place.session, session.day(), &mut encoded)?;
+        }
+        Ok(encoded)
     }
 
     /// A session is the import's from here on.
@@ -170,6 +187,11 @@ impl Stored {
     /// The site's code of a string, where it is stored.
     pub(super) fn site_code(&self, column: Column, text: &str) -> Option<u32> {
         let stored = self.parts.iter().rev().filter(|part| part.origin != Origin::Staged);
-        stored.filter_map(|part| part.segment.site_code(self.site, column, text)).next()
+        let in_segments = stored.filter_map(|part| match &part.body {
+            Body::Segment(segment) => segment.site_code(self.site, column, text),
+            Body::Lake(_) => None,
+        });
+        let in_lake = || self.strings.as_ref()?.find(column, text);
+        in_segments.into_iter().next().or_else(in_lake)
     }
 }

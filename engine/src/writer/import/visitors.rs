@@ -9,7 +9,7 @@ use std::path::Path;
 use super::keymap::KeyMap;
 use super::stored::Stored;
 use crate::error::StorageError;
-use crate::query::DAYS_APART_MAX;
+use crate::scan::recurring::DAYS_APART_MAX;
 use crate::units::{DayUtc, SessionId, VisitorId};
 use crate::vfs::SharedFs;
 
@@ -121,8 +121,7 @@ impl Visitors {
 
     /// Whether the visitor is marked.
     pub(super) fn is_marked(&self, visitor: VisitorId) -> bool {
-        self.any_marked
-            && self.known.get([visitor.0, 0]).is_some_and(|value| Known::unpack(value).marked)
+        self.any_marked && self.known.get([visitor.0, 0]).is_some_and(|value| Known::unpack(value).marked)
     }
 
     /// How many visitors' earlier sessions lack the mark.

@@ -1,0 +1,142 @@
+//! Makes the aggregate of a source, by the kernels that answer queries.
+
+use super::covered::Covered;
+use super::days::LocalDays;
+use super::entries::{self, Counted};
+use super::file::{self, Content, ENTRIES_BYTES_MAX};
+use super::specs::{By, Grain, SPECS, Spec};
+use crate::error::QueryError;
+use crate::query::{Cancelled, Filter, Group, Order, Query, Recurring, Source, tally};
+use crate::units::{SegmentId, SiteId};
+
+/// Groups of a day at most; a grouping with more is left to the scan.
+const DAY_GROUPS_MAX: usize = 1024;
+/// Groups of a month at most.
+const MONTH_GROUPS_MAX: usize = 1 << 18;
+
+/// What an aggregate is to be made of.
+#[derive(Clone, Copy)]
+pub struct Making<'m> {
+    /// The number of the source, which names it for ever.
+    pub number: SegmentId,
+    /// The site.
+    pub site: SiteId,
+    /// The site's data in the source.
+    pub source: Source<'m>,
+    /// Visitors that recur, as they were found for a list of sources, and the place of this one in that list. What is
+    /// found later is taken off again, so it need not be the whole list, but the fewer are found, the more is.
+    pub recurring: (&'m Recurring, usize),
+    /// The local days of the site's zone, from the source's first row to its last at least.
+    pub days: &'m LocalDays,
+}
+
+/// The bytes of the aggregate's file; `None` when there is none of such a source: nothing is covered, or the days are
+/// too many or not sound.
+///
+/// # Errors
+/// [`QueryError::Cancelled`]; [`QueryError::Invalid`] for a table that is not sound.
+pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec<u8>>, QueryError> {
+    if !making.days.is_sound() {
+        return Ok(None);
+    }
+    let (recurring, at) = making.recurring;
+    let covered = Covered::find(&making.source, recurring.of_source(at), making.days);
+    let days = covered.days();
+    if days.is_empty() {
+        return Ok(None);
+    }
+    let mut counted = Counting::default();
+    for &day in &days {
+        counted.add(making, &covered, Grain::Day, (day, day), cancelled)?;
+    }
+    for month in days.chunk_by(|&a, &b| making.days.months[a] == making.days.months[b]) {
+        if let (Some(&first), Some(&last)) = (month.first(), month.last()) {
+            counted.add(making, &covered, Grain::Month, (first, last), cancelled)?;
+        }
+    }
+    let mut groupings = Vec::new();
+    for (spec, periods) in SPECS.iter().zip(&counted.periods) {
+        let Some(periods) = periods else { continue };
+        let entries = entries::encode(spec, periods);
+        if entries.len() <= ENTRIES_BYTES_MAX {
+            groupings.push((spec.id, entries));
+        }
+    }
+    let content = Content {
+        source: making.number,
+        site: making.site,
+        days: making.days,
+        covered: &covered.sessions,
+        groupings: &groupings,
+    };
+    Ok(file::encode(&content))
+}
+
+/// The periods of each grouping so far; `None` for those with too many groups.
+struct Counting {
+    periods: Vec<Option<Vec<Counted>>>,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self { periods: SPECS.iter().map(|_| Some(Vec::new())).collect() }
+    }
+}
+
+impl Counting {
+    /// Counts a period for all groupings of a grain.
+    fn add(
+        &mut self,
+        making: &Making<'_>,
+        covered: &Covered,
+        grain: Grain,
+        (first, last): (usize, usize),
+        cancelled: Cancelled<'_>,
+    ) -> Result<(), QueryError> {
+        let sessions = covered.of_days(first, last);
+        let groups_max = if grain == Grain::Day { DAY_GROUPS_MAX } else { MONTH_GROUPS_MAX };
+        for (spec, periods) in SPECS.iter().zip(&mut self.periods) {
+            if spec.grain != grain || periods.is_none() {
+                continue;
+            }
+            let query = question(spec, making);
+            let mut tallies = tally(&making.source, &sessions, &query, cancelled)?;
+            if tallies.len() > groups_max {
+                *periods = None;
+                continue;
+            }
+            tallies.sort_unstable_by_key(|tally| tally.key);
+            periods.iter_mut().for_each(|periods| periods.push((first, last, std::mem::take(&mut tallies))));
+        }
+        Ok(())
+    }
+}
+
+/// The query whose answer a grouping keeps, over all times.
+fn question(spec: &Spec, making: &Making<'_>) -> Query {
+    let mut filter = Filter::default();
+    let group = match spec.by {
+        By::All => Group::All,
+        By::Absent(column) => {
+            filter.attributes.push((column, Box::new(str::is_empty)));
+            Group::All
+        }
+        By::Clock(slot_ms, slot_count) => Group::Clock(making.days.clock(slot_ms, slot_count)),
+        By::Columns(columns) => Group::Columns(columns.to_vec()),
+        By::Entry(with_title) => Group::Entry(with_title),
+        By::Exit(with_title) => Group::Exit(with_title),
+    };
+    Query {
+        site: making.site,
+        span: i64::MIN..i64::MAX,
+        filter,
+        unit: spec.unit,
+        group,
+        measures: spec.measured(),
+        number: None,
+        keep: None,
+        order: Order::KEYS,
+        limit: None,
+        by_scan: true,
+    }
+}

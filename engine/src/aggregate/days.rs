@@ -1,0 +1,101 @@
+//! The local days of a zone, as far as a source has rows. The engine knows no zones: it is told where days begin.
+
+use std::ops::Range;
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::query::Clock;
+use crate::units::TimestampMs;
+
+/// Days of a source at most; sources that are spread over more have no aggregates.
+pub const DAYS_MAX: usize = 400;
+
+/// The local days that a source's rows lie on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDays {
+    /// The zone's name.
+    pub zone: String,
+    /// The first moment of each day and the end of the last, ascending.
+    pub edges: Vec<TimestampMs>,
+    /// A number for each day that is the same for the days of one month, and ascends.
+    pub months: Vec<u32>,
+    /// From when on the zone's clock has which shift, as [`Clock::pieces`] of a cycle of a week from a Monday's midnight.
+    pub shifts: Vec<(TimestampMs, i64)>,
+}
+
+impl LocalDays {
+    /// Whether edges ascend, every day has a month, and there is a shift.
+    pub fn is_sound(&self) -> bool {
+        self.edges.is_sorted_by(|a, b| a < b)
+            && (1..=DAYS_MAX).contains(&self.months.len())
+            && self.edges.len() == self.months.len() + 1
+            && self.months.is_sorted()
+            && !self.shifts.is_empty()
+            && self.shifts.is_sorted_by_key(|shift| shift.0)
+    }
+
+    /// The day that holds a moment.
+    pub(super) fn day_of(&self, time: TimestampMs) -> Option<usize> {
+        let next = self.edges.partition_point(|&edge| edge <= time);
+        (next > 0 && next < self.edges.len()).then(|| next - 1)
+    }
+
+    /// The time from the start of one day to the end of another.
+    pub(super) fn span(&self, first: usize, last: usize) -> Option<Range<TimestampMs>> {
+        Some(*self.edges.get(first)?..*self.edges.get(last + 1)?)
+    }
+
+    /// The zone's clock.
+    pub(super) fn clock(&self, slot_ms: i64, slot_count: u16) -> Clock {
+        Clock { pieces: self.shifts.clone(), slot_ms, slot_count }
+    }
+
+    /// Whether another clock shows the same all the time.
+    pub(super) fn agrees(&self, clock: &Clock, span: &Range<TimestampMs>) -> bool {
+        let cycle = clock.slot_ms.saturating_mul(clock.slot_count.into()).max(1);
+        let moments = self.shifts.iter().chain(&clock.pieces).map(|piece| piece.0);
+        let mut moments = moments.filter(|at| span.contains(at)).chain([span.start]);
+        moments.all(|at| {
+            let difference = shift(&self.shifts, at).wrapping_sub(shift(&clock.pieces, at));
+            difference.rem_euclid(cycle) == 0
+        })
+    }
+
+    pub(super) fn encode(&self, out: &mut Writer) {
+        out.str(&self.zone);
+        out.varint(self.months.len() as u64);
+        let mut before = 0;
+        for &edge in &self.edges {
+            out.zigzag(edge - before);
+            before = edge;
+        }
+        self.months.iter().for_each(|&month| out.varint(month.into()));
+        out.varint(self.shifts.len() as u64);
+        for &(from, shift) in &self.shifts {
+            out.zigzag(from);
+            out.zigzag(shift);
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let zone = reader.str()?.to_owned();
+        let count = reader.count(2)?;
+        let mut edges = Vec::with_capacity(count + 1);
+        let mut before = 0i64;
+        for _ in 0..=count {
+            before = before.wrapping_add(reader.zigzag()?);
+            edges.push(before);
+        }
+        let months =
+            (0..count).map(|_| reader.varint().map(|month| month as u32)).collect::<Result<_, _>>()?;
+        let shift_count = reader.count(2)?;
+        let shifts = (0..shift_count).map(|_| Ok((reader.zigzag()?, reader.zigzag()?)));
+        let days = Self { zone, edges, months, shifts: shifts.collect::<Result<_, _>>()? };
+        if days.is_sound() { Ok(days) } else { Err(reader.malformed("the days are out of order")) }
+    }
+}
+
+/// The shift that holds at a moment; before the first piece it is the first one's.
+fn shift(pieces: &[(TimestampMs, i64)], at: TimestampMs) -> i64 {
+    let next = pieces.partition_point(|piece| piece.0 <= at).max(1);
+    pieces.get(next - 1).map_or(0, |piece| piece.1)
+}

@@ -1,0 +1,258 @@
+//! The bytes of an aggregate file: of one site in one source. Written once, never changed, made anew at will.
+//!
+//! ```text
+//! magic "HITSAGG1" 8 | version u32 = 1 | length of the head u32 | head | CRC32C u32 of all before
+//! head    source u64 | site u32 | sessions of the source varint
+//!         zone string | days varint, their edges (zigzag, each as the difference to the one before), their months
+//!         (varint each) | shifts varint, each: from when zigzag, shift zigzag
+//!         sessions that are not covered: bytes, roaring's portable serialisation
+//!         groupings varint, each: number u8 | length varint | length of its entries varint | CRC32C u32
+//! then the groupings in this order, each compressed with zstd: see `entries`
+//! ```
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use roaring::RoaringBitmap;
+
+use super::days::LocalDays;
+use super::entries::{self, Entries};
+use super::specs::{SPECS, Spec};
+use crate::checksum::crc32c;
+use crate::codec::{Malformed, Reader, Writer};
+use crate::error::StorageError;
+use crate::scan::bits::Bits;
+use crate::units::{SegmentId, SiteId};
+use crate::vfs::Bytes;
+
+/// The newest version of the format that this program knows.
+pub const FORMAT_VERSION: u32 = 1;
+const MAGIC: &[u8; 8] = b"HITSAGG1";
+/// Bytes before the head.
+const PREFIX_BYTES: usize = 16;
+/// Bytes of a grouping's entries at most, before compression.
+pub(super) const ENTRIES_BYTES_MAX: usize = 32 << 20;
+const COMPRESSION: i32 = 15;
+
+/// The counts of one site in one source, by day and month of the site's zone.
+pub struct Aggregate {
+    path: PathBuf,
+    bytes: Bytes,
+    source: SegmentId,
+    site: SiteId,
+    days: LocalDays,
+    covered: Bits,
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    spec: u8,
+    at: Range<usize>,
+    entry_bytes: usize,
+    crc: u32,
+}
+
+/// What an aggregate is made of.
+pub(super) struct Content<'c> {
+    pub source: SegmentId,
+    pub site: SiteId,
+    pub days: &'c LocalDays,
+    pub covered: &'c Bits,
+    /// Numbers of groupings, with their entries.
+    pub groupings: &'c [(u8, Vec<u8>)],
+}
+
+/// The whole bytes of a file; `None` when they could not be compressed.
+pub(super) fn encode(content: &Content<'_>) -> Option<Vec<u8>> {
+    let mut head = Writer::new();
+    head.u64(content.source.0);
+    head.u32(content.site.0);
+    head.varint(content.covered.len() as u64);
+    content.days.encode(&mut head);
+    let sessions = 0..content.covered.len() as u32;
+    let not_covered: RoaringBitmap = sessions.filter(|&at| !content.covered.contains(at as usize)).collect();
+    let mut bitmap = Vec::new();
+    not_covered.serialize_into(&mut bitmap).ok()?;
+    head.bytes(&bitmap);
+    head.varint(content.groupings.len() as u64);
+    let mut blocks = Vec::new();
+    for (spec, entries) in content.groupings {
+        let block = zstd::bulk::compress(entries, COMPRESSION).ok()?;
+        head.u8(*spec);
+        head.varint(block.len() as u64);
+        head.varint(entries.len() as u64);
+        head.u32(crc32c(&block));
+        blocks.push(block);
+    }
+    let mut out = Writer::new();
+    out.raw(MAGIC);
+    out.u32(FORMAT_VERSION);
+    out.u32(head.len() as u32);
+    out.raw(head.as_slice());
+    out.u32(crc32c(out.as_slice()));
+    blocks.iter().for_each(|block| out.raw(block));
+    Some(out.into_vec())
+}
+
+impl Aggregate {
+    /// Over the bytes of a file, of which all but the groupings is checked. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], [`StorageError::Version`].
+    pub fn of(path: &Path, bytes: Bytes) -> Result<Self, StorageError> {
+        let corrupt = |error: Malformed| StorageError::corrupt(path, error.offset as u64, error.what);
+        let mut reader = Reader::new(&bytes);
+        let (version, head) = checked_head(&mut reader).map_err(corrupt)?;
+        if version > FORMAT_VERSION {
+            let path = path.to_path_buf();
+            return Err(StorageError::Version { path, found: version, supported: FORMAT_VERSION });
+        }
+        let blocks_at = reader.offset();
+        let mut head = Reader::new(head);
+        let in_head =
+            |error: Malformed| StorageError::corrupt(path, (PREFIX_BYTES + error.offset) as u64, error.what);
+        let (source, site, days, covered) = decode_head(&mut head).map_err(in_head)?;
+        let blocks = decode_directory(&mut head, blocks_at).map_err(in_head)?;
+        let end = blocks.last().map_or(blocks_at, |block| block.at.end);
+        if end != bytes.len() {
+            return Err(StorageError::corrupt(
+                path,
+                end as u64,
+                "the file is longer or shorter than it says",
+            ));
+        }
+        Ok(Self { path: path.to_path_buf(), bytes, source, site, days, covered, blocks })
+    }
+
+    /// The source whose sessions are counted.
+    pub fn source(&self) -> SegmentId {
+        self.source
+    }
+
+    /// The site.
+    pub fn site(&self) -> SiteId {
+        self.site
+    }
+
+    /// The days that it was made for. When a site's days of the same span are others now, it is of no use any more.
+    pub fn days(&self) -> &LocalDays {
+        &self.days
+    }
+
+    /// The file's length in bytes.
+    pub fn byte_count(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The sessions that are counted.
+    pub(super) fn covered(&self) -> &Bits {
+        &self.covered
+    }
+
+    /// How many sessions the source has, and how many of them are counted.
+    pub fn session_counts(&self) -> (usize, usize) {
+        (self.covered.len(), self.covered.count())
+    }
+
+    /// Bytes of each grouping in the file, and before compression: its number, what it counts and by what.
+    pub fn sizes(&self) -> Vec<(String, usize, usize)> {
+        let name = |block: &Block| match SPECS.iter().find(|spec| spec.id == block.spec) {
+            Some(spec) => format!("{} {:?} {:?}", spec.id, spec.unit, spec.by),
+            None => block.spec.to_string(),
+        };
+        self.blocks.iter().map(|block| (name(block), block.at.len(), block.entry_bytes)).collect()
+    }
+
+    /// Checks every byte.
+    ///
+    /// # Errors
+    /// The first damage found.
+    pub fn verify(&self) -> Result<(), StorageError> {
+        for block in &self.blocks {
+            if let Some(spec) = SPECS.iter().find(|spec| spec.id == block.spec) {
+                self.decode(spec, block)?;
+            } else {
+                self.compressed(block)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is such a grouping.
+    pub(super) fn has(&self, spec: &Spec) -> bool {
+        self.blocks.iter().any(|block| block.spec == spec.id)
+    }
+
+    /// The entries of a grouping; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`].
+    pub(super) fn entries(&self, spec: &Spec) -> Result<Option<Entries>, StorageError> {
+        let block = self.blocks.iter().find(|block| block.spec == spec.id);
+        block.map(|block| self.decode(spec, block)).transpose()
+    }
+
+    fn compressed(&self, block: &Block) -> Result<&[u8], StorageError> {
+        let bytes = self.bytes.get(block.at.clone()).unwrap_or_default();
+        if crc32c(bytes) == block.crc {
+            Ok(bytes)
+        } else {
+            let what = "the checksum of a grouping does not match";
+            Err(StorageError::corrupt(&self.path, block.at.start as u64, what))
+        }
+    }
+
+    fn decode(&self, spec: &Spec, block: &Block) -> Result<Entries, StorageError> {
+        let corrupt = |what: &str| StorageError::corrupt(&self.path, block.at.start as u64, what);
+        let bytes = zstd::bulk::decompress(self.compressed(block)?, block.entry_bytes)
+            .map_err(|_| corrupt("a grouping cannot be decompressed"))?;
+        entries::decode(spec, &self.days, &bytes).map_err(|error| corrupt(error.what))
+    }
+}
+
+/// The version, and the head once its checksum was found right.
+fn checked_head<'b>(reader: &mut Reader<'b>) -> Result<(u32, &'b [u8]), Malformed> {
+    let whole = reader.clone();
+    if reader.raw(MAGIC.len())? != MAGIC {
+        return Err(whole.malformed("not an aggregate"));
+    }
+    let version = reader.u32()?;
+    let len = reader.u32()? as usize;
+    let head = reader.raw(len)?;
+    let checked = whole.clone().raw(PREFIX_BYTES + len)?;
+    if reader.u32()? != crc32c(checked) {
+        return Err(whole.malformed("the checksum does not match"));
+    }
+    Ok((version, head))
+}
+
+fn decode_head(head: &mut Reader<'_>) -> Result<(SegmentId, SiteId, LocalDays, Bits), Malformed> {
+    let (source, site) = (SegmentId(head.u64()?), SiteId(head.u32()?));
+    let session_count = u32::try_from(head.varint()?).map_err(|_| head.malformed("too many sessions"))?;
+    let days = LocalDays::decode(head)?;
+    let bitmap = head.bytes()?;
+    let not_covered = RoaringBitmap::deserialize_from(bitmap)
+        .map_err(|_| head.malformed("a bitmap of sessions is damaged"))?;
+    let mut covered = Bits::new(session_count as usize);
+    covered.insert_range(0..session_count as usize);
+    not_covered.iter().for_each(|session| covered.remove(session as usize));
+    Ok((source, site, days, covered))
+}
+
+fn decode_directory(head: &mut Reader<'_>, blocks_at: usize) -> Result<Vec<Block>, Malformed> {
+    let mut at = blocks_at;
+    let mut blocks = Vec::new();
+    for _ in 0..head.count(7)? {
+        let spec = head.u8()?;
+        let len = head.varint()? as usize;
+        let entry_bytes = head.varint()? as usize;
+        if entry_bytes > ENTRIES_BYTES_MAX {
+            return Err(head.malformed("a grouping is too large"));
+        }
+        let end = at.checked_add(len).ok_or(head.malformed("a grouping is too large"))?;
+        blocks.push(Block { spec, at: at..end, entry_bytes, crc: head.u32()? });
+        at = end;
+    }
+    head.finish()?;
+    Ok(blocks)
+}

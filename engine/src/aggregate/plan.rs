@@ -1,0 +1,155 @@
+//! What an aggregate knows of a query's answer.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::covered::{leave_out_spans, leave_out_stale};
+use super::entries::{Entries, Period};
+use super::file::Aggregate;
+use super::specs::{By, Spec};
+use crate::error::QueryError;
+use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, passing, tally};
+use crate::scan::bits::Bits;
+use crate::units::TimestampMs;
+
+/// One source of a query that has an aggregate.
+pub(super) struct Part<'p, 'a> {
+    /// Its number among the query's sources.
+    pub number: usize,
+    pub source: &'p Source<'a>,
+    /// Its sessions of visitors that recur now.
+    pub recurring: Option<&'p Bits>,
+    pub aggregate: &'p Aggregate,
+    pub entries: Arc<Entries>,
+}
+
+/// How a period lies to what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Within it, and within this bucket, if there are any.
+    Within(u32),
+    /// Apart from it.
+    Outside,
+    /// Only a part of it is asked for, or goes into one bucket.
+    Cut,
+}
+
+/// The known counts of a part; `None` when they are of no use.
+pub(super) fn known(
+    part: &Part<'_, '_>,
+    spec: &'static Spec,
+    query: &Query,
+    cancelled: Cancelled<'_>,
+) -> Result<Option<Known<'static>>, QueryError> {
+    let entries = part.entries.clone();
+    let places: Vec<Place> = entries.periods.iter().map(|period| place(part, query, period)).collect();
+    if !places.iter().any(|place| matches!(place, Place::Within(_))) {
+        return Ok(None);
+    }
+    let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
+    let mut sessions = part.aggregate.covered().clone();
+    let cut: Vec<Range<TimestampMs>> = entries
+        .periods
+        .iter()
+        .zip(&places)
+        .filter(|(_, place)| **place == Place::Cut)
+        .map(|(period, _)| period.span.clone())
+        .collect();
+    leave_out_spans(&part.source.table, &mut sessions, &cut);
+    let stale = leave_out_stale(part.source, &mut sessions, part.recurring);
+    let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
+    let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &off, take);
+    Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
+}
+
+/// Gives the entries of the periods that are asked for, then what is taken off.
+fn give(
+    entries: &Entries,
+    places: &[Place],
+    spec: &Spec,
+    passes: &Passes,
+    off: &[Tally],
+    take: Take<'_>,
+) -> Result<(), QueryError> {
+    for (period, place) in entries.periods.iter().zip(places) {
+        let Place::Within(bucket) = *place else { continue };
+        for entry in period.entries.clone() {
+            let key = if spec.key_length() == 0 { [bucket, 0, 0] } else { entries.key(entry) };
+            if passes.holds(key) {
+                take(key, &entries.numbers(entry, spec.sums))?;
+            }
+        }
+    }
+    off.iter().try_for_each(|tally| take(tally.key, &tally.numbers.negated()))
+}
+
+fn place(part: &Part<'_, '_>, query: &Query, period: &Period) -> Place {
+    let own = &period.span;
+    match lies(own, &query.span) {
+        Place::Within(_) => {}
+        other => return other,
+    }
+    match &query.group {
+        Group::Buckets(edges) => bucket(own, edges),
+        Group::Clock(clock) if !part.aggregate.days().agrees(clock, own) => Place::Cut,
+        _ => Place::Within(0),
+    }
+}
+
+fn lies(own: &Range<TimestampMs>, span: &Range<TimestampMs>) -> Place {
+    if span.start <= own.start && own.end <= span.end {
+        Place::Within(0)
+    } else if own.end <= span.start || span.end <= own.start {
+        Place::Outside
+    } else {
+        Place::Cut
+    }
+}
+
+/// Edges may repeat: empty buckets hold nothing.
+fn bucket(own: &Range<TimestampMs>, edges: &[TimestampMs]) -> Place {
+    let next = edges.partition_point(|&edge| edge <= own.start);
+    match (next.checked_sub(1), edges.get(next)) {
+        (Some(bucket), Some(&end)) if own.end <= end => Place::Within(bucket as u32),
+        (Some(_), None) => Place::Outside,
+        (None, Some(&first)) if own.end <= first => Place::Outside,
+        _ => Place::Cut,
+    }
+}
+
+/// Which groups the filter lets pass: for each column of the key the codes that do.
+struct Passes(Vec<Option<Vec<bool>>>);
+
+impl Passes {
+    /// `None` when the grouping does not have what the filter wants.
+    fn new(
+        source: &Source<'_>,
+        spec: &Spec,
+        query: &Query,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Self>, QueryError> {
+        let mut passes: Vec<Option<Vec<bool>>> = vec![None; spec.columns().len()];
+        for (column, test) in query.filter.attributes.iter().chain(&query.filter.rows) {
+            let codes = passing(source.table.dictionary(*column), test, cancelled)?;
+            if matches!(spec.by, By::Absent(_)) {
+                // Only what is kept may pass: the empty text, and no other.
+                if codes.first() != Some(&true) || codes.iter().skip(1).any(|&passes| passes) {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let Some(place) = spec.columns().iter().position(|own| own == column) else { return Ok(None) };
+            match &mut passes[place] {
+                Some(known) => known.iter_mut().zip(codes).for_each(|(known, passes)| *known &= passes),
+                none => *none = Some(codes),
+            }
+        }
+        Ok(Some(Self(passes)))
+    }
+
+    fn holds(&self, key: Key) -> bool {
+        self.0.iter().zip(key).all(|(codes, code)| {
+            codes.as_ref().is_none_or(|codes| codes.get(code as usize).copied().unwrap_or(false))
+        })
+    }
+}

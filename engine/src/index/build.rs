@@ -1,0 +1,285 @@
+//! Builds the index of a lake file from its sessions, in the order of the file.
+
+use hashbrown::HashMap;
+
+use super::columns::Widening;
+use super::combinations::{Combinations, EVENT, MEMBERS_MAX, Members, OF_ROWS, OF_SESSIONS, PAGE, all};
+use super::{CHECKSUM_BLOCK_BYTES, KNOWN_SHARE};
+use crate::scan::recurring::recurring_within;
+use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::segment::build::SessionState;
+use crate::segment::layout::{FileWriter, Tag};
+use crate::segment::table::{FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape};
+use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
+
+/// Texts that an index has of each row.
+pub const ROW_CODE_COUNT: usize = 4;
+
+/// A row as an index has it.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexRow {
+    /// When it happened.
+    pub time: TimestampMs,
+    /// [`crate::event::Kind`] and [`crate::segment::table::ROW_NON_INTERACTIVE`].
+    pub kind: u8,
+    /// The site's codes of host name, path, title and event name.
+    pub texts: [u32; ROW_CODE_COUNT],
+}
+
+/// A session as an index has it.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexSession<'r> {
+    /// The visitor.
+    pub visitor: u64,
+    /// The session's id.
+    pub session: SessionId,
+    /// Whether the visitor's id was given by the site (or an import).
+    pub given_id: bool,
+    /// The site's codes of the attributes, in the order of [`Column::attributes`].
+    pub attributes: [u32; ATTRIBUTE_COUNT],
+    /// What the session is, from its rows counted from 0.
+    pub state: SessionState,
+    /// Its rows, in order; at least one.
+    pub rows: &'r [IndexRow],
+}
+
+/// What is noted of the Parquet file that an index belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ParquetFile {
+    /// Its length in bytes.
+    pub len: u64,
+    /// CRC32C of each [`CHECKSUM_BLOCK_BYTES`].
+    pub checksums: Vec<u32>,
+}
+
+/// Why a session cannot be in an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Sessions must come in the order (opening day, visitor as a signed number, session id).
+    #[error("the sessions are out of order")]
+    Order,
+    /// Times must be in the years 1970 to 2106.
+    #[error("the session lies outside the years 1970 to 2106")]
+    Time,
+    /// The session has no rows, or the file would have too many.
+    #[error("the session has no rows, or the file has too many")]
+    Rows,
+}
+
+/// Gathers sessions.
+#[derive(Debug, Default)]
+pub struct IndexBuilder {
+    runs: Vec<Run>,
+    visitors: Vec<u64>,
+    last_session: SessionId,
+    starts: Vec<u32>,
+    first_rows: Vec<u32>,
+    shapes: HashMap<Shape, u32>,
+    shapes_met: Vec<Shape>,
+    shape_codes: Widening,
+    gaps: Widening,
+    row_count: u32,
+    combinations: [Combinations; OF_SESSIONS.len() + OF_ROWS.len()],
+}
+
+impl IndexBuilder {
+    /// An index without sessions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many sessions there are so far.
+    pub fn session_count(&self) -> usize {
+        self.visitors.len()
+    }
+
+    /// How many rows there are so far.
+    pub fn row_count(&self) -> usize {
+        self.row_count as usize
+    }
+
+    /// Adds the next session.
+    ///
+    /// # Errors
+    /// The session cannot be in this index, which is as it was before.
+    pub fn push(&mut self, session: &IndexSession<'_>) -> Result<(), Unfit> {
+        let (Some(first), Some(last)) = (session.rows.first(), session.rows.last()) else {
+            return Err(Unfit::Rows);
+        };
+        let start = u32::try_from(first.time.div_euclid(1000)).map_err(|_| Unfit::Time)?;
+        u32::try_from(last.time.div_euclid(1000)).map_err(|_| Unfit::Time)?;
+        if !session.rows.is_sorted_by_key(|row| row.time) {
+            return Err(Unfit::Time);
+        }
+        let rows = u32::try_from(session.rows.len()).map_err(|_| Unfit::Rows)?;
+        let row_count =
+            self.row_count.checked_add(rows).filter(|&count| count < NO_ROW).ok_or(Unfit::Rows)?;
+        let is_first = self.place(session, first.time, last.time)?;
+        self.visitors.push(session.visitor);
+        self.last_session = session.session;
+        self.starts.push(start);
+        self.first_rows.push(self.row_count);
+        self.row_count = row_count;
+        self.push_shape(session, rows, is_first);
+        for (combinations, columns) in self.combinations.iter_mut().zip(OF_SESSIONS) {
+            combinations.push(members(columns, |column| {
+                session.attributes.get(column.index()).copied().unwrap_or(0)
+            }));
+        }
+        self.push_rows(session.rows, start);
+        Ok(())
+    }
+
+    /// Puts the session into its run. Whether it is the first of its visitor there.
+    fn place(
+        &mut self,
+        session: &IndexSession<'_>,
+        start: TimestampMs,
+        last: TimestampMs,
+    ) -> Result<bool, Unfit> {
+        let day = u32::from(session.session.day().0);
+        let rank = |day, visitor: u64, session: SessionId| (day, visitor.cast_signed(), session);
+        let before = self.visitors.last().copied().zip(self.runs.last_mut());
+        if let Some((visitor, run)) = before {
+            if rank(day, session.visitor, session.session) <= rank(run.day, visitor, self.last_session) {
+                return Err(Unfit::Order);
+            }
+            let same_sign =
+                visitor.cast_signed().is_negative() == session.visitor.cast_signed().is_negative();
+            if run.day == day && same_sign {
+                run.session_count += 1;
+                run.min_time = run.min_time.min(start);
+                run.max_time = run.max_time.max(last);
+                return Ok(visitor != session.visitor);
+            }
+        }
+        self.runs.push(Run {
+            min_time: start,
+            max_time: last,
+            first_session: self.visitors.len() as u32,
+            session_count: 1,
+            day,
+            reserved: 0,
+        });
+        Ok(true)
+    }
+
+    fn push_shape(&mut self, session: &IndexSession<'_>, rows: u32, is_first: bool) {
+        let state = &session.state;
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let inside = |row: u32| if row < rows { row } else { NO_ROW };
+        let shape = Shape {
+            rows,
+            views: state.views,
+            entry: inside(state.entry_row),
+            exit: inside(state.exit_row),
+            number: session.session.n(),
+            flags: flag(state.bounced, FLAG_BOUNCE)
+                | flag(session.given_id, FLAG_GIVEN_ID)
+                | flag(is_first, FLAG_FIRST),
+            reserved: 0,
+        };
+        let next = self.shapes_met.len() as u32;
+        let code = *self.shapes.entry(shape).or_insert(next);
+        if code == next {
+            self.shapes_met.push(shape);
+        }
+        self.shape_codes.push(code);
+    }
+
+    fn push_rows(&mut self, rows: &[IndexRow], start: u32) {
+        for (at, row) in rows.iter().enumerate() {
+            if at > 0 {
+                // Within the range of the session's first and last row, which were looked at.
+                self.gaps.push((row.time.div_euclid(1000) - i64::from(start)) as u32);
+            }
+            let [hostname, path, title, event_name] = row.texts;
+            let page = [hostname, path, title, 0, 0, 0];
+            let event = [event_name, row.kind.into(), 0, 0, 0, 0];
+            if let Some(combinations) = self.combinations.get_mut(PAGE) {
+                combinations.push(page);
+            }
+            if let Some(combinations) = self.combinations.get_mut(EVENT) {
+                combinations.push(event);
+            }
+        }
+    }
+
+    /// The file of the index with number `id`.
+    pub fn finish(self, site: SiteId, id: SegmentId, parquet: &ParquetFile) -> Vec<u8> {
+        self.finish_within(KNOWN_SHARE, site, id, parquet)
+    }
+
+    /// As [`IndexBuilder::finish`], with another share of known visitors above which all are written.
+    pub(crate) fn finish_within(
+        self,
+        known_share: usize,
+        site: SiteId,
+        id: SegmentId,
+        parquet: &ParquetFile,
+    ) -> Vec<u8> {
+        debug_assert_eq!(parquet.checksums.len() as u64, parquet.len.div_ceil(CHECKSUM_BLOCK_BYTES));
+        let mut out = FileWriter::new(id);
+        out.begin_site(site, self.visitors.len(), self.row_count as usize);
+        out.block(Tag::RUNS, 0, &self.runs);
+        out.block(Tag::START_SECONDS, 0, &self.starts);
+        self.write_first_rows(&mut out);
+        self.shape_codes.write(&mut out, Tag::SHAPE_CODES, 0);
+        out.block(Tag::SHAPES, 0, &self.shapes_met);
+        self.gaps.write_wide(&mut out, Tag::GAP_SECONDS);
+        self.write_visitors(&mut out, known_share);
+        for ((number, columns), combinations) in all().zip(&self.combinations) {
+            combinations.write(&mut out, number, columns);
+        }
+        let kinds: Vec<u8> = self.combinations[EVENT].member(1).map(|kind| kind as u8).collect();
+        out.block(Tag::KINDS, 0, &kinds);
+        out.block(Tag::PARQUET_LENGTH, 0, &[parquet.len]);
+        out.block(Tag::PARQUET_CHECKSUMS, 0, &parquet.checksums);
+        out.finish()
+    }
+
+    fn write_first_rows(&self, out: &mut FileWriter) {
+        let mut first_rows = self.first_rows.clone();
+        first_rows.push(self.row_count);
+        let bases: Vec<u32> = first_rows.iter().step_by(FIRST_ROW_BLOCK).copied().collect();
+        let offset = |(at, &row): (usize, &u32)| u16::try_from(row - bases[at / FIRST_ROW_BLOCK]).ok();
+        match first_rows.iter().enumerate().map(offset).collect::<Option<Vec<u16>>>() {
+            Some(offsets) => {
+                out.block(Tag::FIRST_ROW_BASES, 0, &bases);
+                out.block(Tag::FIRST_ROW_OFFSETS, 0, &offsets);
+            }
+            None => out.block(Tag::FIRST_ROW, 0, &first_rows),
+        }
+    }
+
+    /// The visitors that recur, or all when those are many.
+    fn write_visitors(&self, out: &mut FileWriter, known_share: usize) {
+        let is_given = |shape: &Shape| shape.flags & FLAG_GIVEN_ID != 0;
+        let given: Vec<bool> = self.shapes_met.iter().map(is_given).collect();
+        let is_given = |session: usize| given.get(self.shape_code(session)).copied().unwrap_or(false);
+        let marks = recurring_within(&self.runs, &self.visitors, is_given);
+        let (mut sessions, mut visitors) = (Vec::new(), Vec::new());
+        marks.for_each_in(0..self.visitors.len(), |session| {
+            sessions.push(session as u32);
+            visitors.push(self.visitors[session]);
+        });
+        if sessions.len() > self.visitors.len() / known_share {
+            out.block(Tag::VISITOR, 0, &self.visitors);
+        } else if !sessions.is_empty() {
+            out.block(Tag::KNOWN_SESSIONS, 0, &sessions);
+            out.block(Tag::KNOWN_VISITORS, 0, &visitors);
+        }
+    }
+
+    fn shape_code(&self, session: usize) -> usize {
+        self.shape_codes.get(session) as usize
+    }
+}
+
+fn members(columns: &[Column], code: impl Fn(Column) -> u32) -> Members {
+    let mut members = [0; MEMBERS_MAX];
+    for (member, &column) in members.iter_mut().zip(columns) {
+        *member = code(column);
+    }
+    members
+}

@@ -1,0 +1,84 @@
+//! Columns that go together: a session or row has one code for the combination of their values.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+
+use super::columns::Widening;
+use crate::schema::{COLUMN_COUNT, Column};
+use crate::segment::layout::{FileWriter, Tag};
+
+/// Columns in a combination at most.
+pub(super) const MEMBERS_MAX: usize = 6;
+
+/// The combinations of sessions.
+pub(super) const OF_SESSIONS: [&[Column]; 4] = [
+    &[Column::Country, Column::Region, Column::City, Column::Language],
+    &[
+        Column::Os,
+        Column::OsVersion,
+        Column::Browser,
+        Column::BrowserVersion,
+        Column::Platform,
+        Column::ScreenClass,
+    ],
+    &[Column::Referrer, Column::ReferrerName, Column::Channel],
+    &[Column::UtmSource, Column::UtmMedium, Column::UtmCampaign, Column::UtmContent, Column::UtmTerm],
+];
+/// The combinations of rows; the second one has the kind of the row beside.
+pub(super) const OF_ROWS: [&[Column]; 2] =
+    [&[Column::Hostname, Column::Path, Column::Title], &[Column::EventName]];
+/// The number of the combination of a row's page.
+pub(super) const PAGE: usize = OF_SESSIONS.len();
+/// The number of the combination of a row's kind and event name.
+pub(super) const EVENT: usize = PAGE + 1;
+
+/// All combinations: their numbers, and their columns.
+pub(super) fn all() -> impl Iterator<Item = (usize, &'static [Column])> {
+    OF_SESSIONS.into_iter().chain(OF_ROWS).enumerate()
+}
+
+/// The site's codes of the columns of a combination, unused places 0.
+pub(super) type Members = [u32; MEMBERS_MAX];
+
+/// The combinations of some columns that were met, and the code of each session or row.
+#[derive(Debug, Default)]
+pub(super) struct Combinations {
+    numbers: HashMap<Members, u32>,
+    met: Vec<Members>,
+    codes: Widening,
+}
+
+impl Combinations {
+    pub fn push(&mut self, members: Members) {
+        let next = self.met.len() as u32;
+        let code = *self.numbers.entry(members).or_insert(next);
+        if code == next {
+            self.met.push(members);
+        }
+        self.codes.push(code);
+    }
+
+    /// What one member is in each combination.
+    pub fn member(&self, at: usize) -> impl Iterator<Item = u32> + '_ {
+        self.met.iter().map(move |members| members.get(at).copied().unwrap_or(0))
+    }
+
+    /// Writes the codes of the combinations, and for each column the site codes that occur and a local code for each
+    /// combination.
+    pub fn write(&self, out: &mut FileWriter, number: usize, columns: &[Column]) {
+        self.codes.write(out, Tag::combinations(number), self.met.len() as u32);
+        for (at, &column) in columns.iter().enumerate() {
+            let site_codes: BTreeSet<u32> = self.member(at).chain([0]).collect();
+            if site_codes.len() == 1 {
+                continue; // nothing but the empty string
+            }
+            let site_codes: Vec<u32> = site_codes.into_iter().collect();
+            let local = |site_code: u32| site_codes.partition_point(|&known| known < site_code) as u32;
+            Widening::of(self.member(at).map(local)).write(out, Tag::codes(column), 0);
+            out.block(Tag::site_codes(column), site_codes.last().copied().unwrap_or(0), &site_codes);
+        }
+    }
+}
+
+const _: () = assert!(COLUMN_COUNT < u16::MAX as usize);

@@ -1,0 +1,253 @@
+//! One file of the lake: an index that queries use, and the Parquet file that it was made with.
+//!
+//! Both are mapped when they are first needed, so that neither a start nor thousands of small sites cost mappings; of
+//! those that are mapped only some stay so (see [`OpenFiles`]). Whoever uses one keeps it by an `Arc`.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use super::blocks::BlockChecksums;
+use super::cache::ColumnCache;
+use super::cold::ParquetColumns;
+use super::paths::{index_path, parquet_path, temporary_path};
+use crate::checksum::crc32c;
+use crate::error::StorageError;
+use crate::index::Index;
+use crate::manifest::{LakeEntry, PARQUET_END_BYTES};
+use crate::parquet::Key;
+use crate::segment::filter::VisitorFilter;
+use crate::units::{DayUtc, SegmentId, SiteId, VisitorId};
+use crate::vfs::{Bytes, SharedFs};
+
+/// Files that stay mapped, unless they are in use.
+const OPEN_FILES_MAX: usize = 256;
+
+/// What all files of a folder's lake share.
+#[derive(Clone)]
+pub struct LakeContext {
+    /// The file system.
+    pub fs: SharedFs,
+    /// The data folder.
+    pub folder: PathBuf,
+    /// Columns that were read.
+    pub cache: Arc<ColumnCache>,
+    /// Files that are mapped.
+    pub open_files: Arc<OpenFiles>,
+}
+
+impl LakeContext {
+    /// Of a data folder, nothing read and nothing mapped.
+    pub fn new(fs: &SharedFs, folder: &Path) -> Self {
+        let (cache, open_files) = (Arc::new(ColumnCache::default()), Arc::default());
+        Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files }
+    }
+}
+
+/// A file that is mapped.
+pub struct OpenFile {
+    /// The index.
+    pub index: Index,
+    /// The columns that the index has not.
+    pub columns: ParquetColumns,
+    /// For each run, once somebody has asked: which visitors may be in it.
+    filters: Vec<OnceLock<VisitorFilter>>,
+}
+
+impl OpenFile {
+    /// `false`: the visitor has no session that was opened on one of these days.
+    ///
+    /// # Errors
+    /// The file is damaged or could not be read.
+    pub fn may_hold(
+        &self,
+        visitor: VisitorId,
+        mut days: impl FnMut(DayUtc) -> bool,
+    ) -> Result<bool, StorageError> {
+        for (number, run) in self.index.runs()?.iter().enumerate() {
+            let Some(filter) = self.filters.get(number).filter(|_| days(run.day_utc())) else { continue };
+            if filter.get().is_none() {
+                let visitors = self.index.visitors_of(&self.columns, run)?;
+                // Should another thread have been faster, its filter is the same.
+                let _ = filter.set(VisitorFilter::of(&visitors));
+            }
+            if filter.get().is_some_and(|filter| filter.may_hold(visitor.0)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A live file of the lake, mapped or not.
+pub struct LakeFile {
+    context: LakeContext,
+    site: SiteId,
+    index: SegmentId,
+    index_len: u64,
+    parquet: PathBuf,
+    parquet_len: u64,
+    parquet_end_crc: u32,
+    open: Mutex<Option<Result<Arc<OpenFile>, StorageError>>>,
+    used: AtomicBool,
+}
+
+impl LakeFile {
+    /// The file that an entry of the manifest names.
+    pub fn new(context: &LakeContext, site: SiteId, host: &str, key: Key, entry: &LakeEntry) -> Arc<Self> {
+        Arc::new(Self {
+            context: context.clone(),
+            site,
+            index: entry.index,
+            index_len: entry.index_len,
+            parquet: parquet_path(&context.folder, host, key),
+            parquet_len: entry.parquet_len,
+            parquet_end_crc: entry.parquet_end_crc,
+            open: Mutex::new(None),
+            used: AtomicBool::new(false),
+        })
+    }
+
+    /// The number of its index, which no other file has.
+    pub fn number(&self) -> SegmentId {
+        self.index
+    }
+
+    /// Notes that it is damaged, so that nothing of it is served until the next start.
+    pub fn set_aside(&self, damage: StorageError) {
+        *self.lock() = Some(Err(damage));
+    }
+
+    /// Whether damage that names this path is its own.
+    pub fn is_at(&self, path: &Path) -> bool {
+        path == self.parquet || path == index_path(&self.context.folder, self.index)
+    }
+
+    /// The Parquet file's place.
+    pub fn parquet(&self) -> &Path {
+        &self.parquet
+    }
+
+    /// The file, mapped.
+    ///
+    /// # Errors
+    /// It is damaged, which stays so until the next start; a failed operation is tried again.
+    pub fn open(self: &Arc<Self>) -> Result<Arc<OpenFile>, StorageError> {
+        self.used.store(true, Ordering::Relaxed);
+        let mut open = self.lock();
+        if let Some(known) = &*open {
+            return known.clone();
+        }
+        let found = self.map().map(Arc::new);
+        match &found {
+            Ok(_) => {}
+            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {}
+            Err(_) => return found,
+        }
+        *open = Some(found.clone());
+        drop(open);
+        self.context.open_files.note(self);
+        found
+    }
+
+    /// Whether the Parquet file waits under its temporary name to take its place.
+    ///
+    /// # Errors
+    /// A failed operation.
+    pub fn is_waiting(&self) -> Result<bool, StorageError> {
+        let temporary = temporary_path(&self.parquet);
+        let fs = &self.context.fs;
+        Ok(fs.exists(&temporary)? && self.is_it(&fs.map(&temporary)?))
+    }
+
+    fn map(&self) -> Result<OpenFile, StorageError> {
+        let path = index_path(&self.context.folder, self.index);
+        let bytes = self.map_existing(&path)?;
+        if bytes.len() as u64 != self.index_len {
+            let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), self.index_len);
+            return Err(StorageError::corrupt(&path, 0, what));
+        }
+        let index = Index::open(&path, bytes)?;
+        if index.id() != self.index || index.site() != self.site {
+            return Err(StorageError::corrupt(&path, 0, "it is the index of another file"));
+        }
+        let of_file = index.parquet_file()?;
+        let checksums = BlockChecksums::new(of_file.len, &of_file.checksums)
+            .ok_or_else(|| StorageError::corrupt(&path, 0, "it has not one checksum for each block"))?;
+        let (parquet, cache) = (self.map_parquet()?, self.context.cache.clone());
+        let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache);
+        let filters = index.runs()?.iter().map(|_| OnceLock::new()).collect();
+        Ok(OpenFile { index, columns, filters })
+    }
+
+    /// The Parquet file is in its place, or still beside it when a crash, or another thread, has not moved it yet.
+    fn map_parquet(&self) -> Result<Bytes, StorageError> {
+        let fs = &self.context.fs;
+        if fs.exists(&self.parquet)? {
+            let bytes = fs.map(&self.parquet)?;
+            if self.is_it(&bytes) {
+                return Ok(bytes);
+            }
+        }
+        let temporary = temporary_path(&self.parquet);
+        if fs.exists(&temporary)? {
+            let bytes = fs.map(&temporary)?;
+            if self.is_it(&bytes) {
+                return Ok(bytes);
+            }
+        }
+        Err(StorageError::corrupt(&self.parquet, 0, "it is missing, or not the file that was written here"))
+    }
+
+    fn map_existing(&self, path: &Path) -> Result<Bytes, StorageError> {
+        if self.context.fs.exists(path)? {
+            return self.context.fs.map(path);
+        }
+        Err(StorageError::corrupt(path, 0, "the file is missing"))
+    }
+
+    fn is_it(&self, parquet: &[u8]) -> bool {
+        parquet.len() as u64 == self.parquet_len && end_crc(parquet) == self.parquet_end_crc
+    }
+
+    /// Lets go of the maps, unless it was used since the last time.
+    fn rest(&self) -> bool {
+        if self.used.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        *self.lock() = None;
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<OpenFile>, StorageError>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The checksum that tells a Parquet file from others.
+pub fn end_crc(parquet: &[u8]) -> u32 {
+    crc32c(&parquet[parquet.len().saturating_sub(PARQUET_END_BYTES)..])
+}
+
+/// The files that are mapped, in a queue: the first one that was not used since it came to the front is let go.
+#[derive(Default)]
+pub struct OpenFiles {
+    queue: Mutex<VecDeque<Weak<LakeFile>>>,
+}
+
+impl OpenFiles {
+    fn note(&self, file: &Arc<LakeFile>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(Arc::downgrade(file));
+        let mut turns = 2 * queue.len();
+        while queue.len() > OPEN_FILES_MAX && turns > 0 {
+            turns -= 1;
+            let Some(first) = queue.pop_front() else { break };
+            // A file is never asked to rest while its own lock is held: `note` is called after it was given back.
+            if let Some(file) = first.upgrade().filter(|file| !file.rest()) {
+                queue.push_back(Arc::downgrade(&file));
+            }
+        }
+    }
+}

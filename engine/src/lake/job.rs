@@ -1,0 +1,383 @@
+//! Writes one file of the lake from the file before and from what waits in segments: Parquet, index and, when there are
+//! new strings, the site's dictionary. All of it is written and synced under names that nobody reads yet.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use super::blocks::BlockChecksumsBuilder;
+use super::file::{LakeContext, OpenFile, end_crc};
+use super::live::{LakeDictionary, LiveFile};
+use super::paths::{dictionary_path, index_path, parquet_path, temporary_path};
+use super::plan::Step;
+use super::{Compacted, Taken};
+use crate::dictionary::{DictionaryBuilder, SiteDictionary};
+use crate::error::{CompactionError, ParquetError, StorageError};
+use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile};
+use crate::manifest::{LakeEntry, Superseded};
+use crate::parquet::{self, Observer, Placed, Written};
+use crate::query::Source;
+use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::segment::Segment;
+use crate::segment::build::SessionState;
+use crate::segment::table::{FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, SiteTable};
+use crate::snapshot::{Snapshot, hidden_or_later};
+use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
+use crate::vfs::{File, Fs};
+
+/// The texts of rows that an index has.
+const ROW_COLUMNS: [Column; 4] = [Column::Hostname, Column::Path, Column::Title, Column::EventName];
+
+/// What becomes one file of the lake.
+pub struct CompactionJob {
+    context: LakeContext,
+    site: SiteId,
+    host: String,
+    step: Step,
+    /// Numbers for the index and for the dictionary.
+    numbers: [SegmentId; 2],
+    before: Option<LiveFile>,
+    dictionary: Option<Arc<LakeDictionary>>,
+    segments: Vec<(Arc<Segment>, Arc<Superseded>)>,
+    settled: TimestampMs,
+}
+
+/// The tables that are merged, and where each of them is from.
+struct Sources<'a> {
+    tables: Vec<Source<'a>>,
+    from: Vec<SegmentId>,
+    /// The first one is the file before.
+    has_before: bool,
+}
+
+impl CompactionJob {
+    /// The file of a step, from what a snapshot shows. `host` is the site's name, should its folder not be there yet.
+    /// Sessions in segments with activity from `settled` on stay there: they are likely to go on.
+    pub fn new(
+        context: &LakeContext,
+        snapshot: &Snapshot,
+        step: Step,
+        host: String,
+        numbers: [SegmentId; 2],
+        settled: TimestampMs,
+    ) -> Self {
+        let site = snapshot.lake().site(step.site);
+        let sealed = snapshot.sealed().iter();
+        let segments = sealed.map(|view| (view.segment.clone(), view.superseded.clone()));
+        Self {
+            context: context.clone(),
+            site: step.site,
+            host: site.map_or(host, |site| site.host.clone()),
+            step,
+            numbers,
+            before: site.and_then(|site| site.file(step.key).cloned()),
+            dictionary: site.and_then(|site| site.dictionary.clone()),
+            segments: segments.collect(),
+            settled,
+        }
+    }
+
+    /// Writes and syncs the files. `watch` is called now and then; a reason stops it.
+    ///
+    /// # Errors
+    /// Nothing is left of what was written, unless it cannot be removed; then it is an orphan.
+    pub fn run(
+        &self,
+        watch: &mut dyn FnMut() -> Result<(), &'static str>,
+    ) -> Result<Compacted, CompactionError> {
+        let result = self.write(watch);
+        if result.is_err() {
+            for path in self.paths() {
+                // The failure is told; a file that stays is removed at the next start, or by the next attempt.
+                let _ = self.context.fs.remove(&path);
+            }
+        }
+        result
+    }
+
+    fn paths(&self) -> [PathBuf; 3] {
+        let parquet = parquet_path(&self.context.folder, &self.host, self.step.key);
+        let [index, dictionary] = self.numbers;
+        let folder = &self.context.folder;
+        [temporary_path(&parquet), index_path(folder, index), dictionary_path(folder, dictionary)]
+    }
+
+    fn write(
+        &self,
+        watch: &mut dyn FnMut() -> Result<(), &'static str>,
+    ) -> Result<Compacted, CompactionError> {
+        let strings = self.dictionary.as_ref().map(|dictionary| dictionary.open()).transpose()?;
+        let before = self.before.as_ref().map(|before| before.file.open()).transpose()?;
+        let loaded = match &before {
+            Some(open) => Loaded::load(&open.index, &Needs::everything(), &open.columns)?,
+            None => Loaded::default(),
+        };
+        let hidden = self.hidden();
+        let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded, &hidden)?;
+        let mut gathered = Gathered::new(&sources);
+        let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
+        let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref())?;
+        let entry = self.write_index(&mut gathered, &parquet, checksums)?;
+        let fs = &*self.context.fs;
+        fs.sync_dir(&self.context.folder)?;
+        fs.sync_dir(parquet.parent().unwrap_or(&self.context.folder))?;
+        Ok(Compacted {
+            site: self.site,
+            host: self.host.clone(),
+            key: self.step.key,
+            new_rows: entry.rows - gathered.rows_before,
+            entry,
+            dictionary,
+            taken: gathered.taken(&sources),
+            temporary: temporary_path(&parquet),
+            parquet,
+        })
+    }
+
+    fn sources<'a>(
+        &'a self,
+        before: Option<&'a OpenFile>,
+        strings: Option<&'a SiteDictionary>,
+        loaded: &'a Loaded,
+        hidden: &'a [RoaringBitmap],
+    ) -> Result<Sources<'a>, StorageError> {
+        let mut sources = Sources { tables: Vec::new(), from: Vec::new(), has_before: before.is_some() };
+        if let (Some(live), Some(open)) = (&self.before, before) {
+            let strings = strings.ok_or_else(|| {
+                StorageError::corrupt(live.file.parquet(), 0, "the site's dictionary is missing")
+            })?;
+            let table = open.index.table(strings, &open.columns, loaded)?;
+            sources.tables.push(Source { table, hidden: Some(&live.superseded) });
+            sources.from.push(live.file.number());
+        }
+        for ((segment, _), hidden) in self.segments.iter().zip(hidden) {
+            // What is damaged stays where it is.
+            let Ok(Some(table)) = segment.table(self.site) else { continue };
+            if table.runs.iter().any(|run| self.step.key.contains(run.day_utc())) {
+                sources.tables.push(Source { table, hidden: Some(hidden) });
+                sources.from.push(segment.id());
+            }
+        }
+        Ok(sources)
+    }
+
+    /// For each segment the sessions that stay there.
+    fn hidden(&self) -> Vec<RoaringBitmap> {
+        let of = |(segment, superseded): &(Arc<Segment>, Arc<Superseded>)| match segment.table(self.site) {
+            Ok(Some(table)) => hidden_or_later(&table, superseded.get(&self.site), self.settled),
+            _ => RoaringBitmap::new(),
+        };
+        self.segments.iter().map(of).collect()
+    }
+
+    fn write_parquet(
+        &self,
+        sources: &Sources<'_>,
+        gathered: &mut Gathered,
+        watch: &mut dyn FnMut() -> Result<(), &'static str>,
+    ) -> Result<(PathBuf, ParquetFile), CompactionError> {
+        let fs = &*self.context.fs;
+        let parquet = parquet_path(&self.context.folder, &self.host, self.step.key);
+        fs.create_dir_all(parquet.parent().unwrap_or(&self.context.folder))?;
+        let temporary = temporary_path(&parquet);
+        let mut file = create_anew(fs, &temporary)?;
+        let mut checksums = BlockChecksumsBuilder::default();
+        let mut sink = |bytes: &[u8]| {
+            checksums.push(bytes);
+            file.append(bytes)
+        };
+        let mut observer = Follower { sources, gathered, watch };
+        let (site, key) = (&self.host, self.step.key);
+        parquet::write_file(&sources.tables, site, key, NonZero::<usize>::MIN, &mut sink, &mut observer)?;
+        file.sync_data()?;
+        let checksums = checksums.finish();
+        let of_file = ParquetFile { len: checksums.file_len(), checksums: checksums.sums().to_vec() };
+        Ok((parquet, of_file))
+    }
+
+    fn write_dictionary(
+        &self,
+        sources: &Sources<'_>,
+        gathered: &Gathered,
+        older: Option<&SiteDictionary>,
+    ) -> Result<Option<(SegmentId, u64)>, StorageError> {
+        let number = self.numbers[1];
+        let path = dictionary_path(&self.context.folder, number);
+        let mut builder = DictionaryBuilder::new(&path, older);
+        let new = sources.tables.iter().zip(&gathered.sources).skip(usize::from(sources.has_before));
+        for (source, seen) in new {
+            for (column, codes) in Gathered::columns().zip(&seen.codes) {
+                let dictionary = source.table.dictionary(column);
+                for local in (0..).zip(codes).filter(|(_, used)| **used).map(|(local, _)| local) {
+                    let code = dictionary.site_codes.get(local as usize).copied().unwrap_or(0);
+                    if code != 0 {
+                        builder.add(column, code, dictionary.get(local))?;
+                    }
+                }
+            }
+        }
+        if older.is_some() && builder.new_count() == 0 {
+            return Ok(None);
+        }
+        let bytes = builder.finish(number, self.site)?;
+        write_synced(&*self.context.fs, &path, &bytes)?;
+        Ok(Some((number, bytes.len() as u64)))
+    }
+
+    fn write_index(
+        &self,
+        gathered: &mut Gathered,
+        parquet: &Path,
+        of_file: ParquetFile,
+    ) -> Result<LakeEntry, StorageError> {
+        let builder = std::mem::take(&mut gathered.index);
+        let (rows, sessions) = (builder.row_count() as u64, builder.session_count() as u64);
+        let number = self.numbers[0];
+        let bytes = builder.finish(self.site, number, &of_file);
+        let fs = &*self.context.fs;
+        write_synced(fs, &index_path(&self.context.folder, number), &bytes)?;
+        let written = fs.map(&temporary_path(parquet))?;
+        Ok(LakeEntry {
+            key: self.step.key.to_string(),
+            index: number,
+            index_len: bytes.len() as u64,
+            parquet_len: of_file.len,
+            parquet_end_crc: end_crc(&written),
+            rows,
+            sessions,
+            ..LakeEntry::default()
+        })
+    }
+}
+
+fn create_anew(fs: &dyn Fs, path: &Path) -> Result<Box<dyn File>, StorageError> {
+    if fs.exists(path)? {
+        fs.remove(path)?;
+    }
+    fs.create_new(path, false)
+}
+
+fn write_synced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let mut file = create_anew(fs, path)?;
+    file.append(bytes)?;
+    file.sync_data()
+}
+
+/// Gathers what an index needs of the sessions that are written.
+struct Follower<'f> {
+    sources: &'f Sources<'f>,
+    gathered: &'f mut Gathered,
+    watch: &'f mut dyn FnMut() -> Result<(), &'static str>,
+}
+
+impl Observer for Follower<'_> {
+    fn session(&mut self, placed: &Placed) -> Result<(), ParquetError> {
+        match self.sources.tables.get(placed.source) {
+            Some(source) => self.gathered.add(placed, &source.table, self.sources.has_before),
+            None => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, _: &Written) -> Result<(), ParquetError> {
+        (self.watch)().map_err(ParquetError::Stopped)
+    }
+}
+
+/// What is gathered while sessions pass by.
+struct Gathered {
+    index: IndexBuilder,
+    rows: Vec<IndexRow>,
+    rows_before: u64,
+    sources: Vec<Seen>,
+}
+
+/// What was seen of one source.
+struct Seen {
+    /// For each column that an index has, the local codes that occurred.
+    codes: Vec<Vec<bool>>,
+    /// Its sessions, and where they went.
+    placed: Vec<(u32, u32)>,
+}
+
+impl Gathered {
+    fn new(sources: &Sources<'_>) -> Self {
+        let seen = |source: &Source<'_>| {
+            let codes = |column| vec![false; source.table.dictionary(column).len()];
+            Seen { codes: Self::columns().map(codes).collect(), placed: Vec::new() }
+        };
+        let sources = sources.tables.iter().map(seen).collect();
+        Self { index: IndexBuilder::new(), rows: Vec::new(), rows_before: 0, sources }
+    }
+
+    /// The columns that an index has.
+    fn columns() -> impl Iterator<Item = Column> {
+        Column::attributes().iter().copied().chain(ROW_COLUMNS)
+    }
+
+    /// Takes a session that was written.
+    fn add(&mut self, place: &Placed, table: &SiteTable<'_>, has_before: bool) -> Result<(), ParquetError> {
+        let Some(seen) = self.sources.get_mut(place.source) else { return Ok(()) };
+        let session = place.session;
+        seen.placed.push((session as u32, self.index.session_count() as u32));
+        let mut code = |at: usize, column: Column, index: usize| {
+            let local = table.codes(column).get(index);
+            if let Some(used) = seen.codes.get_mut(at).and_then(|codes| codes.get_mut(local as usize)) {
+                *used = true;
+            }
+            table.dictionary(column).site_codes.get(local as usize).copied().unwrap_or(0)
+        };
+        let mut attributes = [0; ATTRIBUTE_COUNT];
+        for (at, &column) in Column::attributes().iter().enumerate() {
+            if let Some(attribute) = attributes.get_mut(at) {
+                *attribute = code(at, column, session);
+            }
+        }
+        let rows = table.rows(session);
+        self.rows.clear();
+        for row in rows.clone() {
+            let texts = std::array::from_fn(|at| code(ATTRIBUTE_COUNT + at, ROW_COLUMNS[at], row));
+            let kind = table.kinds.get(row).unwrap_or(0);
+            self.rows.push(IndexRow { time: table.times.of_row(session, row), kind, texts });
+        }
+        if has_before && place.source == 0 {
+            self.rows_before += rows.len() as u64;
+        }
+        let flags = table.states.flags(session);
+        let indexed = IndexSession {
+            visitor: table.visitors.get(session).unwrap_or(0),
+            session: SessionId(table.states.session_id(session).unwrap_or(0)),
+            given_id: flags & FLAG_GIVEN_ID != 0,
+            attributes,
+            state: state(table, session, rows.start, flags),
+            rows: &self.rows,
+        };
+        self.index.push(&indexed).map_err(|unfit| ParquetError::Write(unfit.to_string()))
+    }
+
+    fn taken(self, sources: &Sources<'_>) -> Vec<Taken> {
+        let taken =
+            |(source, seen): (&SegmentId, Seen)| Taken { source: *source, sessions: sorted(seen.placed) };
+        sources.from.iter().zip(self.sources).map(taken).collect()
+    }
+}
+
+/// By the source's sessions: the order of visitors differs between segments and files.
+fn sorted(mut placed: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    placed.sort_unstable();
+    placed
+}
+
+/// A session's state with rows counted from its first one.
+fn state(table: &SiteTable<'_>, session: usize, first: usize, flags: u8) -> SessionState {
+    let own = |row: u32| if row == NO_ROW { NO_ROW } else { row - first as u32 };
+    SessionState {
+        start: table.times.start(session).unwrap_or_default(),
+        last: table.times.last(session).unwrap_or_default(),
+        views: table.states.views(session),
+        entry_row: own(table.states.entry_row(session)),
+        exit_row: own(table.states.exit_row(session)),
+        bounced: flags & FLAG_BOUNCE != 0,
+    }
+}

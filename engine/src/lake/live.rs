@@ -1,0 +1,168 @@
+//! What the lake holds now: the files of each site, with the sessions of them that must not count.
+//!
+//! A value that is cheap to clone: snapshots hold one each, and the writer changes its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use roaring::RoaringBitmap;
+
+use super::file::{LakeContext, LakeFile};
+use super::paths::dictionary_path;
+use crate::dictionary::SiteDictionary;
+use crate::error::StorageError;
+use crate::manifest::{LakeEntry, LakeSite};
+use crate::parquet::Key;
+use crate::units::{SegmentId, SiteId};
+
+/// A site's dictionary, mapped when it is first needed.
+pub struct LakeDictionary {
+    context: LakeContext,
+    number: SegmentId,
+    len: u64,
+    open: OnceLock<Result<Arc<SiteDictionary>, StorageError>>,
+}
+
+impl LakeDictionary {
+    /// The dictionary with this number and length.
+    pub fn new(context: &LakeContext, number: SegmentId, len: u64) -> Arc<Self> {
+        Arc::new(Self { context: context.clone(), number, len, open: OnceLock::new() })
+    }
+
+    /// Its number and length.
+    pub fn name(&self) -> (SegmentId, u64) {
+        (self.number, self.len)
+    }
+
+    /// The dictionary, mapped.
+    ///
+    /// # Errors
+    /// It is damaged or could not be mapped; that stays so until the next start.
+    pub fn open(&self) -> Result<Arc<SiteDictionary>, StorageError> {
+        self.open.get_or_init(|| self.map().map(Arc::new)).clone()
+    }
+
+    fn map(&self) -> Result<SiteDictionary, StorageError> {
+        let path = dictionary_path(&self.context.folder, self.number);
+        let corrupt = |what: String| StorageError::corrupt(&path, 0, what);
+        if !self.context.fs.exists(&path)? {
+            return Err(corrupt("the file is missing".into()));
+        }
+        let bytes = self.context.fs.map(&path)?;
+        if bytes.len() as u64 != self.len {
+            return Err(corrupt(format!(
+                "the file has {} bytes, the manifest says {}",
+                bytes.len(),
+                self.len
+            )));
+        }
+        let dictionary = SiteDictionary::open(&path, bytes)?;
+        // Its strings are in every answer: all of them are checked before the first one.
+        dictionary.verify()?;
+        Ok(dictionary)
+    }
+}
+
+/// A file, and what of it must not count.
+#[derive(Clone)]
+pub struct LiveFile {
+    /// Which sessions it holds.
+    pub key: Key,
+    /// What the manifest says of it, but for its superseded sessions.
+    pub entry: LakeEntry,
+    /// The file.
+    pub file: Arc<LakeFile>,
+    /// Its sessions that must not count.
+    pub superseded: Arc<RoaringBitmap>,
+}
+
+/// The files of one site.
+#[derive(Clone, Default)]
+pub struct LiveSite {
+    /// The host name that its folder has.
+    pub host: String,
+    /// The site's dictionary; there is one when there are files.
+    pub dictionary: Option<Arc<LakeDictionary>>,
+    /// The files, in the order of their keys' names.
+    pub files: Vec<LiveFile>,
+}
+
+/// The files of all sites.
+#[derive(Clone, Default)]
+pub struct Lake {
+    sites: Arc<BTreeMap<SiteId, Arc<LiveSite>>>,
+}
+
+impl Lake {
+    /// What a manifest names. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when a file's name is no key.
+    pub fn new(
+        context: &LakeContext,
+        manifest: &Path,
+        sites: BTreeMap<SiteId, LakeSite>,
+    ) -> Result<Self, StorageError> {
+        let mut live = BTreeMap::new();
+        for (site, lake) in sites {
+            let mut files = Vec::with_capacity(lake.files.len());
+            for mut entry in lake.files {
+                let key = Key::parse(&entry.key).ok_or_else(|| {
+                    StorageError::corrupt(manifest, 0, format!("{:?} names no file of the lake", entry.key))
+                })?;
+                let superseded = Arc::new(std::mem::take(&mut entry.superseded));
+                let file = LakeFile::new(context, site, &lake.host, key, &entry);
+                files.push(LiveFile { key, entry, file, superseded });
+            }
+            let dictionary = lake.dictionary.map(|(number, len)| LakeDictionary::new(context, number, len));
+            live.insert(site, Arc::new(LiveSite { host: lake.host, dictionary, files }));
+        }
+        Ok(Self { sites: Arc::new(live) })
+    }
+
+    /// What the manifest is to name.
+    pub fn entries(&self) -> BTreeMap<SiteId, LakeSite> {
+        let entry =
+            |live: &LiveFile| LakeEntry { superseded: (*live.superseded).clone(), ..live.entry.clone() };
+        let site = |live: &LiveSite| LakeSite {
+            host: live.host.clone(),
+            dictionary: live.dictionary.as_ref().map(|dictionary| dictionary.name()),
+            files: live.files.iter().map(entry).collect(),
+        };
+        self.sites.iter().map(|(number, live)| (*number, site(live))).collect()
+    }
+
+    /// A site's files.
+    pub fn site(&self, site: SiteId) -> Option<&Arc<LiveSite>> {
+        self.sites.get(&site)
+    }
+
+    /// All sites with files.
+    pub fn sites(&self) -> impl Iterator<Item = (SiteId, &Arc<LiveSite>)> {
+        self.sites.iter().map(|(site, live)| (*site, live))
+    }
+
+    /// A site's files, to be changed.
+    pub fn site_mut(&mut self, site: SiteId) -> &mut LiveSite {
+        Arc::make_mut(Arc::make_mut(&mut self.sites).entry(site).or_default())
+    }
+}
+
+impl LiveSite {
+    /// The file of a key.
+    pub fn file(&self, key: Key) -> Option<&LiveFile> {
+        self.files.iter().find(|live| live.key == key)
+    }
+
+    /// Puts a file in the place of the one of its key; gives that one.
+    pub fn replace(&mut self, file: LiveFile) -> Option<LiveFile> {
+        match self.files.binary_search_by(|known| known.entry.key.cmp(&file.entry.key)) {
+            Ok(at) => self.files.get_mut(at).map(|known| std::mem::replace(known, file)),
+            Err(at) => {
+                self.files.insert(at, file);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Where the lake's files lie.
+//!
+//! `lake/site=HOST/month=YYYY-MM/KEY.parquet` is for everybody to read. What only Hitstone reads lies in the data folder
+//! itself: `index-N` beside a Parquet file, `dictionary-N` of a site.
+
+use std::path::{Path, PathBuf};
+
+use crate::parquet::Key;
+use crate::units::SegmentId;
+
+/// Files of indexes are named so, and a number.
+pub const INDEX_PREFIX: &str = "index-";
+/// Files of dictionaries are named so, and a number.
+pub const DICTIONARY_PREFIX: &str = "dictionary-";
+const FOLDER: &str = "lake";
+const TEMPORARY: &str = "tmp";
+
+/// The lake's folder.
+pub fn lake_folder(folder: &Path) -> PathBuf {
+    folder.join(FOLDER)
+}
+
+/// The Parquet file of a key.
+pub fn parquet_path(folder: &Path, host: &str, key: Key) -> PathBuf {
+    let mut path = lake_folder(folder);
+    path.extend([format!("site={host}"), format!("month={}", key.month()), format!("{key}.parquet")]);
+    path
+}
+
+/// Where a Parquet file is written before it takes its place.
+pub fn temporary_path(parquet: &Path) -> PathBuf {
+    parquet.with_extension(format!("parquet.{TEMPORARY}"))
+}
+
+/// Whether a name in a month's folder is that of a file that has not taken its place.
+pub fn is_temporary(name: &str) -> bool {
+    name.ends_with(&format!(".parquet.{TEMPORARY}"))
+}
+
+/// The index with this number.
+pub fn index_path(folder: &Path, number: SegmentId) -> PathBuf {
+    folder.join(format!("{INDEX_PREFIX}{:016x}", number.0))
+}
+
+/// The dictionary with this number.
+pub fn dictionary_path(folder: &Path, number: SegmentId) -> PathBuf {
+    folder.join(format!("{DICTIONARY_PREFIX}{:016x}", number.0))
+}

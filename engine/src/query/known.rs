@@ -1,0 +1,166 @@
+//! Counts that are known before a query runs, and what they are made of: the counts of some sessions of one source.
+//!
+//! Known counts may be added to those of a scan when their visitors occur nowhere else, neither among the sessions
+//! that are scanned nor in other known counts of the same group. Whoever hands them in answers for that.
+
+use super::check;
+use super::execute::{self, CountedGroups, check, fixed_group_count, key_dictionaries};
+use super::filter::prepare;
+use super::groups::{KEY_COLUMNS_MAX, KeyCodes};
+use super::guard::Guard;
+use super::{Cancelled, Group, Query, Recurring, Source, Unit};
+use crate::error::QueryError;
+use crate::limits;
+use crate::scan::bits::Bits;
+use crate::scan::count::Numbers;
+use crate::segment::table::Dictionary;
+
+/// What a group is, in one source: its place among groups of time, or the local codes of its texts. Unused places
+/// are 0.
+pub type Key = [u32; KEY_COLUMNS_MAX];
+
+/// The numbers of one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// The group.
+    pub key: Key,
+    /// Its numbers.
+    pub numbers: Numbers,
+}
+
+/// Takes the numbers of one group.
+pub type Take<'t> = &'t mut dyn FnMut(Key, &Numbers) -> Result<(), QueryError>;
+
+/// Sessions of a source that need not be counted, as their counts are known.
+pub struct Known<'k> {
+    /// The number of the source among those of the query.
+    pub source: usize,
+    /// The sessions.
+    pub sessions: Bits,
+    /// Gives their counts, piece by piece; a group may come several times, also with numbers that take off.
+    #[allow(clippy::type_complexity, reason = "a name would say no more")]
+    pub counts: Box<dyn Fn(Take<'_>) -> Result<(), QueryError> + 'k>,
+}
+
+impl Known<'_> {
+    /// Adds the known counts to what was counted. `dictionaries` are those of the key's columns of each source.
+    pub(super) fn add_to(
+        &self,
+        counted: &mut CountedGroups<'_>,
+        dictionaries: &[Vec<Dictionary<'_>>],
+        query: &Query,
+        guard: &mut Guard<'_>,
+    ) -> Result<(), QueryError> {
+        let columns = dictionaries.get(self.source).map_or(&[][..], Vec::as_slice);
+        let place = Placing::of(query);
+        let CountedGroups { counts, groups, .. } = counted;
+        (self.counts)(&mut |key, numbers| {
+            guard.spend(1)?;
+            let source = self.source as u32;
+            let group = match place {
+                Placing::Fixed => key[0],
+                Placing::Code => groups.of_code(site_codes(columns, key)[0], source, key[0]),
+                Placing::Tuple => groups.of_tuple(site_codes(columns, key), source, key),
+            };
+            counts.add(group as usize, &asked(query, numbers));
+            Ok(())
+        })
+    }
+}
+
+/// How a group is found by its key; as the keys of a scan do it.
+#[derive(Clone, Copy)]
+enum Placing {
+    Fixed,
+    Code,
+    Tuple,
+}
+
+impl Placing {
+    fn of(query: &Query) -> Self {
+        match &query.group {
+            Group::Columns(columns) if columns.len() == 1 => Self::Code,
+            Group::Columns(_) | Group::Entry(_) | Group::Exit(_) => Self::Tuple,
+            Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Self::Fixed,
+        }
+    }
+}
+
+fn site_codes(columns: &[Dictionary<'_>], key: Key) -> KeyCodes {
+    let mut site = KeyCodes::default();
+    for ((site, column), &code) in site.iter_mut().zip(columns).zip(&key) {
+        *site = column.site_codes.get(code as usize).copied().unwrap_or(0);
+    }
+    site
+}
+
+/// The numbers without those that the query leaves zero.
+fn asked(query: &Query, numbers: &Numbers) -> Numbers {
+    let mut asked = *numbers;
+    if !query.measures.durations {
+        (asked.duration_seconds, asked.duration_count) = (0, 0);
+    }
+    if !query.measures.time_on_page {
+        (asked.page_seconds, asked.page_count) = (0, 0);
+    }
+    if query.counted_unit() != Unit::Events {
+        asked.event_seconds = 0;
+    }
+    asked
+}
+
+/// Counts only these sessions of a source, hidden ones among them included, none of whose visitors may have sessions
+/// in more than one run. Order, limit and `keep` of the query play no part; groups without anything are left out.
+///
+/// # Errors
+/// As [`super::execute()`]; [`QueryError::Invalid`] for groups by pairs.
+pub fn tally(
+    source: &Source<'_>,
+    sessions: &Bits,
+    query: &Query,
+    cancelled: Cancelled<'_>,
+) -> Result<Vec<Tally>, QueryError> {
+    let source = Source { hidden: None, ..*source };
+    check(query, query.counted_unit())?;
+    check::tables(&[source])?;
+    if matches!(query.group, Group::Pairs(..)) {
+        return Err(QueryError::Invalid("groups by pairs have no codes".into()));
+    }
+    let mut guard = Guard::new(cancelled);
+    let unit = query.counted_unit();
+    let Some(mut prepared) = prepare(&source, 0, &query.span, &query.filter, unit, &mut guard)? else {
+        return Ok(Vec::new());
+    };
+    prepared.keep_only(sessions);
+    let dictionaries = [key_dictionaries(&source.table, query)];
+    let (prepared, sources, nowhere) = ([prepared], [source], Recurring::nowhere(1));
+    let groups_max = limits::GROUPS_MAX;
+    let counted =
+        execute::count(groups_max, &prepared, &sources, &dictionaries, &nowhere, query, &mut guard)?;
+    let key = |group: usize| match fixed_group_count(&query.group) {
+        Some(_) => [group as u32, 0, 0],
+        None => counted.groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),
+    };
+    let group_count = fixed_group_count(&query.group).unwrap_or(counted.groups.len());
+    let all = (0..group_count).map(|group| Tally { key: key(group), numbers: counted.counts.numbers(group) });
+    Ok(all.filter(|tally| tally.numbers.sessions > 0).collect())
+}
+
+/// Which codes of a column pass a test.
+///
+/// # Errors
+/// [`QueryError::Cancelled`].
+pub fn passing(
+    dictionary: Dictionary<'_>,
+    test: &dyn Fn(&str) -> bool,
+    cancelled: Cancelled<'_>,
+) -> Result<Vec<bool>, QueryError> {
+    let mut guard = Guard::new(cancelled);
+    let mut codes = Vec::with_capacity(dictionary.len());
+    for code in 0..dictionary.len() {
+        let text = dictionary.get(code as u32);
+        guard.spend_on(&[text])?;
+        codes.push(test(text));
+    }
+    Ok(codes)
+}

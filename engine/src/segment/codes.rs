@@ -1,0 +1,243 @@
+//! Columns of codes, and the strings behind them.
+
+use super::cold::ColdTexts;
+use crate::schema::Column;
+
+/// Codes in the narrowest whole-byte width, or one for all.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the names are the widths")]
+pub enum Narrow<'a> {
+    Constant(u32),
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+}
+
+impl Narrow<'_> {
+    /// The code at `index`. An index past the end gives 0, the absent value.
+    #[inline]
+    pub fn get(&self, index: usize) -> u32 {
+        match self {
+            Narrow::Constant(code) => *code,
+            Narrow::U8(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
+            Narrow::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
+            Narrow::U32(codes) => codes.get(index).copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether all codes are below `bound`.
+    pub fn are_below(&self, bound: usize) -> bool {
+        let fits = |code: u32| (code as usize) < bound;
+        match self {
+            Narrow::Constant(code) => fits(*code),
+            Narrow::U8(codes) => codes.iter().all(|&code| fits(code.into())),
+            Narrow::U16(codes) => codes.iter().all(|&code| fits(code.into())),
+            Narrow::U32(codes) => codes.iter().all(|&code| fits(code)),
+        }
+    }
+}
+
+/// A column of dictionary codes.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the names are the widths")]
+pub enum Codes<'a> {
+    Constant(u32),
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+    /// Several columns share the codes of their combinations; `table` has this column's code of each.
+    Combined {
+        codes: Narrow<'a>,
+        table: Narrow<'a>,
+    },
+    /// A cold column: what is in none of its rows is 0.
+    Sparse(SparseCodes<'a>),
+}
+
+impl<'a> From<Narrow<'a>> for Codes<'a> {
+    fn from(codes: Narrow<'a>) -> Self {
+        match codes {
+            Narrow::Constant(code) => Codes::Constant(code),
+            Narrow::U8(codes) => Codes::U8(codes),
+            Narrow::U16(codes) => Codes::U16(codes),
+            Narrow::U32(codes) => Codes::U32(codes),
+        }
+    }
+}
+
+impl Codes<'_> {
+    /// The code at `index`. An index past the end gives 0, the absent value.
+    #[inline]
+    pub fn get(&self, index: usize) -> u32 {
+        match self {
+            Codes::Constant(code) => *code,
+            Codes::U8(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
+            Codes::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
+            Codes::U32(codes) => codes.get(index).copied().unwrap_or(0),
+            Codes::Combined { codes, table } => table.get(codes.get(index) as usize),
+            Codes::Sparse(codes) => codes.get(index),
+        }
+    }
+}
+
+/// The codes of a column that few rows have.
+#[derive(Debug, Clone, Copy)]
+pub struct SparseCodes<'a> {
+    /// The rows that have a text, ascending.
+    pub rows: &'a [u32],
+    /// Their texts, from 0: one less than the codes that this gives.
+    pub texts: &'a [u32],
+}
+
+impl SparseCodes<'_> {
+    fn get(&self, index: usize) -> u32 {
+        match self.rows.binary_search(&(index as u32)) {
+            Ok(at) => self.code(at),
+            Err(_) => 0,
+        }
+    }
+
+    fn code(&self, at: usize) -> u32 {
+        self.texts.get(at).map_or(0, |&text| text.saturating_add(1))
+    }
+
+    /// Gives codes of rows that mostly ascend, each in a few steps from the one before.
+    pub fn walk(self) -> impl FnMut(u32) -> u32 {
+        let mut at = usize::MAX;
+        move |row| {
+            // The first row, and one that goes back.
+            if at == usize::MAX || self.rows.get(at.wrapping_sub(1)).is_some_and(|&before| before >= row) {
+                at = self.rows.partition_point(|&known| known < row);
+            }
+            while self.rows.get(at).is_some_and(|&known| known < row) {
+                at += 1;
+            }
+            if self.rows.get(at) == Some(&row) { self.code(at) } else { 0 }
+        }
+    }
+}
+
+/// The strings of a site, by the site's codes: what an index has no strings of its own for.
+pub trait SiteStrings: Send + Sync {
+    /// The string of a site's code of a column; "" for a code that is not there.
+    fn get(&self, column: Column, site_code: u32) -> &str;
+    /// The site's code of a string of a column.
+    fn find(&self, column: Column, text: &str) -> Option<u32>;
+}
+
+/// Where the strings of a dictionary are.
+#[derive(Clone, Copy)]
+enum Strings<'a> {
+    /// In byte order, local code `c` at `offsets[c]..offsets[c + 1]`.
+    Own { offsets: &'a [u32], bytes: &'a [u8] },
+    /// With the site, by site codes.
+    Site { column: Column, strings: &'a dyn SiteStrings },
+    /// In byte order without the empty one, which is local code 0.
+    Cold(&'a ColdTexts),
+}
+
+/// The strings of one column of one site in one source. Code 0 is the empty string, always there.
+#[derive(Clone, Copy)]
+pub struct Dictionary<'a> {
+    strings: Strings<'a>,
+    /// The site's code of each local code. Site codes of a column are the same in every source of the site, so
+    /// they can be grouped by without looking at strings; 0 is the empty string. None for a cold column.
+    pub site_codes: &'a [u32],
+}
+
+impl Dictionary<'static> {
+    /// Nothing but the empty string.
+    pub const EMPTY: Self = Self { strings: Strings::Own { offsets: &[0, 0], bytes: &[] }, site_codes: &[0] };
+}
+
+impl<'a> Dictionary<'a> {
+    /// Strings in byte order, UTF-8: `offsets[c]..offsets[c + 1]` is the range of string `c` in `bytes`.
+    pub fn own(offsets: &'a [u32], bytes: &'a [u8], site_codes: &'a [u32]) -> Self {
+        Self { strings: Strings::Own { offsets, bytes }, site_codes }
+    }
+
+    /// Strings that the site has, for ascending site codes.
+    pub fn of_site(column: Column, strings: &'a dyn SiteStrings, site_codes: &'a [u32]) -> Self {
+        Self { strings: Strings::Site { column, strings }, site_codes }
+    }
+
+    /// The texts of a cold column.
+    pub fn cold(texts: &'a ColdTexts) -> Self {
+        Self { strings: Strings::Cold(texts), site_codes: &[] }
+    }
+
+    /// How many strings there are, the empty one included.
+    pub fn len(&self) -> usize {
+        match self.strings {
+            Strings::Cold(texts) => texts.offsets.len().max(1),
+            _ => self.site_codes.len(),
+        }
+    }
+
+    /// Never: the empty string is always there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether local codes have site codes; those of a cold column have none.
+    pub fn has_site_codes(&self) -> bool {
+        !matches!(self.strings, Strings::Cold(_))
+    }
+
+    /// The string of a local code; "" for a code that is not there.
+    pub fn get(&self, code: u32) -> &'a str {
+        match self.strings {
+            Strings::Site { column, strings } => match self.site_codes.get(code as usize) {
+                Some(&site_code) if site_code != 0 => strings.get(column, site_code),
+                _ => "",
+            },
+            _ => std::str::from_utf8(self.get_bytes(code)).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes of the string of a local code.
+    fn get_bytes(&self, code: u32) -> &'a [u8] {
+        let (offsets, bytes, at) = match self.strings {
+            Strings::Own { offsets, bytes } => (offsets, bytes, code as usize),
+            Strings::Cold(texts) if code > 0 => (&*texts.offsets, &*texts.bytes, code as usize - 1),
+            Strings::Cold(_) => return &[],
+            Strings::Site { .. } => return self.get(code).as_bytes(),
+        };
+        let (Some(&start), Some(&end)) = (offsets.get(at), offsets.get(at + 1)) else {
+            return &[];
+        };
+        bytes.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// The local code of a string.
+    pub fn find(&self, text: &str) -> Option<u32> {
+        if let Strings::Site { column, strings } = self.strings {
+            let site_code = if text.is_empty() { 0 } else { strings.find(column, text)? };
+            return self.site_codes.binary_search(&site_code).ok().map(|code| code as u32);
+        }
+        let (mut low, mut high) = (0, self.len() as u32);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get_bytes(middle).cmp(text.as_bytes()) {
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Bytes of the longest string.
+    pub fn longest(&self) -> usize {
+        (0..self.len() as u32).map(|code| self.get_bytes(code).len()).max().unwrap_or(0)
+    }
+
+    /// Whether the strings are UTF-8 and the offsets ascend.
+    pub fn is_sound(&self) -> bool {
+        match self.strings {
+            Strings::Own { offsets, bytes } => std::str::from_utf8(bytes).is_ok() && offsets.is_sorted(),
+            Strings::Cold(_) => true,
+            Strings::Site { .. } => self.site_codes.first() == Some(&0) && self.site_codes.is_sorted(),
+        }
+    }
+}

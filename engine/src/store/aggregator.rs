@@ -1,0 +1,87 @@
+//! Keeps the aggregates of the lake's files: takes those that are there, makes those that are missing or of other days.
+
+use std::path::Path;
+
+use super::compactor::CompactionSettings;
+use crate::aggregate::{self, Aggregate, LocalDays};
+use crate::error::{CompactionError, QueryError, StorageError};
+use crate::lake::LakeContext;
+use crate::snapshot::Snapshot;
+use crate::units::{SegmentId, SiteId};
+use crate::vfs;
+
+/// Files with fewer rows are scanned.
+const ROWS_MIN: u64 = 16 << 10;
+
+/// Registers an aggregate for each large file of the lake. `stopped` gives a reason to stop.
+///
+/// # Errors
+/// An aggregate could not be written; queries do without it. Gives the bytes that were written.
+pub(super) fn keep(
+    context: &LakeContext,
+    snapshot: &Snapshot,
+    settings: &CompactionSettings,
+    stopped: &(dyn Fn() -> Option<&'static str> + Sync),
+) -> Result<u64, CompactionError> {
+    let mut written = 0;
+    let mut live = Vec::new();
+    for (site, lake) in snapshot.lake().sites() {
+        for file in lake.files.iter().filter(|file| file.entry.rows >= ROWS_MIN) {
+            live.push((file.file.number(), site));
+            let known = snapshot.aggregates().get(file.file.number(), site);
+            let Some(span) = snapshot.span_of(file) else { continue };
+            let Some(days) = (settings.days_of)(site, &span) else { continue };
+            if known.is_some_and(|known| *known.days() == days) {
+                continue;
+            }
+            if !take(context, snapshot, file.file.number(), site, &days)? {
+                written += make(context, snapshot, (file.file.number(), site), &days, stopped)?;
+            }
+        }
+    }
+    snapshot.aggregates().retain(|number, site| live.contains(&(number, site)));
+    Ok(written)
+}
+
+/// Registers the aggregate that is there, if it is of these days. One that is damaged is made anew.
+fn take(
+    context: &LakeContext,
+    snapshot: &Snapshot,
+    number: SegmentId,
+    site: SiteId,
+    days: &LocalDays,
+) -> Result<bool, StorageError> {
+    let path = aggregate::path(&context.folder, number.0);
+    if !context.fs.exists(&path)? {
+        return Ok(false);
+    }
+    let Ok(found) = Aggregate::of(&path, context.fs.map(&path)?) else { return Ok(false) };
+    let fits = found.source() == number && found.site() == site && found.days() == days;
+    if fits {
+        snapshot.aggregates().register(found);
+    }
+    Ok(fits)
+}
+
+/// Makes, writes and registers an aggregate; gives its bytes.
+fn make(
+    context: &LakeContext,
+    snapshot: &Snapshot,
+    (number, site): (SegmentId, SiteId),
+    days: &LocalDays,
+    stopped: &(dyn Fn() -> Option<&'static str> + Sync),
+) -> Result<u64, CompactionError> {
+    let made = snapshot.build_aggregate(site, number, days, stopped).map_err(|error| match error {
+        QueryError::Storage(error) => CompactionError::Storage(error),
+        error => CompactionError::Aggregate(error.to_string()),
+    })?;
+    let Some(bytes) = made else { return Ok(0) };
+    let path = aggregate::path(&context.folder, number.0);
+    write(context, &path, &bytes)?;
+    snapshot.aggregates().register(Aggregate::of(&path, context.fs.map(&path)?)?);
+    Ok(bytes.len() as u64)
+}
+
+fn write(context: &LakeContext, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    vfs::replace(&*context.fs, path, bytes, false)
+}

@@ -1,0 +1,307 @@
+//! The thread that brings sealed segments into the lake, one file at a time.
+//!
+//! It works on a snapshot and hands what it made to the writer's thread. A failure costs nothing but the attempt: the
+//! segments keep what they have, and the thread tries again later.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+
+use super::{Shared, WriterTasks, aggregator};
+use crate::aggregate::LocalDays;
+use crate::error::{CompactionError, StorageError};
+use crate::lake::plan::Step;
+use crate::lake::{CompactionJob, LakeContext};
+use crate::units::{DayUtc, SiteId, TimestampMs};
+
+/// How often it looks whether something was sealed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it looks whether a month is over.
+const LOOK_AT_TIME_EVERY: Duration = Duration::from_secs(60);
+/// How long it leaves a failure alone.
+const RETRY_AFTER: Duration = Duration::from_secs(300);
+/// How often it asks whether a seal is over.
+const SEAL_POLL: Duration = Duration::from_millis(2);
+
+/// What compaction needs to know of the world.
+#[derive(Clone)]
+pub struct CompactionSettings {
+    /// The host name of a site: its folder's name when its first file is written. A site without one waits.
+    pub host_of: Arc<dyn Fn(SiteId) -> Option<String> + Send + Sync>,
+    /// The local days of a site's zone that hold a span; `None` for a site that is gone.
+    pub days_of: Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>,
+    /// What time it is, milliseconds.
+    pub clock: Arc<dyn Fn() -> TimestampMs + Send + Sync>,
+    /// The share of a processor that it takes in the background, more than 0, at most 1.
+    pub share: f64,
+}
+
+/// What compaction has done since the start.
+#[derive(Debug, Clone, Default)]
+pub struct CompactionFigures {
+    /// Files of the lake that were written.
+    pub files: u64,
+    /// Rows that came from segments.
+    pub new_rows: u64,
+    /// Rows that were written, those that were in the lake before included.
+    pub written_rows: u64,
+    /// Bytes that were written.
+    pub written_bytes: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+}
+
+/// How far a compaction on demand is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CompactionProgress {
+    /// Files that are written.
+    pub files: u64,
+    /// Rows that came from segments.
+    pub rows: u64,
+    /// Rows that still wait in segments.
+    pub waiting_rows: u64,
+}
+
+/// Counters that others read while the thread works.
+#[derive(Default)]
+pub(super) struct Counters {
+    files: AtomicU64,
+    new_rows: AtomicU64,
+    written_rows: AtomicU64,
+    written_bytes: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn figures(&self) -> CompactionFigures {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CompactionFigures {
+            files: of(&self.files),
+            new_rows: of(&self.new_rows),
+            written_rows: of(&self.written_rows),
+            written_bytes: of(&self.written_bytes),
+            failures: of(&self.failures),
+        }
+    }
+}
+
+/// What the thread is told.
+enum Command {
+    /// Bring everything into the lake.
+    Everything(Sender<Report>),
+}
+
+/// What whoever asked for everything is told.
+enum Report {
+    Progress(CompactionProgress),
+    Done(Result<CompactionProgress, CompactionError>),
+}
+
+/// A handle on the thread, which ends when this is dropped.
+pub(super) struct Compactor {
+    commands: Option<Sender<Command>>,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Compactor {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        tasks: WriterTasks,
+        context: LakeContext,
+        settings: CompactionSettings,
+    ) -> Result<Self, StorageError> {
+        let (commands, received) = unbounded();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let folder = context.folder.clone();
+        let window_ms = tasks.run(|core| Ok(core.session_window_ms()))?;
+        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone() };
+        let thread = std::thread::Builder::new()
+            .name("compactor".into())
+            .spawn(move || work.run(&received))
+            .map_err(|error| StorageError::io("start the compacting thread of", &folder, &error))?;
+        Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
+    }
+
+    /// Brings everything into the lake, and tells how far it is.
+    pub(super) fn everything(
+        &self,
+        progress: &mut dyn FnMut(CompactionProgress),
+    ) -> Result<CompactionProgress, CompactionError> {
+        let (report, reports) = bounded(1);
+        let commands = self.commands.as_ref().ok_or(StorageError::Closed)?;
+        commands.send(Command::Everything(report)).map_err(|_| StorageError::Closed)?;
+        loop {
+            match reports.recv() {
+                Ok(Report::Progress(so_far)) => progress(so_far),
+                Ok(Report::Done(result)) => return result,
+                Err(_) => return Err(StorageError::Closed.into()),
+            }
+        }
+    }
+}
+
+impl Drop for Compactor {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        drop(self.commands.take());
+        if let Some(thread) = self.thread.take() {
+            // It has no result; a panic in it was told by its message.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's side.
+struct Work {
+    shared: Arc<Shared>,
+    tasks: WriterTasks,
+    context: LakeContext,
+    settings: CompactionSettings,
+    window_ms: i64,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn run(self, commands: &Receiver<Command>) {
+        let (mut looked_at, mut look_at) = (None, Instant::now());
+        loop {
+            match commands.recv_timeout(LOOK_EVERY) {
+                Ok(Command::Everything(report)) => {
+                    let result = self.everything(&report);
+                    // Whoever asked may have gone away.
+                    let _ = report.send(Report::Done(result));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let newest = self.shared.snapshot.load().newest_segment();
+                    if looked_at == Some(newest) && Instant::now() < look_at {
+                        continue;
+                    }
+                    let pause = match self.due(commands) {
+                        Ok(()) => LOOK_AT_TIME_EVERY,
+                        Err(_) => RETRY_AFTER,
+                    };
+                    (looked_at, look_at) = (Some(newest), Instant::now() + pause);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Writes what is due, until nothing is or somebody asks for more.
+    fn due(&self, commands: &Receiver<Command>) -> Result<(), CompactionError> {
+        while commands.is_empty() && !self.stopping.load(Ordering::Relaxed) {
+            let now = (self.settings.clock)();
+            let settled = now.saturating_sub(self.window_ms);
+            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
+            let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
+            let mut pace = Pace::new(self.settings.share);
+            self.write(step, settled, &mut || pace.rest())?;
+        }
+        Ok(())
+    }
+
+    /// Seals what is open and writes all that waits.
+    fn everything(&self, report: &Sender<Report>) -> Result<CompactionProgress, CompactionError> {
+        self.tasks.run(|core| {
+            core.request_seal();
+            Ok(())
+        })?;
+        while self.tasks.run(|core| Ok(core.is_sealing()))? {
+            std::thread::sleep(SEAL_POLL);
+        }
+        let mut progress = CompactionProgress::default();
+        loop {
+            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
+            progress.waiting_rows = situation.waiting_rows();
+            let today = DayUtc::of((self.settings.clock)());
+            let Some(step) = situation.next_step(today, true) else {
+                self.aggregate()?;
+                return Ok(progress);
+            };
+            // Whoever asked may have gone away; the work is worth doing all the same.
+            let _ = report.send(Report::Progress(progress));
+            progress.rows += self.write(step, TimestampMs::MAX, &mut || ())?;
+            progress.files += 1;
+        }
+    }
+
+    /// Makes the aggregates that are missing.
+    fn aggregate(&self) -> Result<(), CompactionError> {
+        let snapshot = self.shared.snapshot.load_full();
+        let stopped = || self.stopping.load(Ordering::Relaxed).then_some("the store is being closed");
+        let result = aggregator::keep(&self.context, &snapshot, &self.settings, &stopped);
+        let counter = if result.is_ok() {
+            &self.shared.compaction.written_bytes
+        } else {
+            &self.shared.compaction.failures
+        };
+        counter.fetch_add(*result.as_ref().unwrap_or(&1), Ordering::Relaxed);
+        result.map(drop)
+    }
+
+    /// Writes and publishes one file; gives the rows that came from segments.
+    fn write(
+        &self,
+        step: Step,
+        settled: TimestampMs,
+        rest: &mut dyn FnMut(),
+    ) -> Result<u64, CompactionError> {
+        let result = self.try_write(step, settled, rest);
+        if result.is_err() {
+            self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn try_write(
+        &self,
+        step: Step,
+        settled: TimestampMs,
+        rest: &mut dyn FnMut(),
+    ) -> Result<u64, CompactionError> {
+        let host = (self.settings.host_of)(step.site).ok_or(CompactionError::NoHost(step.site))?;
+        let numbers = self.tasks.run(|core| Ok(core.take_numbers()))?;
+        let snapshot = self.shared.snapshot.load_full();
+        if snapshot.importing == Some(step.site) {
+            return Ok(0); // It began just now.
+        }
+        let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers, settled);
+        let mut watch = || {
+            rest();
+            if self.stopping.load(Ordering::Relaxed) { Err("the store is being closed") } else { Ok(()) }
+        };
+        let made = job.run(&mut watch)?;
+        drop(snapshot);
+        let counters = &self.shared.compaction;
+        let new_rows = made.new_rows;
+        counters.files.fetch_add(1, Ordering::Relaxed);
+        counters.new_rows.fetch_add(new_rows, Ordering::Relaxed);
+        counters.written_rows.fetch_add(made.entry.rows, Ordering::Relaxed);
+        counters.written_bytes.fetch_add(made.bytes(), Ordering::Relaxed);
+        self.tasks.run(move |core| core.publish_compacted(made))?;
+        Ok(new_rows)
+    }
+}
+
+/// Rests as long as it takes to keep to a share of a processor.
+struct Pace {
+    share: f64,
+    began: Instant,
+}
+
+impl Pace {
+    fn new(share: f64) -> Self {
+        Self { share: share.clamp(0.01, 1.0), began: Instant::now() }
+    }
+
+    fn rest(&mut self) {
+        let pause = self.began.elapsed().mul_f64((1.0 - self.share) / self.share);
+        std::thread::sleep(pause.min(Duration::from_secs(1)));
+        self.began = Instant::now();
+    }
+}

@@ -1,0 +1,115 @@
+//! Sessions of the lake, as the writer meets them: an event joins one, which moves back into the open segment.
+
+use std::sync::Arc;
+
+use super::Core;
+use super::assign::{Candidate, Place};
+use crate::error::StorageError;
+use crate::index::{Loaded, Needs};
+use crate::lake::{LiveFile, LiveSite, OpenFile};
+use crate::limits;
+use crate::schema::Column;
+use crate::segment::table::SiteTable;
+use crate::units::{DayUtc, SessionKey, SiteId, TimestampMs, VisitorId};
+
+impl Core {
+    /// The visitor's sessions in the lake that an event at `time` could join, and all that were opened on its UTC day.
+    /// What is damaged has none.
+    pub(super) fn lake_sessions_near(
+        &self,
+        site: SiteId,
+        visitor: VisitorId,
+        time: TimestampMs,
+        window_ms: i64,
+        found: &mut Vec<Candidate>,
+    ) {
+        let Some(live) = self.lake.site(site) else { return };
+        let earliest = DayUtc::of(time.saturating_sub(limits::SESSION_LENGTH_MS_MAX + window_ms));
+        let latest = DayUtc::of(time.saturating_add(window_ms));
+        let near = |day: DayUtc| earliest <= day && day <= latest;
+        for (number, file) in live.files.iter().enumerate() {
+            if !(earliest.0..=latest.0).any(|day| file.key.contains(DayUtc(day))) {
+                continue;
+            }
+            let Ok(open) = file.file.open() else { continue };
+            if !open.may_hold(visitor, near).unwrap_or(false) {
+                continue;
+            }
+            let mut met = Vec::new();
+            let result = open.index.sessions_of(
+                &open.columns,
+                visitor,
+                time,
+                window_ms,
+                |session, id, extent, rows| {
+                    let full = rows >= limits::SESSION_ROWS_MAX;
+                    met.push(Candidate { place: Place::Lake { file: number, session }, id, extent, full });
+                },
+            );
+            match result {
+                Ok(()) => found.extend(met.into_iter().filter(|known| known.is_live_in(file))),
+                Err(damage) => file.file.set_aside(damage),
+            }
+        }
+    }
+
+    /// Voids the copy of a session that the lake has.
+    pub(super) fn void_in_lake(&mut self, key: SessionKey) {
+        let Some(live) = self.lake.site(key.site) else { return };
+        let day = key.session.day();
+        let Some(number) = live.files.iter().position(|file| file.key.contains(day)) else { return };
+        let Some(session) = live.files.get(number).and_then(|file| find(file, key)) else { return };
+        if let Some(file) = self.lake.site_mut(key.site).files.get_mut(number)
+            && !file.superseded.contains(session)
+        {
+            Arc::make_mut(&mut file.superseded).insert(session);
+        }
+    }
+
+    /// Does something with a session's table; `loaded` says what of it must be at hand.
+    pub(super) fn with_lake_table<T>(
+        &self,
+        site: SiteId,
+        file: usize,
+        needs: &Needs,
+        take: impl FnOnce(&SiteTable<'_>) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let Some(live) = self.lake.site(site) else { return Ok(None) };
+        let (Some(file), Some(strings)) = (live.files.get(file), &live.dictionary) else { return Ok(None) };
+        let (open, strings) = (file.file.open()?, strings.open()?);
+        let loaded = Loaded::load(&open.index, needs, &open.columns)?;
+        let table = open.index.table(&*strings, &open.columns, &loaded)?;
+        take(&table).map(Some)
+    }
+
+    /// The site's code that the lake has of a text.
+    pub(super) fn lake_code(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
+        dictionary(self.lake.site(site)?)?.find(column, text)
+    }
+
+    /// The greatest site code that the lake has of a column.
+    pub(super) fn greatest_lake_code(&self, site: SiteId, column: Column) -> u32 {
+        let live = self.lake.site(site);
+        live.and_then(|live| dictionary(live)).map_or(0, |dictionary| dictionary.greatest(column))
+    }
+}
+
+fn dictionary(live: &LiveSite) -> Option<Arc<crate::dictionary::SiteDictionary>> {
+    live.dictionary.as_ref()?.open().ok()
+}
+
+/// Where a file has a session. A damaged file has none.
+fn find(file: &LiveFile, key: SessionKey) -> Option<u32> {
+    let open: Arc<OpenFile> = file.file.open().ok()?;
+    let day = key.session.day();
+    if !open.may_hold(key.visitor, |known| known == day).ok()? {
+        return None;
+    }
+    match open.index.find_session(&open.columns, key.visitor, key.session) {
+        Ok(found) => found,
+        Err(damage) => {
+            file.file.set_aside(damage);
+            None
+        }
+    }
+}
