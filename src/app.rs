@@ -358,6 +358,11 @@ impl App {
         task.await.map_err(|_| "the server failed on this statistic")
     }
 
+    /// The store; `None` once it is closed. Whoever holds it for long must look whether the server is to stop.
+    pub fn open_store(&self) -> Option<Arc<Store>> {
+        self.store.load_full()
+    }
+
     /// Does an administrative operation; in force when it returns. Waits for the disk.
     ///
     /// # Errors

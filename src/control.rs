@@ -1,5 +1,5 @@
 //! Requests to a running server, over the socket `control.sock` in its data folder: one line of JSON each way, for an
-//! export the files themselves (`export`), for a log that is followed its lines (`follow`). Only the server's own user and root get through.
+//! export or an import the files themselves (`export`, `import`), for a log that is followed its lines (`follow`). Only the server's own user and root get through.
 //!
 //! A socket's path has room for 107 bytes. Where the folder's path is longer, the folder is opened and the socket is
 //! named through its descriptor.
@@ -7,6 +7,7 @@
 mod compact;
 mod export;
 mod follow;
+mod import;
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -26,10 +27,12 @@ use crate::admin::{Request, Response};
 use crate::app::App;
 use crate::export::ExportRequest;
 use crate::http::connection::stopped;
+use crate::import::ImportRequest;
 
 pub use compact::compact;
 pub use export::receive;
 pub use follow::{FollowRequest, Remote};
+pub use import::{CHUNK_BYTES, RemoteImport};
 
 const NAME: &str = "control.sock";
 /// Room for a path in a socket's address on Linux, without the closing zero.
@@ -45,6 +48,7 @@ enum Call {
     Export { export: ExportRequest },
     Compact { compact: bool },
     Follow { follow: FollowRequest },
+    Import { import: ImportRequest },
     Admin(Box<Request>),
 }
 
@@ -134,6 +138,9 @@ async fn converse(stream: UnixStream, app: Arc<App>, stop: watch::Receiver<bool>
         }
         Ok(Call::Compact { .. }) => {
             on_a_thread(stream, move |stream| compact::serve(&app, stream));
+        }
+        Ok(Call::Import { import }) => {
+            on_a_thread(stream, move |stream| import::serve(&app, stream, &import, stop));
         }
         Ok(Call::Admin(request)) => drop(timeout(PATIENCE, answer(stream, app, *request)).await),
         Err(error) => {

@@ -18,6 +18,7 @@ mod api {
     mod export;
     mod follow;
     mod go_sdk;
+    mod import;
     mod manage;
     mod retry;
     mod sdk;

@@ -96,6 +96,29 @@ pub enum QueryError {
     Storage(#[from] StorageError),
 }
 
+/// Why an import, or a file of one, came to nothing. Nothing of the file was stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ImportError {
+    /// Another import has not ended.
+    #[error("another import is under way: try again when it has ended")]
+    Busy,
+    /// The content was imported before.
+    #[error("it has been imported already; --again imports it once more")]
+    Repeated,
+    /// The import was given up meanwhile, because the disk had no room for what it notes.
+    #[error("it was given up: {0}")]
+    GivenUp(String),
+    /// More sessions than can be told apart.
+    #[error("the visitor {visitor} has more than 65,536 sessions on one day")]
+    TooManySessions {
+        /// The visitor's id, as a signed number.
+        visitor: i64,
+    },
+    /// An operation on a file failed, or the store takes nothing.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
 /// Why a file of the lake could not be written. Nothing is lost by it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

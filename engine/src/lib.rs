@@ -10,6 +10,7 @@ pub mod dictionary;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod import;
 pub mod index;
 pub mod lake;
 pub mod limits;

@@ -26,6 +26,19 @@ pub const SEAL_ROWS: usize = 1 << 18;
 /// Bytes of distinct strings that the open segment holds; it is sealed at half of them.
 pub const OPEN_TEXT_BYTES_MAX: usize = 64 << 20;
 
+/// Rows of a segment that an import writes.
+pub const IMPORT_SEGMENT_ROWS: usize = 1 << 20;
+/// Sessions of a segment that an import writes.
+pub const IMPORT_SEGMENT_SESSIONS: usize = 1 << 19;
+/// Distinct strings of a segment that an import writes.
+pub const IMPORT_SEGMENT_TEXTS: usize = 1 << 20;
+/// Bytes of texts in a row of an import.
+pub const IMPORT_ROW_BYTES_MAX: usize = 1 << 20;
+/// Segments that one import writes at most.
+pub const IMPORT_SEGMENTS_MAX: u64 = 1 << 20;
+/// From so many visitors on that have been found to recur their earlier sessions are marked.
+pub const IMPORT_MARKS_MAX: usize = 1 << 16;
+
 /// Groups that a query may count; it is refused beyond. A group costs some hundred bytes while the query runs.
 pub const GROUPS_MAX: usize = 5_000_000;
 

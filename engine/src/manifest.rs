@@ -11,6 +11,8 @@
 //!               CRC32C of its end u32, rows u64, sessions u64, superseded sessions bitmap
 //! imports       count u32, each: site u32, SHA-256 of the content 32 bytes
 //! positions     count u32, each: identity of a file 16 bytes, offset u64; the one used last comes last
+//! taken         count u32, each: log generation u64, sequence u64, session count u32, sessions (site u32, visitor u64,
+//!               session u32)
 //! CRC32C u32 of all before
 //!
 //! bitmap        length varint, roaring's portable serialisation
@@ -27,7 +29,7 @@ use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 use crate::event::FileIdentity;
-use crate::units::{SegmentId, SiteId};
+use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::vfs::{self, Fs};
 
 const MAGIC: &[u8; 8] = b"HITSMAN1";
@@ -85,6 +87,17 @@ pub struct LakeSite {
 /// SHA-256 of an imported file's content.
 pub type ContentHash = [u8; 32];
 
+/// Sessions that an import has taken out of the logs: whatever the logs say of them up to a frame is void.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// The generation of the log that was open then.
+    pub generation: u64,
+    /// The last frame of it that is void for these sessions; 0: none of this log, only older ones.
+    pub sequence: u64,
+    /// The sessions.
+    pub sessions: Vec<SessionKey>,
+}
+
 /// What is live.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Manifest {
@@ -100,6 +113,8 @@ pub struct Manifest {
     pub imports: BTreeSet<(SiteId, ContentHash)>,
     /// How far files that are followed were taken, the one used last at the end.
     pub positions: Vec<(FileIdentity, u64)>,
+    /// What imports have taken out of the logs that are live, oldest first.
+    pub taken: Vec<Taken>,
 }
 
 impl Manifest {
@@ -156,6 +171,8 @@ impl Manifest {
             out.raw(identity);
             out.u64(*offset);
         }
+        out.u32(self.taken.len() as u32);
+        self.taken.iter().for_each(|taken| encode_taken(&mut out, taken));
         let crc = crc32c(out.as_slice());
         out.u32(crc);
         out.into_vec()
@@ -214,6 +231,9 @@ impl Manifest {
             for _ in 0..input.u32()? {
                 manifest.positions.push((decode_array(input)?, input.u64()?));
             }
+            for _ in 0..input.u32()? {
+                manifest.taken.push(decode_taken(input)?);
+            }
         }
         input.finish()?;
         Ok(manifest)
@@ -235,6 +255,26 @@ fn decode_bitmap(input: &mut Reader<'_>) -> Result<RoaringBitmap, Malformed> {
 fn decode_array<const N: usize>(input: &mut Reader<'_>) -> Result<[u8; N], Malformed> {
     let bytes = input.raw(N)?;
     bytes.try_into().map_err(|_| input.malformed("cut short"))
+}
+
+fn encode_taken(out: &mut Writer, taken: &Taken) {
+    out.u64(taken.generation);
+    out.u64(taken.sequence);
+    out.u32(taken.sessions.len() as u32);
+    for key in &taken.sessions {
+        out.u32(key.site.0);
+        out.u64(key.visitor.0);
+        out.u32(key.session.0);
+    }
+}
+
+fn decode_taken(input: &mut Reader<'_>) -> Result<Taken, Malformed> {
+    let mut taken = Taken { generation: input.u64()?, sequence: input.u64()?, sessions: Vec::new() };
+    for _ in 0..input.u32()? {
+        let (site, visitor) = (SiteId(input.u32()?), VisitorId(input.u64()?));
+        taken.sessions.push(SessionKey { site, visitor, session: SessionId(input.u32()?) });
+    }
+    Ok(taken)
 }
 
 fn encode_lake(out: &mut Writer, site: SiteId, lake: &LakeSite) {
@@ -298,6 +338,11 @@ mod tests {
             lake: BTreeMap::from([(SiteId(2), lake()), (SiteId(5), LakeSite::default())]),
             imports: BTreeSet::from([(SiteId(2), [7; 32])]),
             positions: vec![([3; 16], 77), ([1; 16], u64::MAX)],
+            taken: vec![Taken {
+                generation: 7,
+                sequence: 3,
+                sessions: vec![SessionKey { site: SiteId(2), visitor: VisitorId(9), session: SessionId(4) }],
+            }],
         }
     }
 

@@ -156,7 +156,7 @@ fn decode_position(input: &mut Reader<'_>) -> Result<Position, Malformed> {
 }
 
 /// One row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Row<'a> {
     /// Milliseconds.
     pub time: TimestampMs,

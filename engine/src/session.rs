@@ -2,7 +2,6 @@
 //!
 //! It is decided once, when the event arrives, and stored. One rule holds for events on time and late ones.
 
-use crate::event::Texts;
 use crate::limits::SESSION_LENGTH_MS_MAX;
 use crate::schema::Column;
 use crate::units::TimestampMs;
@@ -50,10 +49,14 @@ impl Extent {
     }
 }
 
-/// Whether the event names a referrer or campaign other than the session's; `attribute` gives the session's.
-pub fn is_other_campaign<'a>(event: &Texts, attribute: impl Fn(Column) -> &'a str) -> bool {
+/// Whether the event names a referrer or campaign other than the session's; `event` gives the event's texts,
+/// `attribute` the session's.
+pub fn is_other_campaign<'a, 'b>(
+    event: impl Fn(Column) -> &'b str,
+    attribute: impl Fn(Column) -> &'a str,
+) -> bool {
     CAMPAIGN_COLUMNS.iter().any(|&column| {
-        let named = event.get(column);
+        let named = event(column);
         !named.is_empty() && named != attribute(column)
     })
 }
@@ -66,6 +69,7 @@ pub fn preference(extent: Extent, time: TimestampMs, id: u32) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Texts;
 
     const WINDOW: i64 = 1_800_000;
 
@@ -105,9 +109,9 @@ mod tests {
     #[test]
     fn only_a_named_campaign_differs() {
         let mut event = Texts::new();
-        assert!(!is_other_campaign(&event, |_| "a"));
+        assert!(!is_other_campaign(|column| event.get(column), |_| "a"));
         event.set(Column::UtmCampaign, "a");
-        assert!(!is_other_campaign(&event, |_| "a"));
-        assert!(is_other_campaign(&event, |_| ""));
+        assert!(!is_other_campaign(|column| event.get(column), |_| "a"));
+        assert!(is_other_campaign(|column| event.get(column), |_| ""));
     }
 }

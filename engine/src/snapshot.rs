@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub(crate) recurring: Arc<RecurringCache>,
     pub(crate) aggregates: Arc<Aggregates>,
     pub(crate) positions: Arc<Positions>,
+    /// The site that an import is under way to: it is not compacted meanwhile.
+    pub(crate) importing: Option<SiteId>,
 }
 
 /// One part of a site's data.
@@ -339,7 +341,8 @@ impl Snapshot {
     pub fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>, settled: TimestampMs) -> Situation {
         let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
         for view in self.sealed.iter() {
-            for site in view.segment.sites().filter(|site| host_of(*site).is_some()) {
+            let waits = |site: &SiteId| self.importing != Some(*site) && host_of(*site).is_some();
+            for site in view.segment.sites().filter(waits) {
                 let Ok(Some(table)) = view.segment.table(site) else { continue };
                 let hidden = hidden_or_later(&table, view.superseded.get(&site), settled);
                 for run in table.runs {

@@ -220,6 +220,11 @@ impl Arena {
         self.interner.insert(site, column, text, site_code)
     }
 
+    /// The string of a code.
+    pub fn text(&self, code: u32) -> &str {
+        self.interner.text(code)
+    }
+
     /// An attribute of a session.
     pub fn attribute(&self, ordinal: u32, column: Column) -> &str {
         let codes = self.attributes.get(column.index()).map_or(&[][..], AppendColumn::as_slice);

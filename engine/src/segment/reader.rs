@@ -180,6 +180,21 @@ impl Segment {
         }
     }
 
+    /// Calls `found` (index, id) for all sessions of the visitor. A damaged table has none.
+    pub fn all_sessions_of(&self, site: SiteId, visitor: VisitorId, mut found: impl FnMut(u32, SessionId)) {
+        if !self.search(site).is_some_and(|search| search.visitors.may_hold(visitor.0)) {
+            return;
+        }
+        let Some(ids) = self.session_ids(site) else { return };
+        for run in ids.runs {
+            let sessions = run.sessions();
+            let first =
+                sessions.start + ids.visitor[sessions.clone()].partition_point(|&known| known < visitor.0);
+            let own = (first..sessions.end).take_while(|&session| ids.visitor[session] == visitor.0);
+            own.for_each(|session| found(session as u32, SessionId(ids.session_id[session])));
+        }
+    }
+
     fn checked_entry(&self, site: SiteId) -> Result<Option<&SiteEntry>, StorageError> {
         if let Some(damage) = &self.damage {
             return Err(damage.clone());

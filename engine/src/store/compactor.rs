@@ -267,6 +267,9 @@ impl Work {
         let host = (self.settings.host_of)(step.site).ok_or(CompactionError::NoHost(step.site))?;
         let numbers = self.tasks.run(|core| Ok(core.take_numbers()))?;
         let snapshot = self.shared.snapshot.load_full();
+        if snapshot.importing == Some(step.site) {
+            return Ok(0); // It began just now.
+        }
         let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers, settled);
         let mut watch = || {
             rest();

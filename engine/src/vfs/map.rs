@@ -15,7 +15,7 @@
 #![allow(unsafe_code, reason = "memory maps need it; it is kept in this one module")]
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -174,6 +174,16 @@ impl Scratch {
         Ok(AppendColumn { shared: Arc::new(shared), len: 0 })
     }
 
+    /// Carves `len` elements, all zero, that one owner reads and changes at will.
+    ///
+    /// # Errors
+    /// As [`Scratch::column`].
+    pub fn table<T: Pod + Send + Sync>(&mut self, len: usize) -> Result<Table<T>, StorageError> {
+        let column = self.column::<T>(len)?;
+        let (start, _region) = (column.shared.start, Arc::clone(&column.shared._region));
+        Ok(Table { start, len, _region })
+    }
+
     fn used_up(&self, bytes: usize) -> StorageError {
         let left = self.bytes_left();
         StorageError::Io {
@@ -217,6 +227,37 @@ impl<T: Pod> Column<T> {
         // Elements before `published` were written before the Release store that this Acquire load saw, and are
         // never written again, so a shared reference to them is sound. Any bit pattern is a T (Pod).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), len) }
+    }
+}
+
+/// Elements of a scratch that have one owner and no other readers.
+pub struct Table<T> {
+    start: NonNull<T>,
+    len: usize,
+    /// Keeps the memory behind `start`.
+    _region: Arc<Region>,
+}
+
+// SAFETY: the table is an address range of its own in a region that it keeps alive (the column it was carved as is gone,
+// and gave out no reader), so it is as good as a `Box<[T]>`.
+unsafe impl<T: Send> Send for Table<T> {}
+// SAFETY: as above; shared access only reads.
+unsafe impl<T: Sync> Sync for Table<T> {}
+
+impl<T: Pod> Deref for Table<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: `start` is aligned for T and followed by `len` elements of the region, which lives as long as `self`.
+        // A region is zero when it is made, and any bit pattern is a T (Pod). Nobody writes but through `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Pod> DerefMut for Table<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; `&mut self` of the only owner rules out any other reference.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 
@@ -365,6 +406,20 @@ mod tests {
         assert_eq!(small.as_slice(), [1, 2, 3]);
         assert_eq!((wide.get(0), wide.get(8), wide.get(9)), (Some(u64::MAX), Some(7), None));
         assert_eq!(wide.as_slice().as_ptr() as usize % ALIGNMENT, 0);
+    }
+
+    #[test]
+    fn a_table_is_zero_and_outlives_its_scratch() {
+        let mut scratch = Scratch::in_memory(Path::new("s"), 192).unwrap();
+        let mut table = scratch.table::<u64>(8).unwrap();
+        let mut column = scratch.column::<u64>(8).unwrap();
+        assert!(scratch.table::<u64>(9).is_err());
+        drop(scratch);
+        column.push(u64::MAX).unwrap();
+        assert_eq!(*table, [0; 8]);
+        table[7] = 3;
+        table.swap(0, 7);
+        assert_eq!((table[0], table.iter().sum::<u64>(), column.as_slice()), (3, 3, &[u64::MAX][..]));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod os;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
-pub use map::{ALIGNMENT, AppendColumn, Bytes, ColumnReader, Full, Scratch};
+pub use map::{ALIGNMENT, AppendColumn, Bytes, ColumnReader, Full, Scratch, Table};
 pub use os::OsFs;
 
 /// A file open for appending and reading.

@@ -127,21 +127,31 @@ impl Core {
 
     fn is_other_campaign(&self, event: &Event, candidate: &Candidate) -> Result<bool, StorageError> {
         Ok(match candidate.place {
-            Place::Open(ordinal) => {
-                is_other_campaign(&event.texts, |column| self.open.arena.attribute(ordinal, column))
-            }
+            Place::Open(ordinal) => is_other_campaign(
+                |named| event.texts.get(named),
+                |column| self.open.arena.attribute(ordinal, column),
+            ),
             Place::Frozen(ordinal) => self.frozen.as_ref().is_some_and(|frozen| {
-                is_other_campaign(&event.texts, |column| frozen.open.arena.attribute(ordinal, column))
+                is_other_campaign(
+                    |named| event.texts.get(named),
+                    |column| frozen.open.arena.attribute(ordinal, column),
+                )
             }),
             Place::Sealed { segment, session } => {
                 self.sealed[segment].segment.table(event.site)?.is_some_and(|table| {
-                    is_other_campaign(&event.texts, |column| attribute(&table, session, column))
+                    is_other_campaign(
+                        |named| event.texts.get(named),
+                        |column| attribute(&table, session, column),
+                    )
                 })
             }
             Place::Lake { file, session } => {
                 let needs = Needs::nothing(0..0);
                 let other = self.with_lake_table(event.site, file, &needs, |table| {
-                    Ok(is_other_campaign(&event.texts, |column| attribute(table, session, column)))
+                    Ok(is_other_campaign(
+                        |named| event.texts.get(named),
+                        |column| attribute(table, session, column),
+                    ))
                 })?;
                 other.unwrap_or(false)
             }
@@ -279,12 +289,12 @@ fn open_operation(event: &Event, key: SessionKey, out: &mut Writer) -> usize {
     count
 }
 
-fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column) -> &'a str {
+pub(super) fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column) -> &'a str {
     table.dictionary(column).get(table.codes(column).get(session as usize))
 }
 
 /// A sealed session, whole, as the operation that moves it.
-fn sealed_operation<'a>(
+pub(super) fn sealed_operation<'a>(
     table: &SiteTable<'a>,
     key: SessionKey,
     session: u32,

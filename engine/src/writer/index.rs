@@ -66,6 +66,11 @@ impl SessionIndex {
         known.last_row = row;
     }
 
+    /// What is known of a session here.
+    pub(super) fn known(&self, ordinal: u32) -> Known {
+        self.sessions[ordinal as usize]
+    }
+
     /// The row of the session that arrived last.
     pub(super) fn last_row(&self, ordinal: u32) -> Option<u32> {
         Some(self.sessions[ordinal as usize].last_row).filter(|&row| row != NO_ROW)

@@ -12,6 +12,7 @@
 
 mod assign;
 mod compact;
+pub mod import;
 mod index;
 mod lake;
 mod options;
@@ -32,7 +33,7 @@ use crate::ids::{self, RememberedIds};
 use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, Superseded};
+use crate::manifest::{ContentHash, Superseded, Taken};
 use crate::open::{Arena, ArenaCapacity, RowData};
 use crate::positions::Positions;
 use crate::query::RecurringCache;
@@ -124,6 +125,10 @@ pub struct Core {
     imports: BTreeSet<(SiteId, ContentHash)>,
     /// How far followed files have been taken.
     positions: Arc<Positions>,
+    /// What imports have taken out of the logs that are live.
+    taken: Vec<Taken>,
+    /// The import that is under way, if any.
+    importing: Option<import::UnderWay>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
@@ -294,6 +299,7 @@ impl Core {
             recurring: self.recurring.clone(),
             aggregates: self.aggregates.clone(),
             positions: self.positions.clone(),
+            importing: self.importing.as_ref().map(|under_way| under_way.site),
         }
     }
 
@@ -411,6 +417,9 @@ impl Core {
         if let Some(code) = self.lake_code(site, column, text) {
             return code;
         }
+        if let Some(code) = self.code_of_import(site, column, text) {
+            return code;
+        }
         let code = self.next_site_code(site, column);
         self.next_site_code.insert((site, column), code + 1);
         code
@@ -425,6 +434,20 @@ impl Core {
 
     /// Makes every older copy of a session void.
     fn void(&mut self, key: SessionKey) {
+        self.void_in_memory(key);
+        self.void_in_lake(key);
+        for sealed in &mut self.sealed {
+            if let Some(session) = sealed.segment.find_session(key) {
+                let superseded = Arc::make_mut(&mut sealed.superseded);
+                if superseded.entry(key.site).or_default().insert(session) {
+                    self.sealed_views = None;
+                }
+            }
+        }
+    }
+
+    /// Makes the copies of a session void that are in no sealed segment.
+    fn void_in_memory(&mut self, key: SessionKey) {
         if let Some(ordinal) = self.open.index.ordinal_of(key, &self.open.arena) {
             self.open.index.remove(key, ordinal);
             Arc::make_mut(&mut self.open.moved).insert(ordinal);
@@ -434,15 +457,6 @@ impl Core {
         {
             frozen.open.index.remove(key, ordinal);
             Arc::make_mut(&mut frozen.open.moved).insert(ordinal);
-        }
-        self.void_in_lake(key);
-        for sealed in &mut self.sealed {
-            if let Some(session) = sealed.segment.find_session(key) {
-                let superseded = Arc::make_mut(&mut sealed.superseded);
-                if superseded.entry(key.site).or_default().insert(session) {
-                    self.sealed_views = None;
-                }
-            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Core, OpenSegment, Sealed, StoreOptions, operations};
+use super::{Core, OpenSegment, Sealed, StoreOptions, import, operations};
 use crate::aggregate;
 use crate::error::StorageError;
 use crate::ids::{self, RememberedIds};
@@ -27,9 +27,11 @@ const NEW: Manifest = Manifest {
     lake: BTreeMap::new(),
     imports: BTreeSet::new(),
     positions: Vec::new(),
+    taken: Vec::new(),
 };
 const SEGMENT_PREFIX: &str = "segment-";
 const SCRATCH_PREFIX: &str = "open-";
+const IMPORT_PREFIX: &str = "import-";
 
 impl Core {
     /// Opens a folder, making it when it is not there, and recovers all that was acknowledged. Returns with the
@@ -117,6 +119,8 @@ impl Core {
             first_generation: manifest.first_generation,
             imports: manifest.imports,
             positions: Arc::new(manifest.positions.into_iter().collect()),
+            taken: manifest.taken,
+            importing: None,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
             now: i64::MIN / 4,
@@ -145,8 +149,12 @@ impl Core {
 
     fn replay_one(&mut self, path: &Path, generation: u64) -> Result<ReplayEnd, StorageError> {
         let fs = self.fs.clone();
-        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, _sequence, payload| {
-            let frame = self.apply_all(kind, payload, path)?;
+        let taken = import::taken_out(&self.taken, generation);
+        log::replay(&*fs, path, generation, FRAME_BYTES_MAX, &mut |kind, sequence, payload| {
+            let frame = operations(kind, payload, path, |operation| {
+                let is_void = taken.get(&operation.key).is_some_and(|&last| sequence <= last);
+                if is_void { Ok(()) } else { self.apply(&operation, path) }
+            })?;
             self.remember(frame.position);
             if let Some(ids) = frame.ids {
                 self.ids.look_after_read_back(ids.arrived);
@@ -216,7 +224,7 @@ fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(),
         } else if let Some(number) = generation_of(&name) {
             number < manifest.first_generation
         } else {
-            number_after(&name, SCRATCH_PREFIX).is_some()
+            number_after(&name, SCRATCH_PREFIX).or_else(|| number_after(&name, IMPORT_PREFIX)).is_some()
         };
         if orphan {
             fs.remove(&folder.join(name))?;

@@ -183,6 +183,7 @@ impl Core {
             self.sealed_views = None;
         }
         self.first_generation = self.generation;
+        self.taken.retain(|taken| taken.generation >= self.generation);
         self.manifest().write(&*self.fs, &self.folder)?;
         self.fs.remove(&frozen.open.scratch)?;
         self.remove_old_logs()?;
@@ -203,6 +204,7 @@ impl Core {
             lake: self.lake.entries(),
             imports: self.imports.clone(),
             positions: self.positions.in_order(),
+            taken: self.taken.clone(),
         }
     }
 

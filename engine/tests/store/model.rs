@@ -177,7 +177,7 @@ impl Model {
     }
 }
 
-fn row(event: &Event, opens_with_page: bool) -> Row {
+pub fn row(event: &Event, opens_with_page: bool) -> Row {
     Row {
         time: event.time,
         kind: event.kind as u8,

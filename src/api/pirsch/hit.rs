@@ -220,7 +220,7 @@ fn time(text: &str, now: TimestampMs) -> Result<Option<TimestampMs>, ApiError> {
 }
 
 /// RFC 3339 and nothing looser: the parser alone would take basic ISO 8601, times without seconds and zones' names.
-fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
+pub fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00";
     let (stem, rest) = text.split_at_checked(SHAPE.len())?;
     let fits = stem.bytes().zip(SHAPE).all(|(byte, shape)| match shape {
@@ -240,7 +240,10 @@ fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
 }
 
 /// Metadata or tags: scalars as texts, nested objects flattened to dotted keys. Absent values leave no pair.
-fn pairs(name: &str, value: Json<'_>) -> Result<Vec<(String, String)>, ApiError> {
+///
+/// # Errors
+/// 400, with the field at fault.
+pub fn pairs(name: &str, value: Json<'_>) -> Result<Vec<(String, String)>, ApiError> {
     let mut pairs = Vec::new();
     match value {
         Json::Null => Ok(pairs),

@@ -1,0 +1,338 @@
+//! One import command at work: files, one after the other, from bytes to rows in the store.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use hitstone_engine::error::ParquetError;
+use hitstone_engine::import::{Import, Row, Taken};
+use hitstone_engine::parquet::{Batch, Reader};
+use hitstone_engine::store::Store;
+use hitstone_engine::units::TimestampMs;
+use hitstone_engine::vfs::{File, Fs, OsFs};
+use sha2::{Digest, Sha256};
+
+use super::enriched::{self, LineRow};
+use super::hits::Found;
+use super::lines::{Line, Rejections, Splitter};
+use super::{FileDone, FileFault, Format, ImportRequest, Progress, hits};
+use crate::admin;
+use crate::app::App;
+use crate::sites::LiveSite;
+
+/// Batches of rows that are read ahead.
+const BATCHES_AHEAD: usize = 4;
+/// Bytes that are hashed at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Numbers of spooled files, apart from those that the engine gives its own.
+static NEXT_SPOOL: AtomicU64 = AtomicU64::new(0x1000);
+
+/// SHA-256 of a file's content.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn hash_of(file: &mut impl Read) -> std::io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hash.finalize().into()),
+            count => hash.update(chunk.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// A command's files are taken by it, one after the other.
+pub struct Session<'s> {
+    app: &'s App,
+    store: &'s Store,
+    site: Arc<LiveSite>,
+    import: Import<'s>,
+    again: bool,
+    now: TimestampMs,
+    file: Option<Open>,
+}
+
+/// The file that is being taken.
+struct Open {
+    format: Format,
+    hash: Sha256,
+    splitter: Splitter,
+    rejections: Rejections,
+    seen: u64,
+    spool: Option<Spool>,
+    begun: bool,
+}
+
+impl Open {
+    fn new(format: Format) -> Self {
+        let (splitter, rejections) = (Splitter::default(), Rejections::default());
+        Self { format, hash: Sha256::new(), splitter, rejections, seen: 0, spool: None, begun: false }
+    }
+
+    fn progress(&mut self) -> Progress {
+        Progress { seen: self.seen, rejected: self.rejections.take() }
+    }
+}
+
+/// A file of the data folder that holds what came over a pipe, for formats that are not read from front to back.
+struct Spool {
+    path: PathBuf,
+    file: Box<dyn File>,
+}
+
+impl Spool {
+    fn new(folder: &Path) -> Result<Self, FileFault> {
+        let number = NEXT_SPOOL.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("import-{number:016x}"));
+        let file = OsFs.create_new(&path, true).map_err(failed)?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What cannot be removed now goes at the next start.
+        let _ = OsFs.remove(&self.path);
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> FileFault {
+    FileFault::Failed(error.to_string())
+}
+
+impl From<hitstone_engine::error::ImportError> for FileFault {
+    fn from(error: hitstone_engine::error::ImportError) -> Self {
+        match error {
+            hitstone_engine::error::ImportError::Repeated => Self::Repeated,
+            other => failed(other),
+        }
+    }
+}
+
+impl<'s> Session<'s> {
+    /// Begins a command.
+    ///
+    /// # Errors
+    /// There is no such site, or another import is under way, in words.
+    pub fn begin(app: &'s App, store: &'s Store, request: &ImportRequest) -> Result<Self, String> {
+        let view = app.state.view();
+        let number = admin::site(&view.state, &request.site).map_err(|error| error.to_string())?.number;
+        let site = view.site(number).ok_or("the site is gone")?;
+        let import = store.import(site.site_id()).map_err(|error| error.to_string())?;
+        let (site, again) = (Arc::clone(site), request.again);
+        Ok(Self { app, store, site, import, again, now: app.clock.now_ms(), file: None })
+    }
+
+    /// Begins a file; `hash` is that of its content, when it is known.
+    ///
+    /// # Errors
+    /// [`FileFault::Repeated`].
+    pub fn begin_file(&mut self, format: Format, hash: Option<[u8; 32]>) -> Result<(), FileFault> {
+        self.now = self.app.clock.now_ms();
+        if let Some(hash) = hash.filter(|_| !self.again)
+            && self.store.has_imported(self.site.site_id(), hash).map_err(failed)?
+        {
+            return Err(FileFault::Repeated);
+        }
+        self.file = Some(Open::new(format));
+        Ok(())
+    }
+
+    /// Takes the file's next bytes.
+    ///
+    /// # Errors
+    /// The file cannot be imported, and the command is at its end.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, FileFault> {
+        let Some(mut file) = self.file.take() else { return Err(failed("no file was begun")) };
+        if !file.begun && !bytes.is_empty() {
+            file.begun = true;
+            file.format = file.format.seen(bytes);
+        }
+        file.hash.update(bytes);
+        if file.format == Format::EnrichedParquet {
+            if file.spool.is_none() {
+                file.spool = Some(Spool::new(&self.app.settings.data)?);
+            }
+            if let Some(spool) = &mut file.spool {
+                spool.file.append(bytes).map_err(failed)?;
+            }
+        } else {
+            let mut splitter = std::mem::take(&mut file.splitter);
+            splitter.feed(bytes, &mut |number, line| self.line(&mut file, number, line))?;
+            file.splitter = splitter;
+        }
+        let progress = file.progress();
+        self.file = Some(file);
+        Ok(progress)
+    }
+
+    /// Ends the file: it is stored and visible when this returns. `watch` is told how far it is, and may say why to stop.
+    ///
+    /// # Errors
+    /// Nothing of the file is stored. Other than after [`FileFault::Repeated`] of [`Self::begin_file`] the command is at
+    /// its end.
+    pub fn end_file(
+        &mut self,
+        watch: &mut dyn FnMut(Progress) -> Result<(), String>,
+    ) -> Result<FileDone, FileFault> {
+        let Some(mut file) = self.file.take() else { return Err(failed("no file was begun")) };
+        if let Some(spool) = file.spool.take() {
+            self.parquet(&mut file, &spool.path, watch)?;
+        } else {
+            let mut splitter = std::mem::take(&mut file.splitter);
+            splitter.finish(&mut |number, line| self.line(&mut file, number, line))?;
+        }
+        let hash = std::mem::take(&mut file.hash).finalize().into();
+        self.publish(file, hash, watch)
+    }
+
+    /// Takes a Parquet file where it lies, its hash being known.
+    ///
+    /// # Errors
+    /// As [`Self::end_file`].
+    pub fn whole_file(
+        &mut self,
+        path: &Path,
+        hash: [u8; 32],
+        watch: &mut dyn FnMut(Progress) -> Result<(), String>,
+    ) -> Result<FileDone, FileFault> {
+        let Some(mut file) = self.file.take() else { return Err(failed("no file was begun")) };
+        self.parquet(&mut file, path, watch)?;
+        self.publish(file, hash, watch)
+    }
+
+    fn publish(
+        &mut self,
+        mut file: Open,
+        hash: [u8; 32],
+        watch: &mut dyn FnMut(Progress) -> Result<(), String>,
+    ) -> Result<FileDone, FileFault> {
+        watch(file.progress()).map_err(FileFault::Failed)?;
+        let loaded = self.import.publish(hash, self.again)?;
+        Ok(FileDone {
+            imported: loaded.rows,
+            rejected: file.rejections.count(),
+            sessions: loaded.sessions,
+            more: file.rejections.more(),
+        })
+    }
+
+    fn line(&mut self, file: &mut Open, number: u64, line: Line<'_>) -> Result<(), FileFault> {
+        file.seen = number;
+        let line = match line {
+            Ok(line) => line,
+            Err(why) => {
+                file.rejections.add(number, why.to_owned());
+                return Ok(());
+            }
+        };
+        // A byte-order mark, and blank lines.
+        let line = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let found = match file.format {
+            Format::Hits => hits::read(line, self.app, &self.site, self.now)?,
+            Format::Log(format) => hits::read_log(format, line, self.app, &self.site)?,
+            Format::EnrichedLines | Format::EnrichedParquet => {
+                self.enriched_line(number, line)?.map_or(Found::Nothing, Found::Refused)
+            }
+        };
+        let refused = match found {
+            Found::Event(event) => refusal(self.import.push_event(&event)?),
+            Found::Nothing => None,
+            Found::Refused(reason) => Some(reason),
+        };
+        if let Some(reason) = refused {
+            file.rejections.add(number, reason);
+        }
+        Ok(())
+    }
+
+    fn enriched_line(&mut self, number: u64, line: &[u8]) -> Result<Option<String>, FileFault> {
+        let read = match LineRow::read(line) {
+            Ok(read) => read,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        if !read.site.is_empty() {
+            self.check_site(number, &read.site)?;
+        }
+        match read.row() {
+            Ok(row) => self.push(row),
+            Err(reason) => Ok(Some(reason)),
+        }
+    }
+
+    /// A row of another site rejects the file.
+    fn check_site(&self, number: u64, site: &str) -> Result<(), FileFault> {
+        let own = self.site.hostname.as_str();
+        if site == own {
+            return Ok(());
+        }
+        Err(failed(format!("row {number} is of the site {site:?}, not of {own}: the file is rejected")))
+    }
+
+    /// Hands a row on; gives why it is refused, if it is.
+    fn push(&mut self, row: Row<'_>) -> Result<Option<String>, FileFault> {
+        if let Err(reason) = enriched::check(&row, self.now) {
+            return Ok(Some(reason.to_owned()));
+        }
+        Ok(refusal(self.import.push(&enriched::with_source(row))?))
+    }
+
+    /// Reads ahead on a thread of its own.
+    fn parquet(
+        &mut self,
+        file: &mut Open,
+        path: &Path,
+        watch: &mut dyn FnMut(Progress) -> Result<(), String>,
+    ) -> Result<(), FileFault> {
+        let mut reader = Reader::open(&OsFs, path).map_err(failed)?;
+        std::thread::scope(|scope| {
+            let (sender, batches) = sync_channel::<Result<Batch, ParquetError>>(BATCHES_AHEAD);
+            scope.spawn(move || {
+                while let Some(batch) = reader.next_batch().transpose() {
+                    if sender.send(batch).is_err() {
+                        break; // The file was given up.
+                    }
+                }
+            });
+            for batch in batches {
+                self.batch(file, &batch.map_err(failed)?)?;
+                watch(file.progress()).map_err(FileFault::Failed)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn batch(&mut self, file: &mut Open, batch: &Batch) -> Result<(), FileFault> {
+        for at in 0..batch.len() {
+            file.seen += 1;
+            let refused = match batch.row(at) {
+                Ok(row) => {
+                    if let Some(site) = row.site {
+                        self.check_site(file.seen, site)?;
+                    }
+                    self.push(Row::of_lake(&row))?
+                }
+                Err(fault) => Some(format!("the column {} {}", fault.column, fault.what)),
+            };
+            if let Some(reason) = refused {
+                file.rejections.add(file.seen, reason);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a row was not taken.
+fn refusal(taken: Taken) -> Option<String> {
+    match taken {
+        Taken::Stored => None,
+        Taken::NoSession => Some("no session is alive for this ping".into()),
+        Taken::TooLong => Some("its texts are longer than 1 MiB".into()),
+    }
+}
