@@ -288,6 +288,43 @@ fn an_export_imported_elsewhere_gives_the_same_statistics() {
     }
 }
 
+/// The server, and then the command itself, are killed while a file is taken: it is there whole or not at all.
+#[test]
+fn killed_meanwhile_a_file_is_whole_or_not_there() {
+    let mut random = Random::from_environment("killed_meanwhile_a_file_is_whole_or_not_there");
+    let mut folder = Folder::new();
+    let site = folder.create_site(HOST);
+    let rows: Vec<Value> = (0..30_000)
+        .map(|n| row(n, Some(n), &format!("2026-05-{:02}T10:00:00Z", 1 + n % 28), &format!("/{}", n % 100)))
+        .collect();
+    let file = write(&folder, "rows.json", &rows);
+    for round in 0..4u64 {
+        let server = folder.start(&[]);
+        let before = total(&mut server.log_in(&site));
+        let mut import = hitstone();
+        import.args(["import", "--site", HOST, "--again", "--format", "enriched", &file, "--data"]);
+        import.arg(server.folder().data()).stdout(Stdio::null()).stderr(Stdio::null());
+        let delay = std::time::Duration::from_millis(50 + random.below(700) as u64);
+        if round % 2 == 0 {
+            let mut child = import.spawn().expect("running hitstone");
+            std::thread::sleep(delay);
+            folder = server.kill();
+            child.wait().expect("the command ends with the server");
+        } else {
+            folder = server.stop();
+            let mut child = import.spawn().expect("running hitstone");
+            std::thread::sleep(delay);
+            child.kill().expect("killing it");
+            child.wait().expect("it ends");
+        }
+        let server = folder.start(&[]);
+        let after = total(&mut server.log_in(&site));
+        let whole = [before[0].max(30_000), before[1] + 30_000, before[2] + 30_000];
+        assert!(after == before || after == whole, "round {round}, {delay:?}: {before:?} {after:?}");
+        folder = server.stop();
+    }
+}
+
 #[test]
 fn rejected_lines_are_told_and_bounded() {
     let folder = Folder::new();

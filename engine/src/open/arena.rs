@@ -220,6 +220,11 @@ impl Arena {
         self.interner.insert(site, column, text, site_code)
     }
 
+    /// Whether a code is that of a string.
+    pub fn is_text(&self, code: u32, site: SiteId, column: Column, text: &str) -> bool {
+        self.interner.is(code, site, column, text)
+    }
+
     /// The string of a code.
     pub fn text(&self, code: u32) -> &str {
         self.interner.text(code)

@@ -78,7 +78,8 @@ impl Interner {
         self.entries.as_slice().get(code as usize).map(|entry| entry.site_code)
     }
 
-    fn is(&self, code: u32, site: SiteId, column: Column, text: &str) -> bool {
+    /// Whether a code is that of a string.
+    pub(super) fn is(&self, code: u32, site: SiteId, column: Column, text: &str) -> bool {
         let Some(entry) = self.entries.as_slice().get(code as usize) else { return false };
         entry.site == site.0
             && entry.column == column.index() as u32

@@ -299,7 +299,7 @@ impl Core {
             recurring: self.recurring.clone(),
             aggregates: self.aggregates.clone(),
             positions: self.positions.clone(),
-            importing: self.importing.as_ref().map(|under_way| under_way.site),
+            importing: self.importing.as_ref().filter(|known| known.is_alive()).map(|known| known.site),
         }
     }
 

@@ -27,7 +27,7 @@ fn host(site: SiteId) -> Option<String> {
 }
 
 /// Writes the file that most rows wait for.
-fn compact(core: &mut Core) -> Result<Option<Compacted>, StorageError> {
+pub fn compact(core: &mut Core) -> Result<Option<Compacted>, StorageError> {
     let snapshot = core.snapshot();
     let situation = snapshot.situation(&host, i64::MAX);
     let Some(step) = situation.next_step(DayUtc(20_000), true) else { return Ok(None) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hitstone_engine::error::{ImportError, StorageError};
 use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::lake::Compacted;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{SiteId, VisitorId};
@@ -14,6 +15,7 @@ use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::import::{Loader, Row, SegmentSize, Taken};
 use hitstone_engine::writer::{Core, SealJob};
 
+use crate::compaction::compact;
 use crate::dump::{Content, assert_same, of_model, of_snapshot};
 use crate::model::{Model, Session};
 use crate::questions;
@@ -138,16 +140,34 @@ fn publish(core: &mut Core, loader: &mut Loader, at: usize) -> Result<(), Import
     loader.published(published)
 }
 
-/// Live events, and seals when they are due.
+/// Live events, seals when they are due, and compactions.
 struct Live {
     workload: Workload,
     model: Model,
     job: Option<SealJob>,
+    made: Option<Compacted>,
 }
 
 impl Live {
+    fn new(seed: u64, visitors: u64) -> Self {
+        Self { workload: Workload::new(seed, visitors), model: Model::default(), job: None, made: None }
+    }
+
+    /// Writes a file of the lake, or publishes the one that was written, perhaps before an import began.
+    fn compact(&mut self, core: &mut Core, rng: &mut Rng) {
+        core.end_import();
+        if let Some(made) = self.made.take() {
+            core.publish_compacted(made).unwrap();
+        } else if rng.one_in(2) {
+            self.made = compact(core).unwrap();
+        }
+    }
+
     fn some(&mut self, core: &mut Core, rng: &mut Rng) {
         for _ in 0..rng.below(4) {
+            if rng.one_in(3) {
+                self.compact(core, rng);
+            }
             let batch = self.workload.batch();
             core.append_events(&batch).unwrap();
             core.commit().unwrap();
@@ -170,7 +190,7 @@ fn grouped_history(seed: u64) {
     let fs = SimFs::new(seed);
     let seal_rows = 20 + rng.below(60) as usize;
     let mut core = open(&fs, seal_rows).unwrap();
-    let mut live = Live { workload: Workload::new(seed, 4), model: Model::default(), job: None };
+    let mut live = Live::new(seed, 4);
     let mut imported = Vec::new();
     for command in 0..3 {
         live.some(&mut core, &mut rng);
@@ -206,7 +226,7 @@ fn grouped_history(seed: u64) {
         questions::check(&snapshot, &Model { sessions: wanted }, &mut Rng::new(seed), context);
     };
     check(&mut core, &live, &context);
-    live.job = None;
+    (live.job, live.made) = (None, None);
     drop(core);
     let mut core = open(&fs.kill(), seal_rows).unwrap();
     check(&mut core, &live, &format!("{context}, opened again"));
@@ -225,7 +245,7 @@ fn ruled_history(seed: u64) {
     let fs = SimFs::new(seed);
     let seal_rows = 20 + rng.below(60) as usize;
     let mut core = open(&fs, seal_rows).unwrap();
-    let mut live = Live { workload: Workload::new(seed, 4), model: Model::default(), job: None };
+    let mut live = Live::new(seed, 4);
     for command in 0..4 {
         live.some(&mut core, &mut rng);
         live.some(&mut core, &mut rng);
@@ -249,7 +269,7 @@ fn ruled_history(seed: u64) {
         unmark(&mut found);
         assert_same(&found, &of_model(&live.model), &context);
     }
-    live.job = None;
+    (live.job, live.made) = (None, None);
     drop(core);
     let mut core = open(&fs.kill(), seal_rows).unwrap();
     let mut found = of_snapshot(&core.snapshot(), &SITES);
@@ -278,7 +298,7 @@ fn what_both_sides_touch_is_mended() {
         let mut rng = Rng::new(seed);
         let fs = SimFs::new(seed);
         let mut core = open(&fs, 30).unwrap();
-        let mut live = Live { workload: Workload::new(seed, 3), model: Model::default(), job: None };
+        let mut live = Live::new(seed, 3);
         live.some(&mut core, &mut rng);
         let mut names = BTreeMap::new();
         let mut count = |event: &Event| {
@@ -300,6 +320,9 @@ fn what_both_sides_touch_is_mended() {
                     count(&event);
                     assert_eq!(loader.push_event(&event).unwrap(), Taken::Stored);
                 } else {
+                    if rng.one_in(4) {
+                        live.compact(&mut core, &mut rng);
+                    }
                     count(&event);
                     core.append_events(std::slice::from_ref(&event)).unwrap();
                     core.commit().unwrap();

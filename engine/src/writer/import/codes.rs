@@ -72,7 +72,7 @@ pub(in crate::writer) struct UnderWay {
 
 impl UnderWay {
     /// Whether whoever imports is still there.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(in crate::writer) fn is_alive(&self) -> bool {
         Arc::strong_count(&self.codes) > 1
     }
 }

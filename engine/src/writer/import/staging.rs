@@ -26,6 +26,9 @@ use crate::writer::index::SessionIndex;
 /// How long a session may last at most: rows carry the time since its start in 32 bits of milliseconds.
 const SESSION_SPAN_MS_MAX: i64 = u32::MAX as i64;
 
+/// Texts of each column that are found without a search.
+const RECENT_TEXTS: usize = 1 << 9;
+
 /// When a segment is full.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentSize {
@@ -83,6 +86,20 @@ pub(super) struct Staging {
     /// By visitor and the id in the file.
     pub(super) given: HashMap<(VisitorId, i64), u32>,
     pub(super) sessions: Vec<Session>,
+    /// Codes of texts that came lately, [`RECENT_TEXTS`] for each column: most rows say what others said before.
+    recent: Vec<u32>,
+}
+
+/// Where among those that came lately a text would be. Cheaper than a hash of all of it; equal places do no harm.
+fn place_of(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let word = |part: Option<&[u8; 8]>| part.map_or(0, |part| u64::from_le_bytes(*part));
+    let (first, last) = match bytes.len() {
+        8.. => (word(bytes.first_chunk()), word(bytes.last_chunk())),
+        _ => (bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
+    };
+    let mixed = (first ^ last.rotate_left(23) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize % RECENT_TEXTS
 }
 
 impl Staging {
@@ -96,7 +113,8 @@ impl Staging {
         let arena = Arena::create(&**fs, &scratch, size.capacity())?;
         fs.remove(&scratch)?;
         let (index, given, sessions) = (SessionIndex::default(), HashMap::new(), Vec::new());
-        Ok(Self { site, size, arena, index, given, sessions })
+        let recent = vec![0; RECENT_TEXTS * COLUMN_COUNT];
+        Ok(Self { site, size, arena, index, given, sessions, recent })
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -114,7 +132,26 @@ impl Staging {
             && known.extent.last.max(row.time) - known.extent.start.min(row.time) <= SESSION_SPAN_MS_MAX
     }
 
+    /// The code of a string, from among those that came lately if it is there.
     fn intern(&mut self, coder: &Coder<'_>, column: Column, text: &str) -> Result<u32, StorageError> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        let place = column.index() * RECENT_TEXTS + place_of(text);
+        if let Some(&code) = self.recent.get(place)
+            && code != 0
+            && self.arena.is_text(code, self.site, column, text)
+        {
+            return Ok(code);
+        }
+        let code = self.look_up(coder, column, text)?;
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = code;
+        }
+        Ok(code)
+    }
+
+    fn look_up(&mut self, coder: &Coder<'_>, column: Column, text: &str) -> Result<u32, StorageError> {
         if let Some(code) = self.arena.find_text(self.site, column, text) {
             return Ok(code);
         }
