@@ -143,6 +143,7 @@ fn local_days(zone: &TimeZone, span: &Range<i64>) -> LocalDays {
 /// Compaction that makes no aggregates: they are made and weighed here.
 fn settings() -> CompactionSettings {
     CompactionSettings {
+        aggregate_rows_min: hitstone_engine::store::AGGREGATE_ROWS_MIN,
         host_of: Arc::new(|_| Some("example.com".into())),
         days_of: Arc::new(|_, _| None),
         clock: Arc::new(|| i64::MAX / 4),

@@ -214,9 +214,11 @@ impl Snapshot {
         }
     }
 
-    /// Segments whose outline was found damaged when they were opened; nothing of them is served.
-    pub fn damage(&self) -> impl Iterator<Item = &StorageError> {
-        self.sealed.iter().filter_map(|view| view.segment.damage())
+    /// Files that were found damaged so far and are not served: segments whose outline is damaged, files of the lake
+    /// and dictionaries that somebody has asked for.
+    pub fn damage(&self) -> impl Iterator<Item = StorageError> {
+        let segments = self.sealed.iter().filter_map(|view| view.segment.damage().cloned());
+        segments.chain(self.lake.sites().flat_map(|(_, site)| site.damage()))
     }
 
     /// Answers a query.
@@ -337,7 +339,7 @@ impl Snapshot {
     }
 
     /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
-    /// out, and what is damaged.
+    /// out, what is damaged, and what would go to a file that is.
     pub fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>, settled: TimestampMs) -> Situation {
         let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
         for view in self.sealed.iter() {
@@ -345,7 +347,9 @@ impl Snapshot {
             for site in view.segment.sites().filter(waits) {
                 let Ok(Some(table)) = view.segment.table(site) else { continue };
                 let hidden = hidden_or_later(&table, view.superseded.get(&site), settled);
-                for run in table.runs {
+                let lake = self.lake.site(site);
+                let is_stuck = |day| lake.is_some_and(|lake| lake.is_stuck(|key| key.contains(day)));
+                for run in table.runs.iter().filter(|run| !is_stuck(run.day_utc())) {
                     let rows = live_rows(&table, run.sessions(), &hidden);
                     if rows > 0 {
                         let fresh = Waiting { rows: 0, oldest: view.segment.id() };

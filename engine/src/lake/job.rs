@@ -88,13 +88,28 @@ impl CompactionJob {
         watch: &mut dyn FnMut() -> Result<(), &'static str>,
     ) -> Result<Compacted, CompactionError> {
         let result = self.write(watch);
-        if result.is_err() {
+        if let Err(error) = &result {
+            self.set_aside(error);
             for path in self.paths() {
                 // The failure is told; a file that stays is removed at the next start, or by the next attempt.
                 let _ = self.context.fs.remove(&path);
             }
         }
         result
+    }
+
+    /// Notes damage of the file before, so that nobody tries again.
+    fn set_aside(&self, error: &CompactionError) {
+        let (CompactionError::Storage(damage) | CompactionError::Parquet(ParquetError::Storage(damage))) =
+            error
+        else {
+            return;
+        };
+        if let (StorageError::Corrupt { path, .. }, Some(before)) = (damage, &self.before)
+            && before.file.is_at(path)
+        {
+            before.file.set_aside(damage.clone());
+        }
     }
 
     fn paths(&self) -> [PathBuf; 3] {

@@ -36,6 +36,8 @@ pub struct CompactionSettings {
     pub days_of: Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>,
     /// What time it is, milliseconds.
     pub clock: Arc<dyn Fn() -> TimestampMs + Send + Sync>,
+    /// Files of the lake with so many rows are counted beforehand; usually [`super::AGGREGATE_ROWS_MIN`].
+    pub aggregate_rows_min: u64,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
     pub share: f64,
 }
@@ -200,7 +202,10 @@ impl Work {
             let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
             let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
-            self.write(step, settled, &mut || pace.rest())?;
+            match self.write(step, settled, &mut || pace.rest()) {
+                Err(error) if !self.is_stuck(&step) => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -221,13 +226,25 @@ impl Work {
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else {
                 self.aggregate()?;
-                return Ok(progress);
+                let damage = self.shared.snapshot.load().damage().next();
+                return damage.map_or(Ok(progress), |damage| Err(damage.into()));
             };
             // Whoever asked may have gone away; the work is worth doing all the same.
             let _ = report.send(Report::Progress(progress));
-            progress.rows += self.write(step, TimestampMs::MAX, &mut || ())?;
+            match self.write(step, TimestampMs::MAX, &mut || ()) {
+                Ok(rows) => progress.rows += rows,
+                // Damage of one file concerns no other.
+                Err(_) if self.is_stuck(&step) => continue,
+                Err(error) => return Err(error),
+            }
             progress.files += 1;
         }
+    }
+
+    /// Whether damage keeps the step's file from being written, so that it is no step any more.
+    fn is_stuck(&self, step: &Step) -> bool {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
     }
 
     /// Makes the aggregates that are missing.
