@@ -54,6 +54,7 @@ engine scan: segment::table
 engine schema:
 engine segment:
 engine segment::build: event schema segment::layout segment::table units
+engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
 engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
