@@ -22,14 +22,16 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
-engine aggregate: checksum codec error index query scan schema segment::cold segment::table units vfs
+engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
-engine error:
+engine dictionary: checksum error schema segment::layout segment::table units vfs
+engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
-engine lake: parquet units
+engine import: error event manifest store units writer
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
+engine lake: checksum dictionary error index limits manifest parquet query schema segment segment::build segment::cold segment::filter segment::table snapshot units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -66,30 +68,27 @@ engine segment::codes: schema segment::cold
 engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
-engine segment::reader: error schema segment::blocks segment::filter segment::layout segment::table session units vfs
+engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
-engine session: event limits schema units
-engine snapshot: error event manifest open parquet positions query segment units
-engine store: error event limits snapshot vfs writer
+engine session: limits schema units
+engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table units
+engine store: aggregate error event lake limits snapshot units vfs writer
 engine units:
 engine vfs: error
-engine writer: codec error event ids limits log manifest open positions query record schema segment segment::table session snapshot units vfs
-engine snapshot: aggregate error manifest open parquet query segment segment::table units
-engine store: error event limits snapshot vfs writer
-engine units:
-engine vfs: error
-engine writer: aggregate codec error event ids limits log manifest open query record schema segment segment::table session snapshot units vfs
+engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
-server api::health: api::pirsch app http
+server api::health: api::pirsch app engine::store http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
+server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
-server cli: admin app clock config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
+server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
 server clock: engine::units
+server compaction: clock engine::error engine::store state statistics
 server config: enrich::client_ip sites
-server control: admin app engine::error engine::parquet export http import
+server control: admin app auth compaction engine::error engine::parquet engine::store export http import
+server damage: engine::store
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -115,7 +114,7 @@ server export: admin engine::error engine::parquet engine::store engine::units s
 server goals: engine::units pattern
 server hit: engine::units
 server http:
-server import: app engine::event engine::units enrich enrich::client_ip enrich::url event_ids hit sites
+server import: admin api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:

@@ -23,7 +23,7 @@ use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
-pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings};
+pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
 
 /// Figures about a store, for health and metrics.

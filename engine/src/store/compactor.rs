@@ -13,9 +13,9 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::{Shared, WriterTasks, aggregator};
 use crate::aggregate::LocalDays;
+use crate::compaction::{CompactionJob, Situation, Step};
 use crate::error::{CompactionError, StorageError};
-use crate::lake::plan::Step;
-use crate::lake::{CompactionJob, LakeContext};
+use crate::lake::LakeContext;
 use crate::units::{DayUtc, SiteId, TimestampMs};
 
 /// How often it looks whether something was sealed.
@@ -27,13 +27,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How often it asks whether a seal is over.
 const SEAL_POLL: Duration = Duration::from_millis(2);
 
+/// Gives the local days that hold a span.
+pub type DaysOf = Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>;
+
 /// What compaction needs to know of the world.
 #[derive(Clone)]
 pub struct CompactionSettings {
     /// The host name of a site: its folder's name when its first file is written. A site without one waits.
     pub host_of: Arc<dyn Fn(SiteId) -> Option<String> + Send + Sync>,
     /// The local days of a site's zone that hold a span; `None` for a site that is gone.
-    pub days_of: Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>,
+    pub days_of: DaysOf,
     /// What time it is, milliseconds.
     pub clock: Arc<dyn Fn() -> TimestampMs + Send + Sync>,
     /// Files of the lake with so many rows are counted beforehand; usually [`super::AGGREGATE_ROWS_MIN`].
@@ -199,7 +202,7 @@ impl Work {
         while commands.is_empty() && !self.stopping.load(Ordering::Relaxed) {
             let now = (self.settings.clock)();
             let settled = now.saturating_sub(self.window_ms);
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
+            let situation = Situation::of(&self.shared.snapshot.load(), &*self.settings.host_of, settled);
             let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
             match self.write(step, settled, &mut || pace.rest()) {
@@ -221,7 +224,9 @@ impl Work {
         }
         let mut progress = CompactionProgress::default();
         loop {
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
+            let snapshot = self.shared.snapshot.load();
+            let situation = Situation::of(&snapshot, &*self.settings.host_of, TimestampMs::MAX);
+            drop(snapshot);
             progress.waiting_rows = situation.waiting_rows();
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else {
