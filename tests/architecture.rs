@@ -22,7 +22,7 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
-engine aggregate: checksum codec error index query scan schema segment::cold segment::table units vfs
+engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
 engine error:
