@@ -25,13 +25,14 @@ const IMPORTS: &str = "\
 engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
+engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
 engine dictionary: checksum error schema segment::layout segment::table units vfs
 engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
 engine import: error event manifest store units writer
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
-engine lake: checksum dictionary error index limits manifest parquet query schema segment segment::build segment::cold segment::filter segment::table snapshot units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -72,8 +73,8 @@ engine segment::reader: error manifest schema segment::blocks segment::filter se
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: limits schema units
-engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table units
-engine store: aggregate error event lake limits snapshot units vfs writer
+engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
+engine store: aggregate compaction error event lake limits snapshot units vfs writer
 engine units:
 engine vfs: error
 engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
