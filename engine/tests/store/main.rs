@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod dump;
 mod follow;
+mod frozen;
 mod ids;
 mod import;
 mod model;
