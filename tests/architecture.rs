@@ -27,6 +27,7 @@ engine codec:
 engine error:
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
+engine import: error event manifest store units writer
 engine lake: parquet units
 engine limits:
 engine log: checksum codec error limits vfs
@@ -66,17 +67,17 @@ engine snapshot: error event manifest open parquet positions query segment units
 engine store: error event limits snapshot vfs writer
 engine units:
 engine vfs: error
-engine writer: codec error event ids limits log manifest open positions query record schema segment segment::table session snapshot units vfs
+engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
+server app: admin clock compaction config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
-server cli: admin app clock config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
+server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
 server clock: engine::units
 server config: enrich::client_ip sites
-server control: admin app engine::error engine::parquet export http import
+server control: admin app auth compaction engine::error engine::parquet engine::store export http import
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -102,7 +103,7 @@ server export: admin engine::error engine::parquet engine::store engine::units s
 server goals: engine::units pattern
 server hit: engine::units
 server http:
-server import: app engine::event engine::units enrich enrich::client_ip enrich::url event_ids hit sites
+server import: admin api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
