@@ -77,7 +77,7 @@ fn main() {
 
 fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) -> Range<i64> {
     let begun = Instant::now();
-    let (mut batch, mut span, mut count) = (Vec::new(), i64::MAX..i64::MIN, 0u64);
+    let (mut batch, mut first, mut end, mut count) = (Vec::new(), i64::MAX, i64::MIN, 0u64);
     let send = |batch: Vec<Event>| {
         let (done, result) = std::sync::mpsc::channel();
         store.append(batch, Box::new(move |outcome| drop(done.send(outcome)))).expect("queueing");
@@ -88,7 +88,7 @@ fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) -> Range<i64> {
         while let Some(rows) = reader.next_batch().expect("sound rows") {
             for row in 0..rows.len() {
                 let event = event(&rows.row(row).expect("a sound row"));
-                span = span.start.min(event.time)..span.end.max(event.time + 1);
+                (first, end) = (first.min(event.time), end.max(event.time + 1));
                 batch.push(event);
                 if batch.len() == BATCH {
                     count += batch.len() as u64;
@@ -100,7 +100,7 @@ fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) -> Range<i64> {
     count += batch.len() as u64;
     send(batch);
     println!("{count} events stored in {:.1} s", begun.elapsed().as_secs_f64());
-    span
+    first..end
 }
 
 fn event(row: &LakeRow<'_>) -> Event {
@@ -143,6 +143,7 @@ fn local_days(zone: &TimeZone, span: &Range<i64>) -> LocalDays {
 /// Compaction that makes no aggregates: they are made and weighed here.
 fn settings() -> CompactionSettings {
     CompactionSettings {
+        aggregate_rows_min: hitstone_engine::store::AGGREGATE_ROWS_MIN,
         host_of: Arc::new(|_| Some("example.com".into())),
         days_of: Arc::new(|_, _| None),
         clock: Arc::new(|| i64::MAX / 4),

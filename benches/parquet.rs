@@ -1,11 +1,14 @@
 //! Parquet files in and out of the engine, without a server: reads the files named, stores their rows, exports them, and
-//! prints rates and bytes an event. Then it reads single columns of the largest file that was exported, as queries do of
-//! what their indices have not.
+//! prints rates and bytes an event. Rates are told by the clock and, which says more on a machine with other work, by
+//! processor time (0 where there is no `/proc`). Then it reads single columns of the largest file that was exported, as
+//! queries do of what their indices have not.
 //!
 //! ```text
-//! cargo bench --bench parquet -- FILE... [--out DIR]       # events in the order of their times
-//! cargo bench --bench parquet -- --columns FILE            # single columns of an exported file alone
+//! cargo bench --bench parquet -- FILE... [--out DIR] [--data DIR]       # events in the order of their times
+//! cargo bench --bench parquet -- --columns FILE                         # single columns of an exported file alone
 //! ```
+//!
+//! A data folder that is named stays, and what is in it is exported as it is, without files to read.
 
 #![allow(
     missing_docs,
@@ -33,25 +36,27 @@ const SITE: SiteId = SiteId(1);
 
 fn main() {
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut out = None;
+    let (mut out, mut data) = (None, None);
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         if argument == "--out" {
             out = arguments.next().map(PathBuf::from);
         } else if argument == "--columns" {
             return cold(&(Arc::new(OsFs) as SharedFs), Path::new(&arguments.next().expect("a file")));
+        } else if argument == "--data" {
+            data = arguments.next().map(PathBuf::from);
         } else {
             files.push(argument.into());
         }
     }
-    if files.is_empty() {
+    if files.is_empty() && data.is_none() {
         return println!("name the files to read: cargo bench --bench parquet -- FILE...");
     }
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let out = out.unwrap_or_else(|| temporary.path().join("export"));
     let fs: SharedFs = Arc::new(OsFs);
     read("read, time order", &fs, &files);
-    let data = temporary.path().join("data");
+    let data = data.unwrap_or_else(|| temporary.path().join("data"));
     let store = Store::open(fs.clone(), &data, StoreOptions::default()).expect("a store");
     fill(&store, &fs, &files);
     export(&store, &fs, &out);
@@ -114,9 +119,24 @@ fn cold(fs: &SharedFs, file: &Path) {
     }
 }
 
-fn report(what: &str, events: u64, begun: Instant, more: &str) {
-    let rate = events as f64 / begun.elapsed().as_secs_f64() / 1e6;
-    println!("{what:20} {events:>10} events {rate:>8.2} M events/s {more}");
+/// When something began, by the clock and by this process's time.
+struct Begun(Instant, f64);
+
+fn begin() -> Begun {
+    Begun(Instant::now(), processor_seconds())
+}
+
+/// Ticks of a hundredth of a second, of the process and for it.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn report(what: &str, events: u64, begun: &Begun, more: &str) {
+    let rate = |seconds: f64| if seconds > 0.0 { events as f64 / seconds / 1e6 } else { 0.0 };
+    let (clock, busy) = (rate(begun.0.elapsed().as_secs_f64()), rate(processor_seconds() - begun.1));
+    println!("{what:20} {events:>10} events {clock:>8.2} M events/s {busy:>8.2} M/s processor time {more}");
 }
 
 fn rows(fs: &SharedFs, files: &[PathBuf], mut take: impl FnMut(&LakeRow<'_>)) -> u64 {
@@ -132,14 +152,14 @@ fn rows(fs: &SharedFs, files: &[PathBuf], mut take: impl FnMut(&LakeRow<'_>)) ->
 }
 
 fn read(what: &str, fs: &SharedFs, files: &[PathBuf]) {
-    let begun = Instant::now();
+    let begun = begin();
     let mut bytes = 0;
     let count = rows(fs, files, |row| bytes += row.text(Column::Path).len());
-    report(what, count, begun, &format!("({bytes} bytes of paths)"));
+    report(what, count, &begun, &format!("({bytes} bytes of paths)"));
 }
 
 fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) {
-    let begun = Instant::now();
+    let begun = begin();
     let mut batch = Vec::new();
     let send = |batch: Vec<Event>| {
         let (done, result) = std::sync::mpsc::channel();
@@ -153,7 +173,7 @@ fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) {
         }
     });
     send(batch);
-    report("store", count, begun, "");
+    report("store", count, &begun, "");
 }
 
 fn event(row: &LakeRow<'_>) -> Event {
@@ -177,7 +197,7 @@ fn event(row: &LakeRow<'_>) -> Event {
 }
 
 fn export(store: &Store, fs: &SharedFs, out: &Path) {
-    let begun = Instant::now();
+    let begun = begin();
     let mut folder = Folder::open(fs.clone(), out).expect("a folder for the export");
     let all = i64::MIN..i64::MAX;
     let written = store.snapshot().export(SITE, "example.com", all, &mut folder, &mut |_| Ok(()));
@@ -189,5 +209,5 @@ fn export(store: &Store, fs: &SharedFs, out: &Path) {
         written.sessions,
         written.files
     );
-    report("export", written.rows, begun, &more);
+    report("export", written.rows, &begun, &more);
 }

@@ -19,6 +19,7 @@ use crate::admin::{self, AdminError};
 use crate::clock::Clock;
 use crate::compaction;
 use crate::config::Settings;
+use crate::damage::Told;
 use crate::enrich::client_ip::Proxies;
 use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, SiteContext};
 use crate::event_ids;
@@ -144,6 +145,7 @@ pub struct App {
     queries: Turns,
     /// Held while lines of a followed log are stored.
     following: Mutex<()>,
+    told: Told,
 }
 
 impl App {
@@ -161,6 +163,8 @@ impl App {
             event_ids_max: settings.event_ids_max,
         };
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
+        let told = Told::default();
+        told.tell(&store.snapshot());
         report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
         let state = Arc::new(state);
@@ -179,6 +183,7 @@ impl App {
             counters: Arc::default(),
             queries: Turns::new(settings.threads),
             following: Mutex::default(),
+            told,
             store: ArcSwapOption::from_pointee(store),
             settings,
             clock,
@@ -381,14 +386,23 @@ impl App {
         }
     }
 
-    /// Does what is due every few seconds: ends salts, takes the operator's files anew. Waits for the disk.
+    /// Does what is due every few seconds: ends salts, takes the operator's files anew, tells of damage. Waits for the
+    /// disk.
     pub fn tidy(&self) {
+        self.tell_damage();
         if let Err(error) = self.salts.expire(self.clock.now_ms()) {
             eprintln!("hitstone: {error}");
         }
         match self.enricher.reload_if_changed() {
             Ok(files) => files.iter().for_each(|file| eprintln!("hitstone: took {} anew", file.display())),
             Err(error) => eprintln!("hitstone: {error}"),
+        }
+    }
+
+    /// Tells the operator of damage that was found since the last time.
+    fn tell_damage(&self) {
+        if let Some(snapshot) = self.snapshot() {
+            self.told.tell(&snapshot);
         }
     }
 
@@ -460,9 +474,6 @@ fn push_distinct(list: &mut Vec<&'static str>, reason: &'static str) {
 
 /// Tells the operator what the store met when it was opened.
 fn report_recovery(store: &Store) {
-    for damage in store.snapshot().damage() {
-        eprintln!("hitstone: {damage}. Statistics go on without it");
-    }
     let status = store.status();
     for damage in status.damaged_id_files {
         eprintln!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hitstone_engine::error::CompactionError;
-use hitstone_engine::store::{CompactionProgress, CompactionSettings};
+use hitstone_engine::store::{AGGREGATE_ROWS_MIN, CompactionProgress, CompactionSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -44,6 +44,7 @@ pub fn settings(state: &Arc<StateFile>, clock: &Clock) -> CompactionSettings {
             Some(local_days(site.context().zone, &site.timezone, span))
         }),
         clock: Arc::new(move || clock.now_ms()),
+        aggregate_rows_min: AGGREGATE_ROWS_MIN,
         share: SHARE,
     }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod compaction;
 pub mod config;
 pub mod control;
+mod damage;
 pub mod demo;
 pub mod enrich;
 pub mod envelope;

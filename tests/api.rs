@@ -14,7 +14,9 @@ mod api {
     mod bad_input;
     mod cases;
     mod commands;
+    mod compact;
     mod connections;
+    mod damage;
     mod export;
     mod follow;
     mod go_sdk;

@@ -22,13 +22,17 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
+engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units vfs
 engine checksum:
 engine codec:
-engine error:
+engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
+engine dictionary: checksum error schema segment::layout segment::table units vfs
+engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
 engine import: error event manifest store units writer
-engine lake: parquet units
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -36,48 +40,56 @@ engine open: error limits record schema segment segment::build segment::layout s
 engine parquet: error event query schema segment::table units vfs
 engine positions: event limits
 engine query: segment::table
-engine query::check: error query segment::table
+engine query::check: error query
 engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::metadata query::numbers query::report query::walk scan schema segment::table
-engine query::filter: error event query query::events query::guard query::postings scan schema segment::table
+engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::report query::walk scan schema segment::table
+engine query::filter: error event query query::events query::guard query::keys query::postings scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
+engine query::known: error query query::groups query::guard scan segment::table
 engine query::metadata: event query::groups scan segment::table
 engine query::model: event schema units
+engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
 engine query::postings: scan schema segment::table
-engine query::recurring: query scan segment::table units
+engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
+engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine record: codec event schema units
 engine root:
 engine scan: segment::table
 engine schema:
 engine segment:
+engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
+engine segment::codes: schema segment::cold
 engine segment::cold: error schema
 engine segment::filter:
 engine segment::layout: checksum codec error schema units
-engine segment::reader: checksum error schema segment::filter segment::layout segment::table session units vfs
-engine segment::table: schema units
-engine session: event limits schema units
-engine snapshot: error event manifest open parquet positions query segment units
-engine store: error event limits snapshot vfs writer
+engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
+engine segment::sessions: segment::codes segment::cold units
+engine segment::table: error schema segment::codes segment::cold segment::sessions units
+engine session: limits schema units
+engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
+engine store: aggregate compaction error event lake limits snapshot units vfs writer
 engine units:
 engine vfs: error
 engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
-server api::health: api::pirsch app http
+server api::health: api::pirsch app engine::store http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock compaction config engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
+server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
 server auth:
 server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
 server clock: engine::units
+server compaction: clock engine::error engine::store state statistics
 server config: enrich::client_ip sites
 server control: admin app auth compaction engine::error engine::parquet engine::store export http import
+server damage: engine::store
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -114,7 +126,7 @@ server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
 server sites: auth engine::units enrich goals
 server state: auth engine::error engine::vfs envelope sites
-server statistics: engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
+server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::vfs envelope
 server turns: engine::units
 ";

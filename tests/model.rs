@@ -92,6 +92,7 @@ fn the_server_answers_as_the_model() {
     let mut coverage = Coverage::default();
     let mut failures: BTreeMap<&'static str, String> = BTreeMap::new();
     let mut seed = first_seed;
+    let mut counted_beforehand = 0;
     while coverage.draws < draws && failures.len() < FAILURES_MAX {
         let mut drawn: Vec<(Random, World)> = Vec::new();
         for number in 0..WORLDS_A_STORE {
@@ -112,9 +113,11 @@ fn the_server_answers_as_the_model() {
                 }
             }
         }
+        counted_beforehand += usize::from(stored.has_used_aggregates());
         seed = seed.wrapping_add(u64::from(WORLDS_A_STORE));
     }
     coverage.print();
+    assert!(counted_beforehand > 0, "no answer was made with aggregates");
     let reports: Vec<String> = failures.into_values().collect();
     assert!(reports.is_empty(), "{} statistics differ\n\n{}", reports.len(), reports.join("\n"));
     let missing: Vec<String> =

@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod checksum;
 pub mod codec;
+pub mod compaction;
 pub mod dictionary;
 pub mod error;
 pub mod event;

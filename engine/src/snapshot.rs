@@ -10,7 +10,6 @@ use crate::dictionary::SiteDictionary;
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::event::FileIdentity;
 use crate::index::{Loaded, Needs};
-use crate::lake::plan::{Situation, Waiting};
 use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
@@ -21,7 +20,6 @@ use crate::query::{
     Source,
 };
 use crate::segment::Segment;
-use crate::segment::table::SiteTable;
 use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
@@ -214,9 +212,11 @@ impl Snapshot {
         }
     }
 
-    /// Segments whose outline was found damaged when they were opened; nothing of them is served.
-    pub fn damage(&self) -> impl Iterator<Item = &StorageError> {
-        self.sealed.iter().filter_map(|view| view.segment.damage())
+    /// Files that were found damaged so far and are not served: segments whose outline is damaged, files of the lake
+    /// and dictionaries that somebody has asked for.
+    pub fn damage(&self) -> impl Iterator<Item = StorageError> {
+        let segments = self.sealed.iter().filter_map(|view| view.segment.damage().cloned());
+        segments.chain(self.lake.sites().flat_map(|(_, site)| site.damage()))
     }
 
     /// Answers a query.
@@ -336,33 +336,6 @@ impl Snapshot {
         &self.sealed
     }
 
-    /// What there is to compact of sessions whose last activity is before `settled`. Sites without a host name are left
-    /// out, and what is damaged.
-    pub fn situation(&self, host_of: &dyn Fn(SiteId) -> Option<String>, settled: TimestampMs) -> Situation {
-        let mut situation = Situation { segment_count: self.sealed.len(), ..Situation::default() };
-        for view in self.sealed.iter() {
-            let waits = |site: &SiteId| self.importing != Some(*site) && host_of(*site).is_some();
-            for site in view.segment.sites().filter(waits) {
-                let Ok(Some(table)) = view.segment.table(site) else { continue };
-                let hidden = hidden_or_later(&table, view.superseded.get(&site), settled);
-                for run in table.runs {
-                    let rows = live_rows(&table, run.sessions(), &hidden);
-                    if rows > 0 {
-                        let fresh = Waiting { rows: 0, oldest: view.segment.id() };
-                        let waiting = situation.waiting.entry((site, run.day_utc())).or_insert(fresh);
-                        waiting.rows += rows;
-                        waiting.oldest = waiting.oldest.min(view.segment.id());
-                    }
-                }
-            }
-        }
-        for (site, live) in self.lake.sites() {
-            let files = live.files.iter().map(|file| ((site, file.key), file.entry.rows));
-            situation.files.extend(files);
-        }
-        situation
-    }
-
     /// Sealed segments, and rows in them, superseded ones included.
     pub fn sealed_counts(&self) -> (usize, u64) {
         (self.sealed.len(), self.sealed.iter().map(|view| view.segment.row_count()).sum())
@@ -380,38 +353,6 @@ impl Snapshot {
     pub fn verify(&self) -> Result<(), StorageError> {
         self.sealed.iter().try_for_each(|view| view.segment.verify())
     }
-}
-
-/// An index has times before this: whole seconds in 32 bits.
-const INDEX_TIME_END: TimestampMs = (1 << 32) * 1000;
-
-/// The sessions that are hidden, those with activity from `settled` on, and those at times that no index has.
-pub(crate) fn hidden_or_later(
-    table: &SiteTable<'_>,
-    hidden: Option<&RoaringBitmap>,
-    settled: TimestampMs,
-) -> RoaringBitmap {
-    let mut found = hidden.cloned().unwrap_or_default();
-    let times = 0..settled.min(INDEX_TIME_END);
-    for run in table.runs.iter().filter(|run| run.min_time < times.start || run.max_time >= times.end) {
-        let is_inside = |time: Option<TimestampMs>| time.is_some_and(|time| times.contains(&time));
-        let is_late = |session: &usize| {
-            !is_inside(table.times.start(*session)) || !is_inside(table.times.last(*session))
-        };
-        found.extend(run.sessions().filter(is_late).map(|session| session as u32));
-    }
-    found
-}
-
-/// Rows of the sessions of a range that are not hidden.
-fn live_rows(table: &SiteTable<'_>, sessions: Range<usize>, hidden: &RoaringBitmap) -> u64 {
-    let rows = |sessions: Range<usize>| {
-        let row = |at: usize| table.first_rows.get(at).map_or(0, u64::from);
-        row(sessions.end).saturating_sub(row(sessions.start))
-    };
-    let gone = hidden.range(sessions.start as u32..sessions.end as u32);
-    let gone: u64 = gone.map(|session| rows(session as usize..session as usize + 1)).sum();
-    rows(sessions) - gone
 }
 
 /// Damage in words for those who ask for statistics: the file's name, not where the operator keeps it.

@@ -22,7 +22,8 @@ pub use crate::snapshot::Snapshot;
 use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
-pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings};
+pub use aggregator::AGGREGATE_ROWS_MIN;
+pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
 
 /// Figures about a store, for health and metrics.
@@ -46,6 +47,12 @@ pub struct Status {
     pub event_ids_dropped_early: u64,
     /// Files of event ids that could not be read at the start.
     pub damaged_id_files: Vec<String>,
+    /// Files of the lake.
+    pub lake_files: usize,
+    /// Rows in them, superseded ones included.
+    pub lake_rows: u64,
+    /// Sealed segments, files of the lake and dictionaries that were found damaged so far.
+    pub damaged_files: usize,
     /// What compaction has done.
     pub compaction: CompactionFigures,
 }
@@ -247,6 +254,7 @@ impl Store {
     pub fn status(&self) -> Status {
         let snapshot = self.snapshot();
         let (segments, sealed_rows) = snapshot.sealed_counts();
+        let (lake_files, lake_rows) = snapshot.lake().counts();
         Status {
             latched: self.shared.latched().map(|error| error.to_string()),
             segments,
@@ -257,6 +265,9 @@ impl Store {
             event_ids: self.shared.event_ids.load(Ordering::Relaxed),
             event_ids_dropped_early: self.shared.event_ids_dropped_early.load(Ordering::Relaxed),
             damaged_id_files: self.damaged_id_files.clone(),
+            lake_files,
+            lake_rows,
+            damaged_files: snapshot.damage().count(),
             compaction: self.shared.compaction.figures(),
         }
     }

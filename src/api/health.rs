@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
+use hitstone_engine::store::Status;
 use hyper::StatusCode;
 
 use crate::api::pirsch::error::ApiError;
@@ -82,6 +83,7 @@ pub fn metrics(app: &App) -> Answer {
     metric(&mut text, "segments", "gauge", "Sealed segments.", &status.segments.to_string());
     metric(&mut text, "sealed_rows", "gauge", "Rows in sealed segments.", &status.sealed_rows.to_string());
     metric(&mut text, "open_rows", "gauge", "Rows in the open segment.", &status.open_rows.to_string());
+    lake_metrics(&mut text, &status);
     let remembered = status.event_ids.to_string();
     metric(&mut text, "event_ids_remembered", "gauge", "Event ids by which repeats are known.", &remembered);
     let dropped = status.event_ids_dropped_early.to_string();
@@ -93,6 +95,29 @@ pub fn metrics(app: &App) -> Answer {
     let torn = status.torn_tail_bytes.to_string();
     metric(&mut text, "torn_tail_bytes", "gauge", "Bytes cut from the log's end at the start.", &torn);
     respond::content(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+/// What concerns the Parquet files and how they are written.
+fn lake_metrics(text: &mut String, status: &Status) {
+    let done = &status.compaction;
+    let gauges = [
+        ("lake_files", "Parquet files of the lake.", status.lake_files as u64),
+        ("lake_rows", "Rows in them.", status.lake_rows),
+        ("damaged_files", "Files that were found damaged and are not served.", status.damaged_files as u64),
+    ];
+    let counters = [
+        ("compaction_files_total", "Parquet files written since the start.", done.files),
+        ("compaction_new_rows_total", "Rows that came into the lake since the start.", done.new_rows),
+        (
+            "compaction_written_rows_total",
+            "Rows written for it, those from the lake included.",
+            done.written_rows,
+        ),
+        ("compaction_written_bytes_total", "Bytes written for it.", done.written_bytes),
+        ("compaction_failures_total", "Compactions that failed.", done.failures),
+    ];
+    gauges.iter().for_each(|(name, help, value)| metric(text, name, "gauge", help, &value.to_string()));
+    counters.iter().for_each(|(name, help, value)| metric(text, name, "counter", help, &value.to_string()));
 }
 
 fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: &str) {

@@ -1,13 +1,15 @@
 //! Puts a world into a store and asks the server about it.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
 use hitstone::api::pirsch::statistics::{StatisticsAnswer, StatisticsContext, answer};
 use hitstone::sites::{Site, WeekStart};
+use hitstone::statistics::days::local_days;
 use hitstone_engine::event::{Event, Kind as EventKind, Texts, encode_pairs};
 use hitstone_engine::schema::Column;
-use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
+use hitstone_engine::store::{CompactionSettings, Receipt, Snapshot, Store, StoreOptions};
 use hitstone_engine::units::{SiteId, VisitorId};
 
 use crate::draw_world::visitor_id;
@@ -21,38 +23,80 @@ const DAY: i64 = 86_400_000;
 /// Worlds in a store, and their sites.
 pub struct Stored {
     sites: HashMap<u32, Site>,
-    snapshot: Arc<Snapshot>,
-    // The snapshot needs neither, but they go last.
+    /// The same content, stored in several ways.
+    snapshots: Vec<Arc<Snapshot>>,
+    // The snapshots need neither, but they go last.
     _store: Store,
     _folder: tempfile::TempDir,
 }
 
 impl Stored {
-    /// Stores worlds of different site numbers, all in one.
+    /// Stores worlds of different site numbers, all in one. Some of it may go to the lake in between, and sessions that
+    /// go on come back. Then all of it goes there, and perhaps the store is opened again.
     pub fn new(worlds: &[World]) -> Self {
         let folder = folder();
-        let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
-        // Segments and batches are many, but not so many that nothing else gets its turn.
-        let (seal_rows, batch_rows) =
-            (worlds[0].seal_rows.max(rows / 12), worlds[0].batch_rows.max(rows / 300));
-        let options = StoreOptions { seal_rows, ..StoreOptions::default() };
-        let store = Store::open(Arc::new(LazyFs), folder.path(), options).unwrap();
-        append(&store, worlds, batch_rows);
-        let snapshot = store.snapshot();
-        let sites = worlds.iter().map(|world| (world.number, site(world))).collect();
-        Self { sites, snapshot, _store: store, _folder: folder }
+        let sites: HashMap<u32, Site> = worlds.iter().map(|world| (world.number, site(world))).collect();
+        let mut random = Random::new(worlds[0].now.cast_unsigned());
+        let mut store = open(&folder, worlds, &sites);
+        append(&store, worlds, &mut random);
+        let mut snapshots = vec![store.snapshot()];
+        compact(&store);
+        if random.below(4) == 0 {
+            store.close().unwrap();
+            store = open(&folder, worlds, &sites);
+            // It has nothing to do but to take the aggregates that are there.
+            compact(&store);
+        }
+        snapshots.push(store.snapshot());
+        Self { sites, snapshots, _store: store, _folder: folder }
     }
 
-    /// The server's answer about a world.
-    pub fn ask(&self, world: &World, request: &Request) -> StatisticsAnswer {
-        let context = StatisticsContext {
-            snapshot: Arc::clone(&self.snapshot),
-            site: &self.sites[&world.number],
-            now_ms: world.now,
-            cancelled: &|| None,
+    /// The server's answers about a world, one for each way in which it is stored.
+    pub fn ask(&self, world: &World, request: &Request) -> Vec<StatisticsAnswer> {
+        let ask = |snapshot: &Arc<Snapshot>| {
+            let context = StatisticsContext {
+                snapshot: Arc::clone(snapshot),
+                site: &self.sites[&world.number],
+                now_ms: world.now,
+                cancelled: &|| None,
+            };
+            answer(request.endpoint, &request.query(), &context)
         };
-        answer(request.endpoint, &request.query(), &context)
+        self.snapshots.iter().map(ask).collect()
     }
+
+    /// Whether an answer was made of counts that were made beforehand.
+    pub fn has_used_aggregates(&self) -> bool {
+        self.snapshots.iter().any(|snapshot| snapshot.aggregates().cache_bytes() > 0)
+    }
+}
+
+fn open(folder: &tempfile::TempDir, worlds: &[World], sites: &HashMap<u32, Site>) -> Store {
+    let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
+    // Segments are many, but not so many that nothing else gets its turn.
+    let options = StoreOptions { seal_rows: worlds[0].seal_rows.max(rows / 12), ..StoreOptions::default() };
+    let store = Store::open(Arc::new(LazyFs), folder.path(), options).unwrap();
+    let sites = sites.clone();
+    let days_of = move |site: SiteId, span: &Range<i64>| {
+        let site = &sites[&site.0];
+        let zone = jiff::tz::TimeZone::get(&site.timezone).unwrap();
+        Some(local_days(&zone, &site.timezone, span))
+    };
+    let settings = CompactionSettings {
+        host_of: Arc::new(|site| Some(format!("site{}.example", site.0))),
+        days_of: Arc::new(days_of),
+        // Nothing is ever due: it goes by what it is told.
+        clock: Arc::new(|| 0),
+        aggregate_rows_min: 1,
+        share: 1.0,
+    };
+    store.start_compaction(settings).unwrap();
+    store
+}
+
+fn compact(store: &Store) {
+    let done = store.compact(&mut |_| ()).unwrap();
+    assert_eq!(done.waiting_rows, 0);
 }
 
 /// In memory where the system offers it: the disk has tests of its own, and waiting for it is most of the time.
@@ -75,13 +119,18 @@ fn site(world: &World) -> Site {
 }
 
 /// Appends everything in batches and checks that the store made as many rows of it as the worlds have.
-fn append(store: &Store, worlds: &[World], batch_rows: usize) {
+fn append(store: &Store, worlds: &[World], random: &mut Random) {
     let (report, reports) = mpsc::channel();
+    let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
     let events = mixed(worlds);
-    let batches: Vec<&[Event]> = events.chunks(batch_rows).collect();
+    let batches: Vec<&[Event]> = events.chunks(worlds[0].batch_rows.max(rows / 300)).collect();
     let mut receipts: Vec<Receipt> = Vec::new();
-    // As many at once as the queue takes.
-    for batches in batches.chunks(1000) {
+    // As many at once as the queue takes; in between, perhaps, what is there goes to the lake.
+    let pause = [1000, batches.len() / 2 + 1, batches.len() / 3 + 1][random.below(3)].min(1000);
+    for (number, batches) in batches.chunks(pause).enumerate() {
+        if number > 0 {
+            compact(store);
+        }
         for batch in batches {
             let report = report.clone();
             let done = move |result| report.send(result).unwrap();
@@ -90,7 +139,6 @@ fn append(store: &Store, worlds: &[World], batch_rows: usize) {
         receipts.extend(batches.iter().map(|_| reports.recv().unwrap().unwrap()));
     }
     let stored: usize = receipts.iter().map(|receipt| receipt.rows).sum();
-    let rows: usize = worlds.iter().map(|world| world.rows().count()).sum();
     assert_eq!(stored, rows, "the store did not keep the rows as they were constructed");
 }
 

@@ -20,16 +20,22 @@ pub fn differs(
     stored: &Stored,
     request: &Request,
 ) -> Option<String> {
-    let got = stored.ask(world, request);
-    match expected {
-        None => (got.status != 400).then(|| format!("expected status 400, got {}", got.status)),
-        Some(_) if got.status != 200 => Some(format!("expected status 200, got {}", got.status)),
-        Some(expected) => {
-            let body: Value = serde_json::from_slice(&got.body).unwrap();
-            difference(expected, &body)
-        }
-    }
+    let answers = stored.ask(world, request);
+    answers.iter().zip(WAYS).find_map(|(got, way)| {
+        let differs = match expected {
+            None => (got.status != 400).then(|| format!("expected status 400, got {}", got.status)),
+            Some(_) if got.status != 200 => Some(format!("expected status 200, got {}", got.status)),
+            Some(expected) => {
+                let body: Value = serde_json::from_slice(&got.body).unwrap();
+                difference(expected, &body)
+            }
+        };
+        differs.map(|differs| format!("{way}: {differs}"))
+    })
 }
+
+/// How [`Stored`] has the worlds, in its order.
+const WAYS: [&str; 2] = ["as it came", "from the lake"];
 
 /// The same world with as few visits as still show a difference: half of them is left out, then less and less.
 pub fn shrunk(world: &World, request: &Request) -> World {
@@ -96,19 +102,21 @@ pub fn report(seed: u64, world: &World, request: &Request) -> String {
     let request = &simplified(world, request);
     let small = shrunk(world, request);
     let stored = Stored::new(std::slice::from_ref(&small));
-    let got = stored.ask(&small, request);
+    let answers = stored.ask(&small, request).into_iter().zip(WAYS);
+    let got: Vec<String> = answers
+        .map(|(got, way)| format!("  server, {way}: {} {}", got.status, String::from_utf8_lossy(&got.body)))
+        .collect();
     let expected = expected(&small, request).map_or("400".into(), |value| value.to_string());
     let parameters: Vec<String> =
         request.parameters().iter().map(|(name, value)| format!("    {name} = {value}")).collect();
     format!(
-        "the server and the model differ: {}\n  HITSTONE_SEED={seed} finds it again\n  GET {}?{}\n{}\n{}\n  model:  {expected}\n  server: {} {}\n",
+        "the server and the model differ: {}\n  HITSTONE_SEED={seed} finds it again\n  GET {}?{}\n{}\n{}\n  model: {expected}\n{}\n",
         mismatch(&small, &stored, request).unwrap_or("only beside other sites in the same store".into()),
         request.endpoint,
         request.query(),
         parameters.join("\n"),
         described(&small),
-        got.status,
-        String::from_utf8_lossy(&got.body),
+        got.join("\n"),
     )
 }
 

@@ -5,6 +5,7 @@ use super::days::LocalDays;
 use super::entries::{self, Counted};
 use super::file::{self, Content, ENTRIES_BYTES_MAX};
 use super::specs::{By, Grain, SPECS, Spec};
+use super::titles;
 use crate::error::QueryError;
 use crate::query::{Cancelled, Filter, Group, Order, Query, Recurring, Source, tally};
 use crate::units::{SegmentId, SiteId};
@@ -54,14 +55,7 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
             counted.add(making, &covered, Grain::Month, (first, last), cancelled)?;
         }
     }
-    let mut groupings = Vec::new();
-    for (spec, periods) in SPECS.iter().zip(&counted.periods) {
-        let Some(periods) = periods else { continue };
-        let entries = entries::encode(spec, periods);
-        if entries.len() <= ENTRIES_BYTES_MAX {
-            groupings.push((spec.id, entries));
-        }
-    }
+    let groupings = counted.encode();
     let content = Content {
         source: making.number,
         site: making.site,
@@ -84,6 +78,31 @@ impl Default for Counting {
 }
 
 impl Counting {
+    /// The entries of all groupings that are not too large, and do not need one that is.
+    fn encode(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut groupings: Vec<(u8, Vec<u8>)> = Vec::new();
+        for (spec, periods) in SPECS.iter().zip(&self.periods) {
+            let is_kept = |other: &Spec| groupings.iter().any(|grouping| grouping.0 == other.id);
+            let encoded = match (periods, spec.without_title()) {
+                (Some(periods), None) => Some(entries::encode(spec, periods)),
+                (Some(periods), Some((plain, pages))) if is_kept(plain) && pages.is_none_or(is_kept) => {
+                    let by_path = self.of(plain).unwrap_or_default();
+                    titles::encode(spec, periods, by_path, pages.and_then(|pages| self.of(pages)))
+                }
+                _ => None,
+            };
+            groupings.extend(
+                encoded.filter(|bytes| bytes.len() <= ENTRIES_BYTES_MAX).map(|bytes| (spec.id, bytes)),
+            );
+        }
+        groupings
+    }
+
+    fn of(&self, spec: &Spec) -> Option<&[Counted]> {
+        let at = SPECS.iter().position(|other| other.id == spec.id)?;
+        self.periods.get(at)?.as_deref()
+    }
+
     /// Counts a period for all groupings of a grain.
     fn add(
         &mut self,

@@ -29,7 +29,7 @@ pub(super) struct Period {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Entries {
     pub periods: Vec<Period>,
-    keys: Vec<Vec<u32>>,
+    pub keys: Vec<Vec<u32>>,
     visitors: Vec<u32>,
     sessions: Vec<u32>,
     views: Vec<u64>,
@@ -51,6 +51,18 @@ impl Entries {
         let words = 4 * (self.keys.len() + 3);
         let long = 8 * (self.views.len() + self.seconds.len() + self.counts.len());
         words * self.len() + long + self.periods.len() * size_of::<Period>()
+    }
+
+    /// Appends the numbers of another's entry.
+    pub fn push_numbers(&mut self, other: &Self, entry: usize, sums: Sums) {
+        self.visitors.extend(other.visitors.get(entry));
+        self.sessions.extend(other.sessions.get(entry));
+        self.views.extend(other.views.get(entry));
+        self.bounces.extend(other.bounces.get(entry));
+        if sums != Sums::None {
+            self.seconds.extend(other.seconds.get(entry));
+            self.counts.extend(other.counts.get(entry));
+        }
     }
 
     /// The group of an entry.
@@ -103,8 +115,17 @@ pub(super) fn encode(spec: &Spec, periods: &[Counted]) -> Vec<u8> {
             }
         }
     }
+    encode_numbers(&mut out, spec.sums, &|| Box::new(periods.iter().flat_map(|period| &period.2)));
+    out.into_vec()
+}
+
+/// The tallies whose numbers are written, each time that a column of them is.
+pub(super) type Tallies<'t> = &'t dyn Fn() -> Box<dyn Iterator<Item = &'t Tally> + 't>;
+
+/// Writes the columns of numbers.
+pub(super) fn encode_numbers(out: &mut Writer, sums: Sums, tallies: Tallies<'_>) {
     let mut column = |value: &dyn Fn(&Numbers) -> i64, is_signed: bool| {
-        for tally in periods.iter().flat_map(|period| &period.2) {
+        for tally in tallies() {
             let value = value(&tally.numbers);
             if is_signed { out.zigzag(value) } else { out.varint(value as u64) }
         }
@@ -113,7 +134,7 @@ pub(super) fn encode(spec: &Spec, periods: &[Counted]) -> Vec<u8> {
     column(&|numbers| numbers.sessions - numbers.visitors, false);
     column(&|numbers| numbers.views - numbers.sessions, true);
     column(&|numbers| numbers.bounces, false);
-    match spec.sums {
+    match sums {
         Sums::None => {}
         Sums::Durations => {
             column(&|numbers| numbers.duration_seconds, false);
@@ -125,7 +146,6 @@ pub(super) fn encode(spec: &Spec, periods: &[Counted]) -> Vec<u8> {
         }
         Sums::EventSeconds => column(&|numbers| numbers.event_seconds, false),
     }
-    out.into_vec()
 }
 
 /// Reads the entries of a grouping.
@@ -147,23 +167,33 @@ pub(super) fn decode(spec: &Spec, days: &LocalDays, bytes: &[u8]) -> Result<Entr
     for _ in 0..spec.key_length() {
         entries.keys.push(decode_codes(&mut reader, &entries.periods, count)?);
     }
-    entries.visitors = column(&mut reader, count, |reader, _| reader.varint())?;
-    let visitors = &entries.visitors;
-    entries.sessions =
-        column(&mut reader, count, |reader, at| Ok(reader.varint()?.saturating_add(visitors[at].into())))?;
-    let sessions = &entries.sessions;
-    entries.views = column(&mut reader, count, |reader, at| {
-        Ok(reader.zigzag()?.wrapping_add(sessions[at].into()) as u64)
-    })?;
-    entries.bounces = column(&mut reader, count, |reader, _| reader.varint())?;
-    if spec.sums != Sums::None {
-        entries.seconds = column(&mut reader, count, |reader, _| reader.varint())?;
-    }
-    if matches!(spec.sums, Sums::Durations | Sums::TimeOnPage) {
-        entries.counts = column(&mut reader, count, |reader, _| reader.varint())?;
-    }
+    decode_numbers(&mut reader, spec.sums, count, &mut entries)?;
     reader.finish()?;
     Ok(entries)
+}
+
+/// Reads the columns of numbers.
+pub(super) fn decode_numbers(
+    reader: &mut Reader<'_>,
+    sums: Sums,
+    count: usize,
+    entries: &mut Entries,
+) -> Result<(), Malformed> {
+    entries.visitors = column(reader, count, |reader, _| reader.varint())?;
+    let visitors = &entries.visitors;
+    entries.sessions =
+        column(reader, count, |reader, at| Ok(reader.varint()?.saturating_add(visitors[at].into())))?;
+    let sessions = &entries.sessions;
+    entries.views =
+        column(reader, count, |reader, at| Ok(reader.zigzag()?.wrapping_add(sessions[at].into()) as u64))?;
+    entries.bounces = column(reader, count, |reader, _| reader.varint())?;
+    if sums != Sums::None {
+        entries.seconds = column(reader, count, |reader, _| reader.varint())?;
+    }
+    if matches!(sums, Sums::Durations | Sums::TimeOnPage) {
+        entries.counts = column(reader, count, |reader, _| reader.varint())?;
+    }
+    Ok(())
 }
 
 fn decode_codes(reader: &mut Reader<'_>, periods: &[Period], count: usize) -> Result<Vec<u32>, Malformed> {
@@ -178,7 +208,7 @@ fn decode_codes(reader: &mut Reader<'_>, periods: &[Period], count: usize) -> Re
     Ok(codes)
 }
 
-fn column<T: TryFrom<u64>>(
+pub(super) fn column<T: TryFrom<u64>>(
     reader: &mut Reader<'_>,
     count: usize,
     read: impl Fn(&mut Reader<'_>, usize) -> Result<u64, Malformed>,

@@ -18,6 +18,7 @@ use roaring::RoaringBitmap;
 use super::days::LocalDays;
 use super::entries::{self, Entries};
 use super::specs::{SPECS, Spec};
+use super::titles;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
@@ -32,7 +33,7 @@ const MAGIC: &[u8; 8] = b"HITSAGG1";
 const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.
 pub(super) const ENTRIES_BYTES_MAX: usize = 32 << 20;
-const COMPRESSION: i32 = 15;
+const COMPRESSION: i32 = 19;
 
 /// The counts of one site in one source, by day and month of the site's zone.
 pub struct Aggregate {
@@ -206,7 +207,16 @@ impl Aggregate {
         let corrupt = |what: &str| StorageError::corrupt(&self.path, block.at.start as u64, what);
         let bytes = zstd::bulk::decompress(self.compressed(block)?, block.entry_bytes)
             .map_err(|_| corrupt("a grouping cannot be decompressed"))?;
-        entries::decode(spec, &self.days, &bytes).map_err(|error| corrupt(error.what))
+        let decoded = match spec.without_title() {
+            None => entries::decode(spec, &self.days, &bytes),
+            Some((plain, pages)) => {
+                let missing = || corrupt("a grouping needs one that is not there");
+                let plain = self.entries(plain)?.ok_or_else(missing)?;
+                let pages = pages.map(|pages| self.entries(pages)?.ok_or_else(missing)).transpose()?;
+                titles::decode(spec, &plain, pages.as_ref(), &bytes)
+            }
+        };
+        decoded.map_err(|error| corrupt(error.what))
     }
 }
 

@@ -20,6 +20,7 @@ mod plan;
 mod specs;
 #[cfg(test)]
 mod tests;
+mod titles;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -169,6 +169,20 @@ impl Spec {
             && (!time_on_page || self.sums == Sums::TimeOnPage)
     }
 
+    /// For a grouping by path and title the one by path, and the one of page views by path and title, unless it is that.
+    pub fn without_title(&self) -> Option<(&'static Self, Option<&'static Self>)> {
+        const TITLED: By = By::Columns(&[Column::Path, Column::Title]);
+        let plain = match self.by {
+            TITLED => By::Columns(&[Column::Path]),
+            By::Entry(true) => By::Entry(false),
+            By::Exit(true) => By::Exit(false),
+            _ => return None,
+        };
+        let find = |unit, by| SPECS.iter().find(|spec| (spec.unit, spec.by) == (unit, by));
+        let pages = find(Unit::PageViews, TITLED).filter(|pages| pages.id != self.id);
+        Some((find(self.unit, plain)?, pages))
+    }
+
     /// The columns of the group's key.
     pub fn columns(&self) -> &'static [Column] {
         match self.by {

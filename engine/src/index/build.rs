@@ -212,7 +212,7 @@ impl IndexBuilder {
 
     /// As [`IndexBuilder::finish`], with another share of known visitors above which all are written.
     pub(crate) fn finish_within(
-        self,
+        mut self,
         known_share: usize,
         site: SiteId,
         id: SegmentId,
@@ -228,6 +228,9 @@ impl IndexBuilder {
         out.block(Tag::SHAPES, 0, &self.shapes_met);
         self.gaps.write_wide(&mut out, Tag::GAP_SECONDS);
         self.write_visitors(&mut out, known_share);
+        for combinations in self.combinations.iter_mut().take(OF_SESSIONS.len()) {
+            combinations.begin_with_nothing();
+        }
         for ((number, columns), combinations) in all().zip(&self.combinations) {
             combinations.write(&mut out, number, columns);
         }

@@ -54,6 +54,24 @@ impl Widening {
         }
     }
 
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::U8(numbers) => numbers.len(),
+            Self::U16(numbers) => numbers.len(),
+            Self::U32(numbers) => numbers.len(),
+        }
+    }
+
+    /// Bytes of a number.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::U8(_) => 1,
+            Self::U16(_) => 2,
+            Self::U32(_) => 4,
+        }
+    }
+
     /// Writes the column as a block, or as one number when all are alike.
     pub fn write(&self, out: &mut FileWriter, tag: Tag, value: u32) {
         match self {

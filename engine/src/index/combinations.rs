@@ -64,10 +64,51 @@ impl Combinations {
         self.met.iter().map(move |members| members.get(at).copied().unwrap_or(0))
     }
 
+    /// Gives the combination of nothing the code 0, so that what has another one can be written alone.
+    pub fn begin_with_nothing(&mut self) {
+        let Some(&nothing) = self.numbers.get(&Members::default()) else { return };
+        if nothing != 0 {
+            self.met.swap(0, nothing as usize);
+            let swapped = |code| match code {
+                0 => nothing,
+                code if code == nothing => 0,
+                code => code,
+            };
+            self.codes = Widening::of((0..self.codes.len()).map(|at| swapped(self.codes.get(at))));
+        }
+    }
+
+    /// The codes without those that are 0, when that is smaller.
+    fn ranked(&self) -> Option<Ranked> {
+        let len = self.codes.len();
+        let others = (0..len).filter(|&at| self.codes.get(at) != 0).count();
+        let bytes = len.div_ceil(64) * (size_of::<u64>() + size_of::<u32>()) + others * size_of::<u16>();
+        if others == 0 || self.met.len() > 1 << 16 || bytes >= len * self.codes.width() {
+            return None;
+        }
+        let mut ranked = Ranked { words: vec![0; len.div_ceil(64)], ranks: Vec::new(), codes: Vec::new() };
+        for at in 0..len {
+            if at % 64 == 0 {
+                ranked.ranks.push(ranked.codes.len() as u32);
+            }
+            let code = self.codes.get(at);
+            if code != 0 {
+                ranked.words[at / 64] |= 1 << (at % 64);
+                ranked.codes.push(code as u16);
+            }
+        }
+        Some(ranked)
+    }
+
     /// Writes the codes of the combinations, and for each column the site codes that occur and a local code for each
     /// combination.
     pub fn write(&self, out: &mut FileWriter, number: usize, columns: &[Column]) {
-        self.codes.write(out, Tag::combinations(number), self.met.len() as u32);
+        match self.ranked() {
+            Some(ranked) if number < OF_SESSIONS.len() => {
+                ranked.write(out, number, self.met.len() as u32);
+            }
+            _ => self.codes.write(out, Tag::combinations(number), self.met.len() as u32),
+        }
         for (at, &column) in columns.iter().enumerate() {
             let site_codes: BTreeSet<u32> = self.member(at).chain([0]).collect();
             if site_codes.len() == 1 {
@@ -78,6 +119,21 @@ impl Combinations {
             Widening::of(self.member(at).map(local)).write(out, Tag::codes(column), 0);
             out.block(Tag::site_codes(column), site_codes.last().copied().unwrap_or(0), &site_codes);
         }
+    }
+}
+
+/// Codes of which most are 0.
+struct Ranked {
+    words: Vec<u64>,
+    ranks: Vec<u32>,
+    codes: Vec<u16>,
+}
+
+impl Ranked {
+    fn write(&self, out: &mut FileWriter, number: usize, count: u32) {
+        out.block(Tag::combinations(number), count, &self.codes);
+        out.block(Tag::present(number), 0, &self.words);
+        out.block(Tag::ranks(number), 0, &self.ranks);
     }
 }
 

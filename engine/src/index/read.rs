@@ -12,8 +12,8 @@ use crate::segment::cold::{ColdColumns, ColdNumber};
 use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::{
     Codes, Dictionary, FIRST_ROW_BLOCK, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
-    NO_ROW, Narrow, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, SparseCodes, States, Times, U64s,
-    Visitors,
+    NO_ROW, Narrow, RankedCodes, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, SparseCodes, States,
+    Times, U64s, Visitors,
 };
 use crate::segment::{Blocks, check_cover};
 use crate::session::Extent;
@@ -293,6 +293,22 @@ fn combination_count(blocks: &Blocks<'_>, number: usize) -> usize {
     }
 }
 
+/// The codes of the combinations with this number.
+fn combined<'a>(blocks: &Blocks<'a>, number: usize, len: usize) -> Result<Narrow<'a>, StorageError> {
+    let Some(present) = blocks.block(Tag::present(number)) else {
+        return blocks.narrow(Tag::combinations(number), len);
+    };
+    let codes =
+        blocks.block(Tag::combinations(number)).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))?;
+    let words = blocks.all_numbers(present)?;
+    let ranked = RankedCodes { words, ranks: blocks.numbers(Tag::ranks(number), words.len())?, codes };
+    if ranked.is_sound(len) {
+        Ok(Narrow::Ranked(ranked))
+    } else {
+        Err(blocks.corrupt(present, "the codes do not fit the bits"))
+    }
+}
+
 /// The columns that are part of combinations.
 fn fill_columns<'a>(
     blocks: &Blocks<'a>,
@@ -304,7 +320,7 @@ fn fill_columns<'a>(
     for (number, columns) in all() {
         let is_of_sessions = number < OF_SESSIONS.len();
         let count = if is_of_sessions { entry.session_count } else { entry.row_count };
-        let combined = blocks.narrow(Tag::combinations(number), count as usize)?;
+        let combined = combined(blocks, number, count as usize)?;
         for &column in columns {
             let Some(block) = blocks.block(Tag::site_codes(column)) else { continue };
             let table = blocks.narrow(Tag::codes(column), combination_count(blocks, number))?;
@@ -386,7 +402,7 @@ fn check_codes(blocks: &Blocks<'_>, table: &SiteTable<'_>) -> Result<(), &'stati
     for (number, columns) in all() {
         let count = combination_count(blocks, number);
         let len = if number < OF_SESSIONS.len() { table.session_count() } else { table.row_count() };
-        let combined = blocks.narrow(Tag::combinations(number), len).map_err(|_| "codes are damaged")?;
+        let combined = combined(blocks, number, len).map_err(|_| "codes are damaged")?;
         if !combined.are_below(count) {
             return Err("a combination is missing");
         }

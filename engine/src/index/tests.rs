@@ -37,7 +37,14 @@ fn session(n: u32) -> PlainSession {
     let texts =
         TextMap::from([(Column::Country, format!("c{}", n % 7)), (Column::City, format!("{}", n % 90))]);
     let rows = (0..1 + n % 4).map(row).collect();
-    PlainSession { visitor, id: day << 16 | n, given: n % 50 == 0, bounced: n % 2 == 0, texts, rows }
+    PlainSession {
+        visitor,
+        id: day << 16 | n,
+        given: n.is_multiple_of(50),
+        bounced: n.is_multiple_of(2),
+        texts,
+        rows,
+    }
 }
 
 fn open(bytes: Vec<u8>) -> Result<Index, crate::error::StorageError> {

@@ -91,6 +91,8 @@ pub struct LakeFile {
     parquet_end_crc: u32,
     open: Mutex<Option<Result<Arc<OpenFile>, StorageError>>>,
     used: AtomicBool,
+    /// Its bytes are found no more under their names once they are let go.
+    is_replaced: AtomicBool,
 }
 
 impl LakeFile {
@@ -106,6 +108,7 @@ impl LakeFile {
             parquet_end_crc: entry.parquet_end_crc,
             open: Mutex::new(None),
             used: AtomicBool::new(false),
+            is_replaced: AtomicBool::new(false),
         })
     }
 
@@ -211,13 +214,28 @@ impl LakeFile {
         parquet.len() as u64 == self.parquet_len && end_crc(parquet) == self.parquet_end_crc
     }
 
-    /// Lets go of the maps, unless it was used since the last time.
+    /// Lets go of the maps, unless it was used since the last time. What is known of damage stays known.
     fn rest(&self) -> bool {
+        if self.is_replaced.load(Ordering::Relaxed) {
+            return true;
+        }
         if self.used.swap(false, Ordering::Relaxed) {
             return false;
         }
-        *self.lock() = None;
+        self.lock().take_if(|known| known.is_ok());
         true
+    }
+
+    /// Another file takes its place: maps it, if it is not, and keeps it so for the snapshots that know it.
+    pub fn keep_open(self: &Arc<Self>) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        // Damage is told to whoever asks for it.
+        let _ = self.open();
+    }
+
+    /// The damage that was found in it so far.
+    pub fn damage(&self) -> Option<StorageError> {
+        self.lock().as_ref().and_then(|known| known.as_ref().err().cloned())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<OpenFile>, StorageError>>> {

@@ -43,6 +43,11 @@ impl LakeDictionary {
         self.open.get_or_init(|| self.map().map(Arc::new)).clone()
     }
 
+    /// The damage that was found in it so far.
+    pub fn damage(&self) -> Option<StorageError> {
+        self.open.get().and_then(|known| known.as_ref().err().cloned())
+    }
+
     fn map(&self) -> Result<SiteDictionary, StorageError> {
         let path = dictionary_path(&self.context.folder, self.number);
         let corrupt = |what: String| StorageError::corrupt(&path, 0, what);
@@ -143,6 +148,12 @@ impl Lake {
         self.sites.iter().map(|(site, live)| (*site, live))
     }
 
+    /// Files, and rows in them, superseded ones included.
+    pub fn counts(&self) -> (usize, u64) {
+        let files = || self.sites.values().flat_map(|site| &site.files);
+        (files().count(), files().map(|live| live.entry.rows).sum())
+    }
+
     /// A site's files, to be changed.
     pub fn site_mut(&mut self, site: SiteId) -> &mut LiveSite {
         Arc::make_mut(Arc::make_mut(&mut self.sites).entry(site).or_default())
@@ -150,6 +161,18 @@ impl Lake {
 }
 
 impl LiveSite {
+    /// Damage that was found so far.
+    pub fn damage(&self) -> impl Iterator<Item = StorageError> {
+        let dictionary = self.dictionary.iter().filter_map(|dictionary| dictionary.damage());
+        dictionary.chain(self.files.iter().filter_map(|live| live.file.damage()))
+    }
+
+    /// Whether the file of such a key cannot be written anew, because of damage that was found.
+    pub fn is_stuck(&self, is_such: impl Fn(Key) -> bool) -> bool {
+        let dictionary = self.dictionary.iter().any(|dictionary| dictionary.damage().is_some());
+        dictionary || self.files.iter().any(|live| is_such(live.key) && live.file.damage().is_some())
+    }
+
     /// The file of a key.
     pub fn file(&self, key: Key) -> Option<&LiveFile> {
         self.files.iter().find(|live| live.key == key)

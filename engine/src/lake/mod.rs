@@ -1,7 +1,6 @@
 //! The lake: each site's data as Parquet files that any engine reads in place, each with an index that queries use.
 //!
-//! [`plan`] says which file to write next, [`CompactionJob`] writes it, [`Lake`] is what there is. A file is mapped when
-//! it is needed; its Parquet is checked block by block ([`CheckedBytes`]) before anything is made of its bytes. Columns
+//! [`Lake`] is what there is, [`Compacted`] what is to be in it next. A file is mapped when it is needed; its Parquet is checked block by block ([`CheckedBytes`]) before anything is made of its bytes. Columns
 //! that an index has not are decoded when a query needs them and kept in a cache that all files share ([`ColumnCache`]).
 
 mod blocks;
@@ -9,10 +8,8 @@ mod cache;
 mod cold;
 mod compacted;
 mod file;
-mod job;
 mod live;
 mod paths;
-pub mod plan;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -22,7 +19,6 @@ pub use cache::ColumnCache;
 pub use cold::ParquetColumns;
 pub use compacted::{Compacted, Taken};
 pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
-pub use job::CompactionJob;
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
 pub use paths::{
     DICTIONARY_PREFIX, INDEX_PREFIX, dictionary_path, index_path, is_temporary, lake_folder, parquet_path,

@@ -45,10 +45,10 @@ fn session(n: u32) -> PlainSession {
             texts: TextMap::from([
                 (Column::Path, format!("/{}", (n + at) % 30)),
                 (Column::Source, format!("{}", n % 3)),
-                (Column::EventId, if n % 7 == 0 { format!("id{n}-{at}") } else { String::new() }),
+                (Column::EventId, if n.is_multiple_of(7) { format!("id{n}-{at}") } else { String::new() }),
             ]),
             meta: if is_event { vec![("key".into(), format!("{}", n % 9))] } else { Vec::new() },
-            tags: if n % 4 == 0 { vec![("tag".into(), "value".into())] } else { Vec::new() },
+            tags: if n.is_multiple_of(4) { vec![("tag".into(), "value".into())] } else { Vec::new() },
             event_duration: is_event.then_some(u64::from(n)),
         }
     };
@@ -56,7 +56,14 @@ fn session(n: u32) -> PlainSession {
     let visitor = u64::from(n % 170).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let texts = TextMap::from([(Column::Country, format!("c{}", n % 7))]);
     let rows = (0..1 + n % 4).map(row).collect();
-    PlainSession { visitor, id: day << 16 | n, given: n % 50 == 0, bounced: n % 2 == 0, texts, rows }
+    PlainSession {
+        visitor,
+        id: day << 16 | n,
+        given: n.is_multiple_of(50),
+        bounced: n.is_multiple_of(2),
+        texts,
+        rows,
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) fn execute_within(
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
     for known in known {
-        known.add_to(&mut counted, &dictionaries, query, &mut guard)?;
+        known.add_to((&mut counted.counts, &mut counted.groups), &dictionaries, query, &mut guard)?;
     }
     if counted.groups.len() > groups_max {
         return Err(QueryError::TooManyGroups(groups_max));
@@ -292,9 +292,9 @@ fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
 
 /// The columns of the group's key, and where they are read.
 fn key_columns<'a>(table: &SiteTable<'a>, group: &Group) -> Vec<(Column, Place<'a>)> {
-    let edge = |with_title: bool, edge| {
+    let edge = |with_title: bool, edge: Edge| {
         let columns = if with_title { &[Column::Path, Column::Title][..] } else { &[Column::Path] };
-        columns.iter().map(|&column| (column, Place::RowOf(edge, table.states))).collect()
+        columns.iter().map(|&column| (column, edge.place(&table.states))).collect()
     };
     match group {
         Group::Columns(columns) => {

@@ -14,7 +14,7 @@ use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
 use crate::scan::divisor::Divisor;
-use crate::segment::table::{Codes, Dictionary, NO_ROW, States};
+use crate::segment::table::{Codes, Dictionary, NO_ROW, ShapedStates, States};
 
 /// Combinations of local codes up to which groups are looked up in an array.
 const COMBINATIONS_MAX: usize = 1 << 20;
@@ -26,8 +26,10 @@ pub(super) enum Place<'a> {
     Session,
     /// The row's own text.
     Row,
+    /// The text of the row that this column of the session table names.
+    RowIn(&'a [u32]),
     /// The text of the session's entry or exit page.
-    RowOf(Edge, States<'a>),
+    RowOf(Edge, ShapedStates<'a>),
 }
 
 /// One of the pages of a session that the session table names.
@@ -39,6 +41,15 @@ pub(super) enum Edge {
 }
 
 impl Edge {
+    /// Where its texts are read.
+    pub fn place<'a>(self, states: &States<'a>) -> Place<'a> {
+        match (states, self) {
+            (States::Columns(columns), Self::Entry) => Place::RowIn(columns.entry_row),
+            (States::Columns(columns), Self::Exit) => Place::RowIn(columns.exit_row),
+            (States::Shapes(shapes), edge) => Place::RowOf(edge, *shapes),
+        }
+    }
+
     /// Its row, or [`NO_ROW`].
     #[inline]
     pub fn row(self, states: &States<'_>, session: usize) -> u32 {
@@ -66,7 +77,13 @@ impl<'a> KeyColumn<'a> {
         let code = match self.place {
             Place::Session => self.codes.get(session),
             Place::Row => self.codes.get(row),
-            Place::RowOf(edge, states) => match edge.row(&states, session) {
+            Place::RowIn(rows) => match rows.get(session) {
+                Some(&row) if row != NO_ROW && (row as usize) < self.row_count => {
+                    self.codes.get(row as usize)
+                }
+                _ => return None,
+            },
+            Place::RowOf(edge, shapes) => match edge.row(&States::Shapes(shapes), session) {
                 row if row != NO_ROW && (row as usize) < self.row_count => self.codes.get(row as usize),
                 _ => return None,
             },

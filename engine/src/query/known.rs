@@ -1,32 +1,19 @@
-//! Counts that are known before a query runs, and what they are made of: the counts of some sessions of one source.
+//! Counts that are known before a query runs.
 //!
 //! Known counts may be added to those of a scan when their visitors occur nowhere else, neither among the sessions
 //! that are scanned nor in other known counts of the same group. Whoever hands them in answers for that.
 
-use super::check;
-use super::execute::{self, CountedGroups, check, fixed_group_count, key_dictionaries};
-use super::filter::prepare;
-use super::groups::{KEY_COLUMNS_MAX, KeyCodes};
+use super::groups::{Groups, KEY_COLUMNS_MAX, KeyCodes};
 use super::guard::Guard;
-use super::{Cancelled, Group, Query, Recurring, Source, Unit};
+use super::{Group, Query, Unit};
 use crate::error::QueryError;
-use crate::limits;
 use crate::scan::bits::Bits;
-use crate::scan::count::Numbers;
+use crate::scan::count::{Counts, Numbers};
 use crate::segment::table::Dictionary;
 
 /// What a group is, in one source: its place among groups of time, or the local codes of its texts. Unused places
 /// are 0.
 pub type Key = [u32; KEY_COLUMNS_MAX];
-
-/// The numbers of one group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
-    /// The group.
-    pub key: Key,
-    /// Its numbers.
-    pub numbers: Numbers,
-}
 
 /// Takes the numbers of one group.
 pub type Take<'t> = &'t mut dyn FnMut(Key, &Numbers) -> Result<(), QueryError>;
@@ -46,14 +33,13 @@ impl Known<'_> {
     /// Adds the known counts to what was counted. `dictionaries` are those of the key's columns of each source.
     pub(super) fn add_to(
         &self,
-        counted: &mut CountedGroups<'_>,
+        (counts, groups): (&mut Counts, &mut Groups<'_>),
         dictionaries: &[Vec<Dictionary<'_>>],
         query: &Query,
         guard: &mut Guard<'_>,
     ) -> Result<(), QueryError> {
         let columns = dictionaries.get(self.source).map_or(&[][..], Vec::as_slice);
         let place = Placing::of(query);
-        let CountedGroups { counts, groups, .. } = counted;
         (self.counts)(&mut |key, numbers| {
             guard.spend(1)?;
             let source = self.source as u32;
@@ -107,60 +93,4 @@ fn asked(query: &Query, numbers: &Numbers) -> Numbers {
         asked.event_seconds = 0;
     }
     asked
-}
-
-/// Counts only these sessions of a source, hidden ones among them included, none of whose visitors may have sessions
-/// in more than one run. Order, limit and `keep` of the query play no part; groups without anything are left out.
-///
-/// # Errors
-/// As [`super::execute()`]; [`QueryError::Invalid`] for groups by pairs.
-pub fn tally(
-    source: &Source<'_>,
-    sessions: &Bits,
-    query: &Query,
-    cancelled: Cancelled<'_>,
-) -> Result<Vec<Tally>, QueryError> {
-    let source = Source { hidden: None, ..*source };
-    check(query, query.counted_unit())?;
-    check::tables(&[source])?;
-    if matches!(query.group, Group::Pairs(..)) {
-        return Err(QueryError::Invalid("groups by pairs have no codes".into()));
-    }
-    let mut guard = Guard::new(cancelled);
-    let unit = query.counted_unit();
-    let Some(mut prepared) = prepare(&source, 0, &query.span, &query.filter, unit, &mut guard)? else {
-        return Ok(Vec::new());
-    };
-    prepared.keep_only(sessions);
-    let dictionaries = [key_dictionaries(&source.table, query)];
-    let (prepared, sources, nowhere) = ([prepared], [source], Recurring::nowhere(1));
-    let groups_max = limits::GROUPS_MAX;
-    let counted =
-        execute::count(groups_max, &prepared, &sources, &dictionaries, &nowhere, query, &mut guard)?;
-    let key = |group: usize| match fixed_group_count(&query.group) {
-        Some(_) => [group as u32, 0, 0],
-        None => counted.groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),
-    };
-    let group_count = fixed_group_count(&query.group).unwrap_or(counted.groups.len());
-    let all = (0..group_count).map(|group| Tally { key: key(group), numbers: counted.counts.numbers(group) });
-    Ok(all.filter(|tally| tally.numbers.sessions > 0).collect())
-}
-
-/// Which codes of a column pass a test.
-///
-/// # Errors
-/// [`QueryError::Cancelled`].
-pub fn passing(
-    dictionary: Dictionary<'_>,
-    test: &dyn Fn(&str) -> bool,
-    cancelled: Cancelled<'_>,
-) -> Result<Vec<bool>, QueryError> {
-    let mut guard = Guard::new(cancelled);
-    let mut codes = Vec::with_capacity(dictionary.len());
-    for code in 0..dictionary.len() {
-        let text = dictionary.get(code as u32);
-        guard.spend_on(&[text])?;
-        codes.push(test(text));
-    }
-    Ok(codes)
 }

@@ -25,6 +25,7 @@ mod postings;
 mod recurring;
 mod report;
 mod sessions;
+mod tally;
 mod walk;
 
 #[cfg(test)]
@@ -39,12 +40,13 @@ pub(crate) mod testindex;
 pub(crate) mod tests;
 
 pub use execute::{execute, execute_with};
-pub use known::{Key, Known, Take, Tally, passing, tally};
+pub use known::{Key, Known, Take};
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{
     LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
 };
+pub use tally::{Tally, passing, tally};
 
 use crate::segment::table::SiteTable;
 

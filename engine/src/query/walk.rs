@@ -98,7 +98,12 @@ impl Part<'_, '_> {
             let sessions = self.rows.batch_of(&left);
             left.start = sessions.end;
             guard.spend(sessions.len())?;
-            if self.prepared.any_in(sessions.clone()) {
+            // Where few pass, the sessions before and after them need not be met.
+            let passing = match &self.prepared.selected {
+                None => Some(sessions),
+                Some(selected) => selected.bounds_in(sessions),
+            };
+            if let Some(sessions) = passing {
                 self.count(&sessions, span, batch, counter);
                 counter.trim();
             }

@@ -326,6 +326,7 @@ impl Batch {
             Codes::Combined { codes, table } => {
                 self.keep(|row, _| entry(table.get(codes.get(row as usize) as usize)));
             }
+            Codes::Ranked(codes) => self.keep(|row, _| entry(codes.get(row as usize))),
             Codes::Sparse(codes) => {
                 let mut walk = codes.walk();
                 self.keep(|row, _| entry(walk(row)));
@@ -402,6 +403,7 @@ pub fn map_codes(codes: Codes<'_>, places: &[u32], groups: &mut [u32], mut find:
         Codes::Combined { codes, table } => {
             pairs.for_each(|(group, &at)| *group = find(table.get(codes.get(at as usize) as usize)));
         }
+        Codes::Ranked(codes) => pairs.for_each(|(group, &at)| *group = find(codes.get(at as usize))),
         Codes::Sparse(codes) => {
             let mut walk = codes.walk();
             pairs.for_each(|(group, &at)| *group = find(walk(at)));

@@ -69,6 +69,17 @@ impl Bits {
         spans(&range, self.len).any(|(at, mask)| self.words[at] & mask != 0)
     }
 
+    /// From the first to the last index of the range that is in the set; `None` when none is.
+    pub fn bounds_in(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let mut touched = spans(&range, self.len)
+            .map(|(at, mask)| (at, self.words[at] & mask))
+            .filter(|(_, word)| *word != 0);
+        let (at, word) = touched.next()?;
+        let (last_at, last_word) = touched.last().unwrap_or((at, word));
+        let first = at * WORD + word.trailing_zeros() as usize;
+        Some(first..(last_at + 1) * WORD - last_word.leading_zeros() as usize)
+    }
+
     /// Calls `visit` with the indices of the range that are in the set, in order.
     #[inline]
     pub fn for_each_in(&self, range: Range<usize>, mut visit: impl FnMut(usize)) {
@@ -138,6 +149,9 @@ mod tests {
             bits.for_each_in(0..1000, |index| found.push(index));
             assert_eq!(found, want);
             assert_eq!(bits.any_in(start..end), !want.is_empty());
+            let bounds = want.first().zip(want.last()).map(|(&first, &last)| first..last + 1);
+            assert_eq!(bits.bounds_in(0..1000), bounds);
+            assert_eq!(bits.bounds_in(start..end), bounds);
             assert!(!bits.any_in(end.max(start)..200));
             bits.retain_in(10..70, |index| index % 2 == 0);
             found.clear();

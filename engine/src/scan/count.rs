@@ -65,6 +65,12 @@ pub struct SessionColumns<'a> {
 }
 
 impl SessionColumns<'_> {
+    /// The times of a session's first and last row.
+    #[inline]
+    fn extent(&self, session: usize) -> Option<(i64, i64)> {
+        Some((self.times.start(session)?, self.times.last(session)?))
+    }
+
     /// The visitor of a recurring session.
     #[inline]
     fn visitor(&self, session: usize) -> u64 {
@@ -285,18 +291,41 @@ impl Counter {
         batch: &Batch,
         extras: Extras<'_>,
     ) {
+        // The representation is chosen outside the loop.
+        match (columns.states, columns.times) {
+            (States::Columns(states), Times::Millis(times)) => {
+                let views = |session: usize| states.views.get(session).copied().unwrap_or(0);
+                let extent = |session| Some((*times.start.get(session)?, *times.last.get(session)?));
+                self.add_each_session(first_session, batch, extras, views, extent);
+            }
+            (states, times) => {
+                let extent = |session| Some((times.start(session)?, times.last(session)?));
+                self.add_each_session(first_session, batch, extras, |session| states.views(session), extent);
+            }
+        }
+    }
+
+    #[inline]
+    fn add_each_session(
+        &mut self,
+        first_session: usize,
+        batch: &Batch,
+        extras: Extras<'_>,
+        views: impl Fn(usize) -> u32,
+        extent: impl Fn(usize) -> Option<(i64, i64)>,
+    ) {
         for (&session, &group) in batch.sessions.iter().zip(&batch.groups) {
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
             let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
-            slot.views = slot.views.wrapping_add(u64::from(columns.states.views(session)));
+            slot.views = slot.views.wrapping_add(u64::from(views(session)));
             slot.sessions += 1;
             slot.bounces += u32::from(who.bounced);
             if extras.durations
                 && let Some(extra) = self.extras.get_mut(group as usize)
             {
-                extra.add_duration(columns, session);
+                extra.add_duration(extent(session));
             }
         }
     }
@@ -341,7 +370,7 @@ impl Counter {
                 && is_new
                 && let Some(extra) = self.extras.get_mut(group as usize)
             {
-                extra.add_duration(columns, session);
+                extra.add_duration(columns.extent(session));
             }
         }
     }
@@ -412,10 +441,8 @@ fn add_visitor(slot: &mut Slot, group: u32, who: Who, pairs: &mut Vec<(u32, u64)
 
 impl Extra {
     #[inline]
-    fn add_duration(&mut self, columns: &SessionColumns<'_>, session: usize) {
-        let (Some(start), Some(last)) = (columns.times.start(session), columns.times.last(session)) else {
-            return;
-        };
+    fn add_duration(&mut self, extent: Option<(i64, i64)>) {
+        let Some((start, last)) = extent else { return };
         let seconds = whole_seconds(start, last).max(0) as u64;
         self.duration_seconds = self.duration_seconds.wrapping_add(seconds);
         self.duration_count += u64::from(seconds > 0);

@@ -11,6 +11,49 @@ pub enum Narrow<'a> {
     U8(&'a [u8]),
     U16(&'a [u16]),
     U32(&'a [u32]),
+    /// Most are 0.
+    Ranked(RankedCodes<'a>),
+}
+
+/// Codes of which most are 0: a bit says which are not, and only those are there.
+#[derive(Debug, Clone, Copy)]
+pub struct RankedCodes<'a> {
+    /// The bits.
+    pub words: &'a [u64],
+    /// How many bits are set in the words before each word.
+    pub ranks: &'a [u32],
+    /// The codes of those whose bits are set.
+    pub codes: &'a [u16],
+}
+
+impl RankedCodes<'_> {
+    /// The code at `index`; 0 past the end.
+    #[inline]
+    pub fn get(&self, index: usize) -> u32 {
+        let (at, bit) = (index / 64, index % 64);
+        match (self.words.get(at), self.ranks.get(at)) {
+            (Some(&word), Some(&rank)) if word >> bit & 1 == 1 => {
+                let before = (word & ((1 << bit) - 1)).count_ones();
+                let place = rank as usize + before as usize;
+                self.codes.get(place).map_or(0, |&code| code.into())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether there is a code for each bit, and a word for each 64 of `len`.
+    pub fn is_sound(&self, len: usize) -> bool {
+        let mut next = 0usize;
+        let ranks_fit = self.words.iter().zip(self.ranks).all(|(word, &rank)| {
+            let fits = rank as usize == next;
+            next += word.count_ones() as usize;
+            fits
+        });
+        ranks_fit
+            && next == self.codes.len()
+            && self.words.len() == len.div_ceil(64)
+            && self.ranks.len() == self.words.len()
+    }
 }
 
 impl Narrow<'_> {
@@ -22,6 +65,7 @@ impl Narrow<'_> {
             Narrow::U8(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
             Narrow::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
             Narrow::U32(codes) => codes.get(index).copied().unwrap_or(0),
+            Narrow::Ranked(codes) => codes.get(index),
         }
     }
 
@@ -33,6 +77,7 @@ impl Narrow<'_> {
             Narrow::U8(codes) => codes.iter().all(|&code| fits(code.into())),
             Narrow::U16(codes) => codes.iter().all(|&code| fits(code.into())),
             Narrow::U32(codes) => codes.iter().all(|&code| fits(code)),
+            Narrow::Ranked(ranked) => fits(0) && ranked.codes.iter().all(|&code| fits(code.into())),
         }
     }
 }
@@ -50,6 +95,8 @@ pub enum Codes<'a> {
         codes: Narrow<'a>,
         table: Narrow<'a>,
     },
+    /// Most are 0.
+    Ranked(RankedCodes<'a>),
     /// A cold column: what is in none of its rows is 0.
     Sparse(SparseCodes<'a>),
 }
@@ -61,6 +108,7 @@ impl<'a> From<Narrow<'a>> for Codes<'a> {
             Narrow::U8(codes) => Codes::U8(codes),
             Narrow::U16(codes) => Codes::U16(codes),
             Narrow::U32(codes) => Codes::U32(codes),
+            Narrow::Ranked(codes) => Codes::Ranked(codes),
         }
     }
 }
@@ -75,6 +123,7 @@ impl Codes<'_> {
             Codes::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
             Codes::U32(codes) => codes.get(index).copied().unwrap_or(0),
             Codes::Combined { codes, table } => table.get(codes.get(index) as usize),
+            Codes::Ranked(codes) => codes.get(index),
             Codes::Sparse(codes) => codes.get(index),
         }
     }

@@ -70,6 +70,16 @@ impl Tag {
         Tag(0x20 + number as u16)
     }
 
+    /// Which sessions have another combination than the first, one bit each in words of 64; the codes are theirs only.
+    pub fn present(number: usize) -> Tag {
+        Tag(0x30 + number as u16)
+    }
+
+    /// How many sessions before each of these words have one.
+    pub fn ranks(number: usize) -> Tag {
+        Tag(0x38 + number as u16)
+    }
+
     /// Codes of a column; the width says whether u8, u16 or u32, width 0 that `value` is the code of all. In an index
     /// not of each session or row, but of each combination that the column is part of.
     pub fn codes(column: Column) -> Tag {

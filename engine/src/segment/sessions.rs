@@ -1,10 +1,54 @@
 //! What a table knows of each session and when rows happened: columns as a segment has them, or the tables of
 //! distinct shapes and whole seconds that an index has.
 
+use std::ops::Range;
+
 use super::codes::Narrow;
 use super::cold::ColdRows;
-use super::table::{FLAG_FIRST, NO_ROW, Run};
-use crate::units::TimestampMs;
+use crate::units::{DayUtc, TimestampMs};
+
+/// "No row": a session without page views has no entry and no exit row.
+pub const NO_ROW: u32 = u32::MAX;
+/// Session flag: the session bounced.
+pub const FLAG_BOUNCE: u8 = 1;
+/// Session flag: the visitor's id was given by the site (or an import), so it may recur on any day.
+pub const FLAG_GIVEN_ID: u8 = 2;
+/// Session flag of an index: the first session of its visitor in its run.
+pub const FLAG_FIRST: u8 = 4;
+/// Row flag, beside the [`crate::event::Kind`] in the low bits: a custom event that does not end a bounce.
+pub const ROW_NON_INTERACTIVE: u8 = 0x80;
+/// The bits of a row's kind byte that hold the [`crate::event::Kind`].
+pub const ROW_KIND_MASK: u8 = 0x0f;
+
+/// The sessions that were opened on one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Run {
+    /// Least row time in the run, milliseconds.
+    pub min_time: i64,
+    /// Greatest row time in the run, milliseconds.
+    pub max_time: i64,
+    /// Index of the run's first session.
+    pub first_session: u32,
+    /// How many sessions it has.
+    pub session_count: u32,
+    /// The opening day, days since 1970-01-01.
+    pub day: u32,
+    /// Always zero.
+    pub reserved: u32,
+}
+
+impl Run {
+    /// The opening day.
+    pub fn day_utc(&self) -> DayUtc {
+        DayUtc(self.day as u16)
+    }
+
+    /// The run's sessions.
+    pub fn sessions(&self) -> Range<usize> {
+        self.first_session as usize..(self.first_session + self.session_count) as usize
+    }
+}
 
 /// Sessions that share a base in [`FirstRows::Blocks`].
 pub const FIRST_ROW_BLOCK: usize = 256;
@@ -60,7 +104,7 @@ pub struct Shape {
     pub exit: u32,
     /// Low 16 bits of the session id.
     pub number: u16,
-    /// [`super::table::FLAG_BOUNCE`], [`super::table::FLAG_GIVEN_ID`], [`FLAG_FIRST`].
+    /// [`FLAG_BOUNCE`], [`FLAG_GIVEN_ID`], [`FLAG_FIRST`].
     pub flags: u8,
     /// Always zero.
     pub reserved: u8,
@@ -344,7 +388,7 @@ impl Times<'_> {
     }
 }
 
-/// [`crate::event::Kind`] and [`super::table::ROW_NON_INTERACTIVE`] of each row.
+/// [`crate::event::Kind`] and [`ROW_NON_INTERACTIVE`] of each row.
 #[derive(Debug, Clone, Copy)]
 pub enum Kinds<'a> {
     /// As it is.
@@ -384,5 +428,3 @@ impl Kinds<'_> {
         self.len() == 0
     }
 }
-
-const _: () = assert!(FLAG_FIRST.count_ones() == 1);

@@ -8,58 +8,16 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
-pub use super::codes::{Codes, Dictionary, Narrow, SiteStrings, SparseCodes};
+pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings, SparseCodes};
 use super::cold::ColdColumns;
 pub use super::sessions::{
-    FIRST_ROW_BLOCK, FirstRows, Gaps, Kinds, KnownVisitors, MilliTimes, SecondTimes, Shape, ShapedStates,
+    FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
+    MilliTimes, NO_ROW, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run, SecondTimes, Shape, ShapedStates,
     StateColumns, States, Times, Visitors,
 };
 use crate::error::StorageError;
 use crate::schema::Column;
-use crate::units::{DayUtc, SessionId, TimestampMs};
-
-/// "No row": a session without page views has no entry and no exit row.
-pub const NO_ROW: u32 = u32::MAX;
-/// Session flag: the session bounced.
-pub const FLAG_BOUNCE: u8 = 1;
-/// Session flag: the visitor's id was given by the site (or an import), so it may recur on any day.
-pub const FLAG_GIVEN_ID: u8 = 2;
-/// Session flag of an index: the first session of its visitor in its run.
-pub const FLAG_FIRST: u8 = 4;
-/// Row flag, beside the [`crate::event::Kind`] in the low bits: a custom event that does not end a bounce.
-pub const ROW_NON_INTERACTIVE: u8 = 0x80;
-/// The bits of a row's kind byte that hold the [`crate::event::Kind`].
-pub const ROW_KIND_MASK: u8 = 0x0f;
-
-/// The sessions that were opened on one UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub struct Run {
-    /// Least row time in the run, milliseconds.
-    pub min_time: i64,
-    /// Greatest row time in the run, milliseconds.
-    pub max_time: i64,
-    /// Index of the run's first session.
-    pub first_session: u32,
-    /// How many sessions it has.
-    pub session_count: u32,
-    /// The opening day, days since 1970-01-01.
-    pub day: u32,
-    /// Always zero.
-    pub reserved: u32,
-}
-
-impl Run {
-    /// The opening day.
-    pub fn day_utc(&self) -> DayUtc {
-        DayUtc(self.day as u16)
-    }
-
-    /// The run's sessions.
-    pub fn sessions(&self) -> Range<usize> {
-        self.first_session as usize..(self.first_session + self.session_count) as usize
-    }
-}
+use crate::units::{SessionId, TimestampMs};
 
 /// Posting lists of one column: for each local code, which sessions hold it (for a row column: in any row).
 /// Only codes of at most one in [`POSTING_SHARE`] sessions have a list; code 0 has none.

@@ -10,8 +10,8 @@ use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs;
 
-/// Files with fewer rows are scanned.
-const ROWS_MIN: u64 = 16 << 10;
+/// Files with fewer rows are scanned, unless settings say otherwise.
+pub const AGGREGATE_ROWS_MIN: u64 = 16 << 10;
 
 /// Registers an aggregate for each large file of the lake. `stopped` gives a reason to stop.
 ///
@@ -23,10 +23,11 @@ pub(super) fn keep(
     settings: &CompactionSettings,
     stopped: &(dyn Fn() -> Option<&'static str> + Sync),
 ) -> Result<u64, CompactionError> {
+    remove_damaged(context, snapshot)?;
     let mut written = 0;
     let mut live = Vec::new();
     for (site, lake) in snapshot.lake().sites() {
-        for file in lake.files.iter().filter(|file| file.entry.rows >= ROWS_MIN) {
+        for file in lake.files.iter().filter(|file| file.entry.rows >= settings.aggregate_rows_min) {
             live.push((file.file.number(), site));
             let known = snapshot.aggregates().get(file.file.number(), site);
             let Some(span) = snapshot.span_of(file) else { continue };
@@ -41,6 +42,17 @@ pub(super) fn keep(
     }
     snapshot.aggregates().retain(|number, site| live.contains(&(number, site)));
     Ok(written)
+}
+
+/// Removes the aggregates in which queries met damage, so that they are made anew.
+fn remove_damaged(context: &LakeContext, snapshot: &Snapshot) -> Result<(), StorageError> {
+    for damage in snapshot.aggregates().take_damage() {
+        let StorageError::Corrupt { path, .. } = damage else { continue };
+        if context.fs.exists(&path)? {
+            context.fs.remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Registers the aggregate that is there, if it is of these days. One that is damaged is made anew.

@@ -13,9 +13,9 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::{Shared, WriterTasks, aggregator};
 use crate::aggregate::LocalDays;
+use crate::compaction::{CompactionJob, Situation, Step};
 use crate::error::{CompactionError, StorageError};
-use crate::lake::plan::Step;
-use crate::lake::{CompactionJob, LakeContext};
+use crate::lake::LakeContext;
 use crate::units::{DayUtc, SiteId, TimestampMs};
 
 /// How often it looks whether something was sealed.
@@ -27,15 +27,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How often it asks whether a seal is over.
 const SEAL_POLL: Duration = Duration::from_millis(2);
 
+/// Gives the local days that hold a span.
+pub type DaysOf = Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>;
+
 /// What compaction needs to know of the world.
 #[derive(Clone)]
 pub struct CompactionSettings {
     /// The host name of a site: its folder's name when its first file is written. A site without one waits.
     pub host_of: Arc<dyn Fn(SiteId) -> Option<String> + Send + Sync>,
     /// The local days of a site's zone that hold a span; `None` for a site that is gone.
-    pub days_of: Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>,
+    pub days_of: DaysOf,
     /// What time it is, milliseconds.
     pub clock: Arc<dyn Fn() -> TimestampMs + Send + Sync>,
+    /// Files of the lake with so many rows are counted beforehand; usually [`super::AGGREGATE_ROWS_MIN`].
+    pub aggregate_rows_min: u64,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
     pub share: f64,
 }
@@ -197,10 +202,13 @@ impl Work {
         while commands.is_empty() && !self.stopping.load(Ordering::Relaxed) {
             let now = (self.settings.clock)();
             let settled = now.saturating_sub(self.window_ms);
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, settled);
+            let situation = Situation::of(&self.shared.snapshot.load(), &*self.settings.host_of, settled);
             let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
-            self.write(step, settled, &mut || pace.rest())?;
+            match self.write(step, settled, &mut || pace.rest()) {
+                Err(error) if !self.is_stuck(&step) => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -216,18 +224,32 @@ impl Work {
         }
         let mut progress = CompactionProgress::default();
         loop {
-            let situation = self.shared.snapshot.load().situation(&*self.settings.host_of, TimestampMs::MAX);
+            let snapshot = self.shared.snapshot.load();
+            let situation = Situation::of(&snapshot, &*self.settings.host_of, TimestampMs::MAX);
+            drop(snapshot);
             progress.waiting_rows = situation.waiting_rows();
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else {
                 self.aggregate()?;
-                return Ok(progress);
+                let damage = self.shared.snapshot.load().damage().next();
+                return damage.map_or(Ok(progress), |damage| Err(damage.into()));
             };
             // Whoever asked may have gone away; the work is worth doing all the same.
             let _ = report.send(Report::Progress(progress));
-            progress.rows += self.write(step, TimestampMs::MAX, &mut || ())?;
+            match self.write(step, TimestampMs::MAX, &mut || ()) {
+                Ok(rows) => progress.rows += rows,
+                // Damage of one file concerns no other.
+                Err(_) if self.is_stuck(&step) => continue,
+                Err(error) => return Err(error),
+            }
             progress.files += 1;
         }
+    }
+
+    /// Whether damage keeps the step's file from being written, so that it is no step any more.
+    fn is_stuck(&self, step: &Step) -> bool {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
     }
 
     /// Makes the aggregates that are missing.

@@ -48,6 +48,9 @@ impl Core {
         };
         let emptied = self.drop_emptied();
         self.sealed_views = None;
+        if let Some(before) = &before {
+            before.file.keep_open();
+        }
         self.manifest().write(&*self.fs, &self.folder)?;
         put_in_place(self, &made.temporary, &made.parquet)?;
         let old_index = before.as_ref().map(|before| index_path(&self.folder, before.file.number()));

@@ -32,8 +32,13 @@ impl Core {
                 continue;
             }
             let Ok(open) = file.file.open() else { continue };
-            if !open.may_hold(visitor, near).unwrap_or(false) {
-                continue;
+            match open.may_hold(visitor, near) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(damage) => {
+                    file.file.set_aside(damage);
+                    continue;
+                }
             }
             let mut met = Vec::new();
             let result = open.index.sessions_of(
@@ -89,8 +94,15 @@ impl Core {
 
     /// The greatest site code that the lake has of a column.
     pub(super) fn greatest_lake_code(&self, site: SiteId, column: Column) -> u32 {
-        let live = self.lake.site(site);
-        live.and_then(|live| dictionary(live)).map_or(0, |dictionary| dictionary.greatest(column))
+        let Some(live) = self.lake.site(site) else { return 0 };
+        match dictionary(live) {
+            Some(dictionary) => dictionary.greatest(column),
+            // No code that a damaged dictionary has may be given to another text: it may be repaired.
+            None => {
+                let open = live.files.iter().filter_map(|live| live.file.open().ok());
+                open.map(|open| open.index.greatest_site_code(column)).max().unwrap_or(0)
+            }
+        }
     }
 }
 
@@ -102,10 +114,11 @@ fn dictionary(live: &LiveSite) -> Option<Arc<crate::dictionary::SiteDictionary>>
 fn find(file: &LiveFile, key: SessionKey) -> Option<u32> {
     let open: Arc<OpenFile> = file.file.open().ok()?;
     let day = key.session.day();
-    if !open.may_hold(key.visitor, |known| known == day).ok()? {
-        return None;
-    }
-    match open.index.find_session(&open.columns, key.visitor, key.session) {
+    let found = match open.may_hold(key.visitor, |known| known == day) {
+        Ok(true) => open.index.find_session(&open.columns, key.visitor, key.session),
+        other => other.map(|_| None),
+    };
+    match found {
         Ok(found) => found,
         Err(damage) => {
             file.file.set_aside(damage);

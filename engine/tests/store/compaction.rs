@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use hitstone_engine::compaction::{CompactionJob, Situation};
 use hitstone_engine::error::{CompactionError, StorageError};
 use hitstone_engine::event::Event;
-use hitstone_engine::lake::{Compacted, CompactionJob};
+use hitstone_engine::lake::Compacted;
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{DayUtc, SiteId};
 use hitstone_engine::vfs::sim::SimFs;
@@ -29,7 +30,7 @@ fn host(site: SiteId) -> Option<String> {
 /// Writes the file that most rows wait for.
 pub fn compact(core: &mut Core) -> Result<Option<Compacted>, StorageError> {
     let snapshot = core.snapshot();
-    let situation = snapshot.situation(&host, i64::MAX);
+    let situation = Situation::of(&snapshot, &host, i64::MAX);
     let Some(step) = situation.next_step(DayUtc(20_000), true) else { return Ok(None) };
     let numbers = core.take_numbers();
     let name = host(step.site).unwrap();

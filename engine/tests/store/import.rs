@@ -194,7 +194,7 @@ fn grouped_history(seed: u64) {
     let mut imported = Vec::new();
     for command in 0..3 {
         live.some(&mut core, &mut rng);
-        let mut files = files(&mut rng, &mut Workload::new(seed ^ 99, 5), seed % 2 == 0);
+        let mut files = files(&mut rng, &mut Workload::new(seed ^ 99, 5), seed.is_multiple_of(2));
         for row in files.iter_mut().flatten() {
             // Each command has visitors of its own: different commands never share sessions.
             row.event.visitor.0 += 10_000_000 * (command + 1);

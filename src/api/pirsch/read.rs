@@ -35,9 +35,10 @@ pub async fn statistic(
     let query = uri.query().unwrap_or_default().to_owned();
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
     let answer = app.query(site.site_id(), move |snapshot, cancelled| {
-        let incomplete = snapshot.incomplete(site.site_id());
-        let context = StatisticsContext { snapshot, site: &site, now_ms, cancelled };
-        (statistics::answer(&path, &query, &context), incomplete)
+        let context = StatisticsContext { snapshot: Arc::clone(&snapshot), site: &site, now_ms, cancelled };
+        let answer = statistics::answer(&path, &query, &context);
+        // Asked last: damage may turn up while the answer is made.
+        (answer, snapshot.incomplete(site.site_id()))
     });
     let unavailable = |reason| ApiError::unavailable(reason, (reason == BUSY_QUERIES).then_some(1));
     let (answer, incomplete) = answer.await.map_err(unavailable)?;

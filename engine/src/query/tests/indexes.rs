@@ -139,7 +139,11 @@ fn one(visitor: u64, n: u32, path: &str) -> PlainSession {
         tags: Vec::new(),
         event_duration: None,
     };
-    let texts = TextMap::new();
+    // Few have one.
+    let texts = match n % 37 {
+        0 => TextMap::from([(Column::Referrer, format!("r{}", n % 5))]),
+        _ => TextMap::new(),
+    };
     PlainSession { visitor, id: DAY_FIRST << 16 | n, given: false, bounced: true, texts, rows: vec![row] }
 }
 
@@ -155,13 +159,16 @@ fn visitors_of_many_sessions_are_counted_once_across_batches() {
     let mut owned = [Owned::Index(Box::new(OwnedIndex::new(&live, &mut codes, 1)))];
     for path in ["/rare", "/"] {
         let filter = || Filter { entry_path: Some(Box::new(move |text| text == path)), ..Filter::default() };
-        for unit in [Unit::Sessions, Unit::PageViews] {
+        for (unit, with_referrer) in
+            [(Unit::Sessions, true), (Unit::Sessions, false), (Unit::PageViews, false)]
+        {
+            let by_referrer = || Group::Columns(vec![Column::Referrer]);
             let query = Query {
                 site: SiteId(1),
                 span: 0..i64::MAX,
                 filter: filter(),
                 unit,
-                group: Group::All,
+                group: if with_referrer { by_referrer() } else { Group::All },
                 measures: Measures { durations: true, time_on_page: true, meta_keys: false },
                 number: None,
                 keep: None,
@@ -187,4 +194,40 @@ fn parts_of_seconds_are_refused_of_an_index() {
     };
     assert!(matches!(list(0..1_500), Err(QueryError::Invalid(_))));
     assert!(list(0..i64::MAX).is_ok_and(|found| found.len() == 1));
+}
+
+/// Sessions of one second are in the order of their milliseconds, wherever they are and wherever the list is cut.
+#[test]
+fn lists_are_to_the_millisecond() {
+    let at = |visitor: u64, ms: i64| {
+        let mut session = one(visitor, 0, "/");
+        session.rows[0].time += ms;
+        session
+    };
+    // Two seconds, out of the order of visitors; and two of the same time.
+    let times = [(9, 420), (u64::MAX - 5, 900), (4, 7), (6, 650), (2, 650), (8, 1_300), (3, 1_001), (1, 999)];
+    let sessions: Vec<PlainSession> = times.iter().map(|&(visitor, ms)| at(visitor, ms)).collect();
+    let live: Vec<_> = sessions.iter().map(|session| (session.clone(), false)).collect();
+    let mut codes = SiteCodes::new(1);
+    let owned = [
+        Owned::Index(Box::new(OwnedIndex::new(&live[..5], &mut codes, 1))),
+        Owned::Table(Box::new(OwnedTable::new(&live[5..], &mut codes, 1))),
+    ];
+    let asked = |offset, limit| SessionsQuery {
+        site: SiteId(1),
+        span: 0..i64::MAX,
+        filter: Filter::default(),
+        offset,
+        limit,
+    };
+    let mut wanted: Vec<(i64, u64)> = sessions.iter().map(|s| (-s.rows[0].time, s.visitor)).collect();
+    wanted.sort_unstable();
+    for offset in 0..times.len() {
+        for limit in 0..=times.len() {
+            let found = list_sessions(&sources(&owned, &codes), &asked(offset, limit), &|| None).unwrap();
+            let found: Vec<(i64, u64)> = found.iter().map(|row| (-row.last, row.visitor.0)).collect();
+            let wanted: Vec<(i64, u64)> = wanted.iter().skip(offset).take(limit).copied().collect();
+            assert_eq!(found, wanted, "{limit} from {offset}");
+        }
+    }
 }

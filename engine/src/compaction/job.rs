@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::blocks::BlockChecksumsBuilder;
-use super::file::{LakeContext, OpenFile, end_crc};
-use super::live::{LakeDictionary, LiveFile};
-use super::paths::{dictionary_path, index_path, parquet_path, temporary_path};
 use super::plan::Step;
-use super::{Compacted, Taken};
+use super::situation::hidden_or_later;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
 use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile};
+use crate::lake::{
+    BlockChecksumsBuilder, Compacted, LakeContext, LakeDictionary, LiveFile, OpenFile, Taken,
+    dictionary_path, end_crc, index_path, parquet_path, temporary_path,
+};
 use crate::manifest::{LakeEntry, Superseded};
 use crate::parquet::{self, Observer, Placed, Written};
 use crate::query::Source;
@@ -23,7 +23,7 @@ use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::segment::build::SessionState;
 use crate::segment::table::{FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, SiteTable};
-use crate::snapshot::{Snapshot, hidden_or_later};
+use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
 use crate::vfs::{File, Fs};
 
@@ -88,13 +88,28 @@ impl CompactionJob {
         watch: &mut dyn FnMut() -> Result<(), &'static str>,
     ) -> Result<Compacted, CompactionError> {
         let result = self.write(watch);
-        if result.is_err() {
+        if let Err(error) = &result {
+            self.set_aside(error);
             for path in self.paths() {
                 // The failure is told; a file that stays is removed at the next start, or by the next attempt.
                 let _ = self.context.fs.remove(&path);
             }
         }
         result
+    }
+
+    /// Notes damage of the file before, so that nobody tries again.
+    fn set_aside(&self, error: &CompactionError) {
+        let (CompactionError::Storage(damage) | CompactionError::Parquet(ParquetError::Storage(damage))) =
+            error
+        else {
+            return;
+        };
+        if let (StorageError::Corrupt { path, .. }, Some(before)) = (damage, &self.before)
+            && before.file.is_at(path)
+        {
+            before.file.set_aside(damage.clone());
+        }
     }
 
     fn paths(&self) -> [PathBuf; 3] {

@@ -1,0 +1,293 @@
+//! Damage in the lake: named, never served, and nothing but what lies in the file is missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::support::random::Random;
+use crate::support::{Client, Folder, PATIENCE, Server, Site, files_below, stderr_of, visits};
+
+const HOST: &str = "damage.test";
+/// Hits in April beside the visits: enough for several blocks of the Parquet file, and for counts beforehand.
+const APRIL_HITS: usize = 17_000;
+
+/// A data folder with a lake of three months, made once.
+struct Prepared {
+    site: Site,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    answers: Vec<(String, Value)>,
+}
+
+fn prepared() -> &'static Prepared {
+    static PREPARED: OnceLock<Prepared> = OnceLock::new();
+    PREPARED.get_or_init(|| {
+        let folder = Folder::new();
+        let site = folder.create_site(HOST);
+        let server = start(folder);
+        let mut client = server.log_in(&site);
+        visits::send(&mut client, &mut Random::new(4), 500);
+        let hits: Vec<Value> = (0..APRIL_HITS).map(|number| april_hit(&client, number)).collect();
+        hits.chunks(500).for_each(|hits| client.post_ok("/api/v1/hit/batch", &json!(hits)));
+        server.folder().run_json(&["compact", "--json"]);
+        let answers = answers(&mut client).into_iter().map(|answer| (answer.name, answer.value)).collect();
+        let folder = server.stop();
+        let data = folder.data();
+        let relative = |path: PathBuf| path.strip_prefix(&data).expect("below").to_path_buf();
+        let files = files_below(&data).into_iter().map(|(path, bytes)| (relative(path), bytes)).collect();
+        Prepared { site, files, answers }
+    })
+}
+
+fn april_hit(client: &Client, number: usize) -> Value {
+    let (visitor, page) = (number / 3, number % 3);
+    let time = format!(
+        "2025-04-{:02}T{:02}:{:02}:{:02}Z",
+        2 + visitor % 27,
+        visitor / 27 % 24,
+        visitor / 27 / 24 % 29 + page,
+        visitor % 60
+    );
+    let ip = format!("198.51.{}.{}", visitor / 250 % 250, visitor % 250);
+    let more = json!({ "time": time, "tags": { "n": (number % 97).to_string() } });
+    client.hit_body(&format!("/p{}", number % 41), &ip, more)
+}
+
+fn start(folder: Folder) -> Server {
+    folder.start_in_real_time(&["--seal-rows", "6000"], &[])
+}
+
+/// The prepared folder with one of its files changed; `None` removes it.
+fn damaged(file: &Path, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Folder {
+    let folder = Folder::new();
+    let mut change = Some(change);
+    for (path, bytes) in &prepared().files {
+        let bytes = if path == file {
+            (change.take().expect("one file of a name"))(bytes.clone())
+        } else {
+            Some(bytes.clone())
+        };
+        let path = folder.data().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("making a folder");
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).expect("copying a file");
+        }
+    }
+    assert!(change.is_none(), "there is no file {}", file.display());
+    folder
+}
+
+fn flipped(at: usize) -> impl FnOnce(Vec<u8>) -> Option<Vec<u8>> {
+    move |mut bytes| {
+        bytes[at] ^= 0x20;
+        Some(bytes)
+    }
+}
+
+/// Removed, cut in two places, one bit wrong here and there.
+fn damages(file: &Path) -> Vec<(String, Folder)> {
+    let len = bytes_of(file).len();
+    let mut folders = vec![
+        ("removed".to_owned(), damaged(file, |_| None)),
+        ("emptied".to_owned(), damaged(file, |_| Some(Vec::new()))),
+        ("cut in the middle".to_owned(), damaged(file, |bytes| Some(bytes[..bytes.len() / 2].to_vec()))),
+        ("one byte short".to_owned(), damaged(file, |bytes| Some(bytes[..bytes.len() - 1].to_vec()))),
+    ];
+    let places = [0, 9, len / 7, len / 5, len / 3, len / 2, len * 2 / 3, len * 4 / 5, len - 100, len - 1];
+    folders.extend(places.map(|at| (format!("byte {at} of {len} flipped"), damaged(file, flipped(at)))));
+    folders
+}
+
+fn bytes_of(file: &Path) -> &'static [u8] {
+    let found = prepared().files.iter().find(|(path, _)| path == file);
+    &found.unwrap_or_else(|| panic!("no file {}", file.display())).1
+}
+
+fn april() -> PathBuf {
+    Path::new("lake").join(format!("site={HOST}/month=2025-04/2025-04.parquet"))
+}
+
+/// The files of a kind, the largest first.
+fn named(prefix: &str) -> Vec<PathBuf> {
+    let is_such = |path: &&PathBuf| path.to_str().is_some_and(|path| path.starts_with(prefix));
+    let mut found: Vec<PathBuf> =
+        prepared().files.iter().map(|(path, _)| path).filter(is_such).cloned().collect();
+    found.sort_by_key(|path| std::cmp::Reverse(bytes_of(path).len()));
+    found
+}
+
+struct Answer {
+    name: String,
+    value: Value,
+    incomplete: Option<String>,
+}
+
+/// Statistics of all three months, and of the days before April that no session of April touches.
+fn answers(client: &mut Client) -> Vec<Answer> {
+    let mut found = Vec::new();
+    for range in ["from=2025-03-28&to=2025-03-30", "from=2025-03-28&to=2025-05-02"] {
+        for statistic in [
+            "total?",
+            "visitor?include_avg_time_on_page=true",
+            "page?include_avg_time_on_page=true",
+            "page/entry?",
+            "os?",
+            "hours?",
+            "events?",
+            "page?path=/prices",
+            "tags?",
+            "tag/details?tag=author",
+            "event/meta?event=Sale&event_meta_key=amount",
+            "session/list?limit=100",
+            "session/list?limit=20&path=/p7",
+        ] {
+            let (endpoint, query) = statistic.split_once('?').expect("a question");
+            let query = format!("{range}&{query}");
+            let response = client.statistics_response(endpoint, &query);
+            assert_eq!(response.status, 200, "{endpoint}?{query}: {response:?}");
+            let incomplete = response.header("X-Hitstone-Incomplete").map(str::to_owned);
+            found.push(Answer { name: format!("{endpoint}?{query}"), value: response.json(), incomplete });
+        }
+    }
+    found
+}
+
+/// Each answer is whole, or says which file is missing and is that without the file.
+fn assert_sound(what: &str, found: &[Answer], without: &[(String, Value)], files: &[&str]) {
+    for ((answer, (_, whole)), (_, without)) in found.iter().zip(&prepared().answers).zip(without) {
+        let name = &answer.name;
+        match &answer.incomplete {
+            None => assert_eq!(&answer.value, whole, "{what}: {name} is another one, and nothing is told"),
+            Some(told) => {
+                assert!(files.iter().any(|file| told.contains(file)), "{what}: {name}: {told}");
+                assert_eq!(&answer.value, without, "{what}: {name} is not that without the file");
+            }
+        }
+    }
+}
+
+/// The answers when a file is not there.
+fn answers_without(file: &Path) -> Vec<(String, Value)> {
+    let server = start(damaged(file, |_| None));
+    let found = answers(&mut server.log_in(&prepared().site));
+    found.into_iter().map(|answer| (answer.name, answer.value)).collect()
+}
+
+/// An event of a day that no file has, and its view.
+fn assert_writing_goes_on(what: &str, client: &mut Client) {
+    let body = client.hit_body("/new", "203.0.113.200", json!({ "time": "2025-06-10T10:00:00Z" }));
+    client.post_ok("/api/v1/hit", &body);
+    let total = client.statistics("total", "from=2025-06-10&to=2025-06-10");
+    assert_eq!(total["views"], 1, "{what}");
+    // One in April: what it could join may be in the damaged file.
+    let body = client.hit_body("/new", "203.0.113.1", json!({ "time": "2025-04-10T10:00:00Z" }));
+    client.post_ok("/api/v1/hit", &body);
+    let found = client.statistics("page", "from=2025-04-10&to=2025-04-11&path=/new");
+    assert_eq!(found[0]["views"], 1, "{what}: {found}");
+}
+
+fn check(file: &Path, without: &[(String, Value)], names: &[&str]) {
+    let mut told = 0;
+    for (what, folder) in damages(file) {
+        let what = format!("{} {what}", file.display());
+        let server = start(folder);
+        let mut client = server.log_in(&prepared().site);
+        for _ in 0..2 {
+            let found = answers(&mut client);
+            assert_sound(&what, &found, without, names);
+            told += usize::from(found.iter().any(|answer| answer.incomplete.is_some()));
+        }
+        assert_writing_goes_on(&what, &mut client);
+        let folder = server.stop();
+        assert!(!folder.stderr().contains("a fault in the program"), "{what}: {}", folder.stderr());
+        let server = start(folder);
+        assert_writing_is_there(&what, &mut server.log_in(&prepared().site));
+    }
+    assert!(told >= 16, "{}: damage was told {told} times only", file.display());
+}
+
+fn assert_writing_is_there(what: &str, client: &mut Client) {
+    for (day, query) in [("2025-06-10", ""), ("2025-04-10", "&path=/new")] {
+        let found = client.statistics("page", &format!("from={day}&to={day}{query}"));
+        assert_eq!(found[0]["views"], 1, "{what}, started again: {found}");
+    }
+}
+
+#[test]
+fn a_damaged_parquet_file_is_named_and_not_served() {
+    check(&april(), &answers_without(&april()), &["2025-04.parquet"]);
+}
+
+#[test]
+fn a_damaged_index_is_named_and_its_file_not_served() {
+    let index = named("index-")[0].clone();
+    let without = answers_without(&april());
+    assert_eq!(without, answers_without(&index), "both are the file of April");
+    check(&index, &without, &[index.to_str().expect("UTF-8")]);
+}
+
+#[test]
+fn a_damaged_dictionary_is_named_and_its_site_s_lake_not_served() {
+    let dictionary = named("dictionary-")[0].clone();
+    let without = answers_without(&dictionary);
+    assert_eq!(without[0].1["views"], 0);
+    check(&dictionary, &without, &[dictionary.to_str().expect("UTF-8")]);
+}
+
+#[test]
+fn a_damaged_aggregate_changes_no_answer_and_is_made_anew() {
+    let aggregates = named("aggregate-");
+    assert_eq!(aggregates.len(), 1, "April is large enough: {aggregates:?}");
+    let mut mended = 0;
+    for (what, folder) in damages(&aggregates[0]) {
+        let server = start(folder);
+        let mut client = server.log_in(&prepared().site);
+        for when in ["at first", "after a compaction", "after two"] {
+            for (answer, (name, whole)) in answers(&mut client).iter().zip(&prepared().answers) {
+                assert_eq!(answer.incomplete, None, "{what}, {when}: {name}");
+                assert_eq!(&answer.value, whole, "{what}, {when}: {name}");
+            }
+            server.folder().run_json(&["compact", "--json"]);
+        }
+        let now = fs::read(server.folder().data().join(&aggregates[0])).unwrap_or_default();
+        let is_mended = now == bytes_of(&aggregates[0]);
+        mended += usize::from(is_mended);
+        // A flipped bit stays where no question has read it.
+        assert!(is_mended || what.contains("flipped"), "{what}: the aggregate was not made anew");
+    }
+    assert!(mended > 6, "{mended} were made anew");
+}
+
+#[test]
+fn damage_is_told_and_keeps_nothing_else_from_the_lake() {
+    let folder = damaged(&april(), |bytes| Some(bytes[..100].to_vec()));
+    let server = start(folder);
+    let mut client = server.log_in(&prepared().site);
+    assert_writing_goes_on("damaged", &mut client);
+    let output = server.folder().run(&["compact"]);
+    let told = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("2025-04.parquet"), "{told}");
+    let june = server.folder().data().join(format!("lake/site={HOST}/month=2025-06/2025-06.parquet"));
+    assert!(june.is_file(), "June has no damage: {told}");
+    assert_writing_is_there("after the compaction", &mut client);
+    let metrics = server.connect().get("/metrics", "").text();
+    assert!(metrics.contains("\nhitstone_damaged_files 1\n"), "{metrics}");
+    assert!(metrics.contains("\nhitstone_lake_files 4\n"), "{metrics}");
+    let start_of_waiting = Instant::now();
+    while !server.folder().stderr().contains("2025-04.parquet") {
+        assert!(start_of_waiting.elapsed() < PATIENCE, "{}", server.folder().stderr());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // The operator puts the file back from a copy: all is there again.
+    let folder = server.stop();
+    fs::write(folder.data().join(april()), bytes_of(&april())).expect("writing the file");
+    let server = start(folder);
+    let mut client = server.log_in(&prepared().site);
+    let found = answers(&mut client);
+    assert!(found.iter().all(|answer| answer.incomplete.is_none()));
+    server.folder().run_json(&["compact", "--json"]);
+    assert_writing_is_there("with the file", &mut client);
+}
