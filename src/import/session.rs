@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
-use hitstone_engine::error::ParquetError;
+use hitstone_engine::error::{ImportError, ParquetError};
 use hitstone_engine::import::{Import, Row, Taken};
 use hitstone_engine::parquet::{Batch, Reader};
 use hitstone_engine::store::Store;
@@ -26,6 +27,10 @@ use crate::sites::LiveSite;
 const BATCHES_AHEAD: usize = 4;
 /// Bytes that are hashed at once.
 const CHUNK_BYTES: usize = 1 << 20;
+/// How long an import waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Numbers of spooled files, apart from those that the engine gives its own.
 static NEXT_SPOOL: AtomicU64 = AtomicU64::new(0x1000);
 
@@ -103,11 +108,22 @@ fn failed(error: impl std::fmt::Display) -> FileFault {
     FileFault::Failed(error.to_string())
 }
 
-impl From<hitstone_engine::error::ImportError> for FileFault {
-    fn from(error: hitstone_engine::error::ImportError) -> Self {
+impl From<ImportError> for FileFault {
+    fn from(error: ImportError) -> Self {
         match error {
-            hitstone_engine::error::ImportError::Repeated => Self::Repeated,
+            ImportError::Repeated => Self::Repeated,
             other => failed(other),
+        }
+    }
+}
+
+/// Begins an import; one that is just ending is waited for.
+fn begin_import<'s>(store: &'s Store, site: &LiveSite) -> Result<Import<'s>, ImportError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match store.import(site.site_id()) {
+            Err(ImportError::Busy) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            begun => return begun,
         }
     }
 }
@@ -121,7 +137,7 @@ impl<'s> Session<'s> {
         let view = app.state.view();
         let number = admin::site(&view.state, &request.site).map_err(|error| error.to_string())?.number;
         let site = view.site(number).ok_or("the site is gone")?;
-        let import = store.import(site.site_id()).map_err(|error| error.to_string())?;
+        let import = begin_import(store, site).map_err(|error| error.to_string())?;
         let (site, again) = (Arc::clone(site), request.again);
         Ok(Self { app, store, site, import, again, now: app.clock.now_ms(), file: None })
     }

@@ -97,6 +97,8 @@ pub fn check(snapshot: &Snapshot, model: &Model, rng: &mut Rng, context: &str) {
         let width = (greatest - least + 2) as u64;
         let from = least - 1 + rng.below(width) as i64;
         let span = if rng.one_in(2) { least..greatest + 1 } else { from..from + rng.below(width) as i64 };
+        // Where the lake is asked, too, spans are whole seconds.
+        let span = span.start.div_euclid(1000) * 1000..(span.end + 999).div_euclid(1000) * 1000;
         let choice = Choice::random(rng);
         let ask = |unit: Unit, group: Group| ask(snapshot, site, &span, choice.filter(), unit, group);
         let chosen = || sessions.iter().filter(|session| choice.holds(session));
