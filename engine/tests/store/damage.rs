@@ -76,7 +76,7 @@ fn a_cut_or_missing_segment_is_named() {
     file.truncate(len / 2).unwrap();
     drop(file);
     let mut core = open(&cut).unwrap();
-    let damage: Vec<String> = core.snapshot().damage().map(ToString::to_string).collect();
+    let damage: Vec<String> = core.snapshot().damage().map(|damage| damage.to_string()).collect();
     assert_eq!(damage.len(), 1);
     assert!(damage[0].contains(&segments[0]), "{damage:?}");
     // The next seal keeps the damaged segment's place: a repaired file is served again.
@@ -111,7 +111,7 @@ fn a_segment_under_the_name_of_another_is_not_served() {
     file.append(&bytes).unwrap();
     drop(file);
     let mut core = open(&fs.kill()).unwrap();
-    let damage: Vec<String> = core.snapshot().damage().map(ToString::to_string).collect();
+    let damage: Vec<String> = core.snapshot().damage().map(|damage| damage.to_string()).collect();
     assert_eq!(damage.len(), 1);
     assert!(damage[0].contains(&segments[b]), "{damage:?}");
 }

@@ -13,6 +13,7 @@ mod damage;
 mod dump;
 mod follow;
 mod ids;
+mod many;
 mod model;
 mod old;
 mod parquet;
