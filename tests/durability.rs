@@ -60,7 +60,7 @@ fn killed_under_load() {
         let server = start(folder, "700");
         let client = server.log_in(&site);
         let delay = Duration::from_millis(200 + random.below(900) as u64);
-        let (killed, sent) = load_until_killed(server, &client.token, round, delay);
+        let (killed, sent) = load_until_killed(server, &client.token, round, || thread::sleep(delay));
         folder = killed;
         for (group, name, acknowledged) in sent {
             ledger.add(&group, &name, acknowledged);
@@ -281,8 +281,8 @@ fn start(folder: Folder, seal_rows: &str) -> Server {
 
 type Sent = (String, String, bool);
 
-/// Runs the clients, kills the server after `delay`, and tells what they sent.
-fn load_until_killed(server: Server, token: &str, round: usize, delay: Duration) -> (Folder, Vec<Sent>) {
+/// Runs the clients, kills the server after `wait`, and tells what they sent.
+fn load_until_killed(server: Server, token: &str, round: usize, wait: impl FnOnce()) -> (Folder, Vec<Sent>) {
     let ended = AtomicBool::new(false);
     let address = server.address().to_string();
     thread::scope(|scope| {
@@ -292,7 +292,7 @@ fn load_until_killed(server: Server, token: &str, round: usize, delay: Duration)
                 scope.spawn(move || send_until_ended(address, token, round, client, ended))
             })
             .collect();
-        thread::sleep(delay);
+        wait();
         let folder = server.kill();
         ended.store(true, Ordering::SeqCst);
         let sent = clients.into_iter().flat_map(|client| client.join().expect("a client")).collect();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hitstone_engine::parquet::Reader;
 use hitstone_engine::vfs::OsFs;
@@ -27,7 +27,15 @@ fn killed_while_compacting() {
         let server = start(folder, SEAL_ROWS);
         let client = server.log_in(&site);
         let delay = Duration::from_millis(1200 + random.below(1500) as u64);
-        let load = |server: Server| load_until_killed(server, &client.token, round, delay);
+        let lake = server.folder().data().join("lake");
+        let wait = || {
+            thread::sleep(delay);
+            // The moment is any in every third round; in the others a file is being written, if one is.
+            if round % 3 > 0 {
+                wait_for_temporary(&lake);
+            }
+        };
+        let load = |server: Server| load_until_killed(server, &client.token, round, wait);
         let (killed, sent) = if round % 2 == 0 {
             load(server)
         } else {
@@ -58,6 +66,16 @@ fn killed_while_compacting() {
         ledger.count(true)
     );
     assert!(asked > 0 && lake_rows > 0, "nothing was compacted before a kill");
+}
+
+/// Waits a while for a file that is being written.
+fn wait_for_temporary(lake: &Path) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        if files_below(lake).iter().any(|(path, _)| path.extension().is_some_and(|tail| tail == "tmp")) {
+            return;
+        }
+    }
 }
 
 /// Asks for compaction again and again while a server runs that is killed; gives how often.
