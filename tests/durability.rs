@@ -7,6 +7,10 @@
     reason = "these are tests, helpers included"
 )]
 
+#[path = "durability/compaction.rs"]
+mod compaction;
+#[path = "durability/days.rs"]
+mod days;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use days::today;
 use serde_json::{Value, json};
 use support::http::{Connection, Request, encode};
 use support::random::Random;
@@ -55,7 +60,7 @@ fn killed_under_load() {
         let server = start(folder, "700");
         let client = server.log_in(&site);
         let delay = Duration::from_millis(200 + random.below(900) as u64);
-        let (killed, sent) = load_until_killed(server, &client.token, round, delay);
+        let (killed, sent) = load_until_killed(server, &client.token, round, || thread::sleep(delay));
         folder = killed;
         for (group, name, acknowledged) in sent {
             ledger.add(&group, &name, acknowledged);
@@ -276,8 +281,8 @@ fn start(folder: Folder, seal_rows: &str) -> Server {
 
 type Sent = (String, String, bool);
 
-/// Runs the clients, kills the server after `delay`, and tells what they sent.
-fn load_until_killed(server: Server, token: &str, round: usize, delay: Duration) -> (Folder, Vec<Sent>) {
+/// Runs the clients, kills the server after `wait`, and tells what they sent.
+fn load_until_killed(server: Server, token: &str, round: usize, wait: impl FnOnce()) -> (Folder, Vec<Sent>) {
     let ended = AtomicBool::new(false);
     let address = server.address().to_string();
     thread::scope(|scope| {
@@ -287,7 +292,7 @@ fn load_until_killed(server: Server, token: &str, round: usize, delay: Duration)
                 scope.spawn(move || send_until_ended(address, token, round, client, ended))
             })
             .collect();
-        thread::sleep(delay);
+        wait();
         let folder = server.kill();
         ended.store(true, Ordering::SeqCst);
         let sent = clients.into_iter().flat_map(|client| client.join().expect("a client")).collect();
@@ -405,39 +410,6 @@ fn stored_names(client: &mut Client, group: &str) -> BTreeMap<String, u64> {
 fn views(client: &mut Client, query: &str) -> u64 {
     let total = client.statistics("total", &format!("{}&{query}", today()));
     total["views"].as_u64().unwrap_or_else(|| panic!("no views in {total}"))
-}
-
-/// Yesterday to tomorrow by this machine's clock, wide enough for a test that runs over midnight.
-fn today() -> String {
-    let days = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs() as i64 / 86_400;
-    format!("from={}&to={}", date(days - 1), date(days + 1))
-}
-
-/// The date of a day counted from 1 January 1970.
-fn date(days: i64) -> String {
-    let mut year = 1970;
-    let mut left = days;
-    let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    while left >= 365 + i64::from(leap(year)) {
-        left -= 365 + i64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while left >= lengths[month] {
-        left -= lengths[month];
-        month += 1;
-    }
-    format!("{year:04}-{:02}-{:02}", month + 1, left + 1)
-}
-
-#[test]
-fn dates_of_days() {
-    for (days, wanted) in
-        [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_777, "2026-11-20")]
-    {
-        assert_eq!(date(days), wanted, "day {days}");
-    }
 }
 
 // --- A month of visits ---

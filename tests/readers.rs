@@ -1,4 +1,5 @@
-//! Other engines read an export in place and count what the server counts: DuckDB, ClickHouse (chDB) and Polars.
+//! Other engines read an export, and the lake of a running server, in place and count what the server counts: DuckDB,
+//! ClickHouse (chDB) and Polars.
 //!
 //! Needs Python and `tests/readers/setup`, which installs what `tests/readers/requirements.txt` pins.
 
@@ -16,7 +17,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use support::random::Random;
-use support::{Folder, skip, tell, visits};
+use support::{Client, Folder, Server, skip, tell, visits};
 
 const HOST: &str = "readers.test";
 
@@ -26,11 +27,60 @@ fn other_engines_count_what_the_server_counts() {
     if skip(name, (!python().is_file()).then_some("Python and `tests/readers/setup`")) {
         return;
     }
+    let (server, mut client) = start();
+    let wanted = wanted(&mut client);
+    let out = server.folder().beside("out");
+    let told = server.folder().run_json(&["export", "--site", HOST, "--out", text(&out), "--json"]);
+    check(&server, &out, wanted, told["exported"].as_u64().expect("a number"));
+}
+
+#[test]
+fn other_engines_read_the_lake_in_place() {
+    let name = "other_engines_read_the_lake_in_place";
+    if skip(name, (!python().is_file()).then_some("Python and `tests/readers/setup`")) {
+        return;
+    }
+    let (server, mut client) = start();
+    let lake = server.folder().data().join("lake");
+    server.folder().run_json(&["compact", "--json"]);
+    let rows = lake_rows(&server);
+    check(&server, &lake, wanted(&mut client), rows);
+    // More of the same days: sessions of the lake go on, and files are replaced under the readers' eyes.
+    visits::send(&mut client, &mut Random::new(9), 300);
+    let found = count(&lake);
+    assert!(found >= rows, "{found} rows of {rows}");
+    server.folder().run_json(&["compact", "--json"]);
+    assert!(lake_rows(&server) > rows);
+    check(&server, &lake, wanted(&mut client), lake_rows(&server));
+}
+
+fn lake_rows(server: &Server) -> u64 {
+    let metrics = server.connect().get("/metrics", "").text();
+    let rows = metrics.lines().find_map(|line| line.strip_prefix("hitstone_lake_rows "));
+    rows.and_then(|rows| rows.parse().ok()).expect("a number of rows")
+}
+
+/// Rows that a reader finds, whatever is going on.
+fn count(lake: &Path) -> u64 {
+    let program =
+        "import sys, polars; print(polars.scan_parquet(sys.argv[1]).select(polars.len()).collect().item())";
+    let files = lake.join("**/*.parquet");
+    let output = Command::new(python()).args(["-c", program, text(&files)]).output().expect("running Python");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+/// A server with visits in several segments.
+fn start() -> (Server, Client) {
     let folder = Folder::new();
     let site = folder.create_site(HOST);
     let server = folder.start_in_real_time(&["--seal-rows", "700"], &[]);
     let mut client = server.log_in(&site);
     visits::send(&mut client, &mut Random::new(8), 900);
+    (server, client)
+}
+
+/// The server's numbers.
+fn wanted(client: &mut Client) -> Value {
     let range = format!("from={}&to={}", visits::DAYS.0, visits::DAYS.1);
     let columns = |list: Value, members: [&str; 4]| -> Vec<Value> {
         let lines = list.as_array().cloned().unwrap_or_default();
@@ -40,15 +90,16 @@ fn other_engines_count_what_the_server_counts() {
     let pages = columns(client.statistics("page", &range), ["path", "visitors", "sessions", "views"]);
     let events = columns(client.statistics("events", &range), ["name", "visitors", "count", "count"]);
     assert!(days.len() == 36 && pages.len() > 4 && events.len() == 2, "{days:?} {pages:?} {events:?}");
+    json!({ "host": HOST, "days": days, "pages": pages, "events": events })
+}
 
-    let out = server.folder().beside("out");
-    let told = server.folder().run_json(&["export", "--site", HOST, "--out", text(&out), "--json"]);
-    let wanted =
-        json!({ "host": HOST, "rows": told["exported"], "days": days, "pages": pages, "events": events });
+/// Has each engine count what is in a folder.
+fn check(server: &Server, folder: &Path, mut wanted: Value, rows: u64) {
+    wanted["rows"] = json!(rows);
     let file = server.folder().beside("wanted.json");
     std::fs::write(&file, wanted.to_string()).expect("writing what is wanted");
     let output = Command::new(python())
-        .args([&scripts().join("check.py"), &out, &file])
+        .args([&scripts().join("check.py"), folder, &file])
         .output()
         .expect("running Python");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();

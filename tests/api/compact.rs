@@ -141,8 +141,8 @@ fn the_answers_are_those_of_before() {
     let mut client = server.log_in(&site);
     let before = answers(&mut client);
     let told = compact(server.folder());
-    assert_eq!(told["files"], 3, "{told}");
-    assert!(told["compacted"].as_u64() > Some(1_000), "{told}");
+    // What was due anyway the server may have written before.
+    assert!(told["files"].as_u64() <= Some(3), "{told}");
     let wanted = months(HOST, &["2025-03", "2025-04", "2025-05"]);
     assert_eq!(lake_files(server.folder()), wanted);
     assert_eq!(segment_count(server.folder()), 0, "nothing is left of the segments");
@@ -161,7 +161,7 @@ fn the_answers_are_those_of_before() {
     let server = start(server.kill());
     assert_same_statistics("late events, after kill -9", &late, &answers(&mut server.log_in(&site)));
     let told = compact(server.folder());
-    assert!(told["files"].as_u64() >= Some(1), "{told}");
+    assert!(told["files"].as_u64() <= Some(3), "{told}");
     assert_eq!(lake_files(server.folder()), wanted);
     assert_same_statistics("late events in the lake", &late, &answers(&mut server.log_in(&site)));
     let server = start(server.stop());
@@ -173,7 +173,7 @@ fn it_works_without_a_server_and_does_nothing_twice() {
     let (server, site) = start_with_visits();
     let before = answers(&mut server.log_in(&site));
     let folder = server.stop();
-    let rows = compact(&folder)["compacted"].as_u64().expect("a number");
+    compact(&folder);
     assert_eq!(lake_files(&folder), months(HOST, &["2025-03", "2025-04", "2025-05"]));
     let files = files_below(&lake(&folder));
     for _ in 0..2 {
@@ -200,7 +200,8 @@ fn it_works_without_a_server_and_does_nothing_twice() {
         out.to_str().expect("UTF-8"),
         "--json",
     ]);
-    assert_eq!(told["exported"], json!(rows), "{told}");
+    let metrics = server.connect().get("/metrics", "").text();
+    assert!(metrics.contains(&format!("\nhitstone_lake_rows {}\n", told["exported"])), "{told} {metrics}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Counts an exported folder with several engines, each reading it in place, and compares with what the server said.
+"""Counts a folder of Parquet files (an export, or a lake) with several engines, each reading it in place, and compares with what the server said.
 
 Usage: check.py FOLDER WANTED.json
 """

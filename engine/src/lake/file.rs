@@ -255,6 +255,14 @@ pub struct OpenFiles {
 }
 
 impl OpenFiles {
+    /// How many files are mapped.
+    pub fn mapped(&self) -> usize {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let files: Vec<Arc<LakeFile>> = queue.iter().filter_map(Weak::upgrade).collect();
+        drop(queue);
+        files.iter().filter(|file| file.lock().as_ref().is_some_and(Result::is_ok)).count()
+    }
+
     fn note(&self, file: &Arc<LakeFile>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.push_back(Arc::downgrade(file));

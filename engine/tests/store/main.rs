@@ -15,6 +15,7 @@ mod follow;
 mod frozen;
 mod ids;
 mod import;
+mod many;
 mod model;
 mod old;
 mod parquet;
