@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use hitstone_engine::compaction::{CompactionJob, Reason, SEGMENTS_MAX, Situation, Step};
 use hitstone_engine::event::Event;
-use hitstone_engine::lake::CompactionJob;
-use hitstone_engine::lake::plan::{Reason, SEGMENTS_MAX, Step};
 use hitstone_engine::parquet::Key;
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{DayUtc, SiteId};
@@ -64,7 +63,7 @@ fn write(core: &mut Core, step: Step, settled: i64) -> u64 {
 fn compact(core: &mut Core, now: i64) -> Vec<Step> {
     let settled = now - WINDOW_MS;
     let mut steps = Vec::new();
-    while let Some(step) = core.snapshot().situation(&host, settled).next_step(DayUtc::of(now), false) {
+    while let Some(step) = Situation::of(&core.snapshot(), &host, settled).next_step(DayUtc::of(now), false) {
         assert_eq!(write(core, step, settled), step.rows, "{step:?}");
         steps.push(step);
     }
@@ -167,14 +166,15 @@ fn a_month_by_days_stays_so() {
         if round % 10 != 9 {
             continue;
         }
-        while let Some(mut step) = core.snapshot().situation(&host, i64::MAX).next_step(DayUtc(0), true) {
+        while let Some(mut step) = Situation::of(&core.snapshot(), &host, i64::MAX).next_step(DayUtc(0), true)
+        {
             let lake = core.snapshot().lake().site(step.site).cloned();
             let has_month =
                 lake.is_some_and(|lake| lake.files.iter().any(|f| f.key.month() == step.key.month()));
             if let (false, Key::Month(month)) = (has_month, step.key) {
                 // As if it were a busy one.
                 let days = (0..u16::MAX).map(DayUtc).filter(|day| Key::Month(month).contains(*day));
-                let waiting = core.snapshot().situation(&host, i64::MAX).waiting;
+                let waiting = Situation::of(&core.snapshot(), &host, i64::MAX).waiting;
                 let day = days.into_iter().find(|day| waiting.contains_key(&(step.site, *day))).unwrap();
                 (step.key, step.rows) = (Key::Day(day), waiting[&(step.site, day)].rows);
             }
