@@ -71,6 +71,13 @@ fn write(folder: &Path) {
         }
     }
     std::fs::write(folder.join("content.txt"), words(&mut core)).unwrap();
+    drop(core);
+    // Large, and never read again.
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("open-") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
