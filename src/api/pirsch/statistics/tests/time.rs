@@ -137,8 +137,8 @@ fn active_has_a_window_and_needs_no_dates() {
     assert_eq!(body["stats"], json!([{"path": "/", "title": "", "visitors": 2}]));
     assert_eq!(body["countries"][0]["relative_visitors"], json!(2.0 / 3.0));
     assert_eq!(body["visitors"], 3);
-    assert_eq!(spans.borrow()[0], now_ms() - 600_000..now_ms() + 1);
+    assert_eq!(spans.borrow()[0], now_ms() - 600_000..now_ms() + 1000);
     assert_eq!(active("start=60&include_title=true")["stats"][0]["title"], "Home");
-    assert_eq!(spans.borrow()[4], now_ms() - 60_000..now_ms() + 1);
+    assert_eq!(spans.borrow()[4], now_ms() - 60_000..now_ms() + 1000);
     assert_eq!(active("path=/")["visitors"], 1);
 }
