@@ -70,9 +70,11 @@ fn killed_while_compacting() {
 
 /// Waits a while for a file that is being written.
 fn wait_for_temporary(lake: &Path) {
-    let begun = Instant::now();
+    let (begun, site) = (Instant::now(), lake.join(format!("site={HOST}")));
+    let names_in = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     while begun.elapsed() < Duration::from_secs(3) {
-        if files_below(lake).iter().any(|(path, _)| path.extension().is_some_and(|tail| tail == "tmp")) {
+        let mut files = names_in(&site).flat_map(|month| names_in(&month.path()));
+        if files.any(|file| file.path().extension().is_some_and(|tail| tail == "tmp")) {
             return;
         }
     }

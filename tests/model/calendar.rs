@@ -122,9 +122,10 @@ impl Period {
         Self { zone: zone.to_owned(), first, last, span, kind: PeriodKind::Days }
     }
 
-    /// Seconds up to now, now included.
+    /// Seconds up to now, now included: whole seconds of the clock.
     pub fn last_seconds(zone: &str, seconds: u32, now: i64) -> Self {
-        Self::window(zone, now - i64::from(seconds) * 1000..now + 1)
+        let now = now.div_euclid(1000) * 1000;
+        Self::window(zone, now - i64::from(seconds) * 1000..now + 1000)
     }
 
     fn window(zone: &str, span: Range<i64>) -> Self {
@@ -183,7 +184,7 @@ impl Period {
         let shown = clock(&self.zone, now);
         if shown.date() == self.first {
             let same = zone_named(&self.zone).to_ambiguous_timestamp(day.to_datetime(shown.time()));
-            let end = same.compatible().unwrap().as_millisecond();
+            let end = same.compatible().unwrap().as_millisecond().div_euclid(1000) * 1000;
             before.span.end = end.clamp(before.span.start, before.span.end);
         }
         before
