@@ -5,13 +5,15 @@
 //! | totals, series, growth, overview, denominators, session durations | sessions | all, buckets | day |
 //! | time on page by day | page views | all, buckets | day |
 //! | hours, weekdays, minutes | page views | clock | day |
-//! | channel, language, country, os, browser (and versions), platform, screen, utm, their options | sessions | attributes | day |
+//! | channel, language, country, os and versions, browser, platform, screen, utm, their options | sessions | attributes | day |
 //! | host names, their options | page views | hostname | day |
 //! | what has no city or no region | sessions | all | day |
-//! | regions, cities, referrers, their options | sessions | attributes | month |
+//! | browser versions, campaigns, terms, regions, cities, referrers, their options | sessions | attributes | month |
 //! | pages with and without titles, and a list's pages | page views | path, title | month |
 //! | entry and exit pages | page views | entry, exit | month |
 //! | pages of events | events | path, title | month |
+//!
+//! What has many groups is kept by month: a few days are scanned fast, and of a long span all but its ends is known.
 //!
 //! Events with the keys of their metadata, metadata, tags and who is active are left to the scan: their keys are sets
 //! or pairs, of which nothing can be taken off again.
@@ -108,15 +110,15 @@ pub(super) const SPECS: &[Spec] = {
         attributes(12, &[Os]),
         attributes(13, &[Os, OsVersion]),
         attributes(14, &[Browser]),
-        attributes(15, &[Browser, BrowserVersion]),
+        many(15, &[Browser, BrowserVersion]),
         attributes(16, &[Platform]),
         attributes(17, &[ScreenClass]),
         attributes(18, &[UtmSource]),
         attributes(19, &[UtmMedium]),
-        attributes(20, &[UtmCampaign]),
+        many(20, &[UtmCampaign]),
         attributes(21, &[UtmContent]),
-        attributes(22, &[UtmTerm]),
-        attributes(23, &[ReferrerName]),
+        many(22, &[UtmTerm]),
+        many(23, &[ReferrerName]),
         many(24, &[Region, Country]),
         many(25, &[City, Country, Region]),
         many(26, &[ReferrerName, Referrer]),
