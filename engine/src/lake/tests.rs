@@ -295,14 +295,14 @@ fn large(sessions: u32) -> Vec<Vec<Session>> {
 
 #[test]
 fn rows_of_several_groups_are_joined() {
-    let sources = large(70_000);
+    let sources = large(140_000);
     let (bytes, checksums, sessions) = file(&sources);
     let cache = Arc::new(ColumnCache::default());
     let columns = columns(&bytes, &checksums, &cache);
-    let border = 128 << 10;
-    assert_eq!(columns.groups().unwrap(), [0..border, border..140_000]);
+    let border = 256 << 10;
+    assert_eq!(columns.groups().unwrap(), [0..border, border..280_000]);
     columns.verify().unwrap();
-    let ranges = [0..140_000, border - 1..border + 1, 0..border, border..border + 5, 130_999..131_073];
+    let ranges = [0..280_000, border - 1..border + 1, 0..border, border..border + 5, border - 73..border + 1];
     assert_same(&columns, &sessions, &ranges);
     let (one, other) = (columns.visitors(5..9).unwrap(), columns.visitors(border - 3..border).unwrap());
     assert!(Arc::ptr_eq(&one, &other), "rows of a group are shared");
