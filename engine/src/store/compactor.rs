@@ -24,8 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AT_TIME_EVERY: Duration = Duration::from_secs(60);
 /// How long it leaves a failure alone.
 const RETRY_AFTER: Duration = Duration::from_secs(300);
-/// How often it asks whether a seal is over.
-const SEAL_POLL: Duration = Duration::from_millis(2);
+/// How often it asks whether a seal, or an import, is over.
+const SEAL_POLL: Duration = Duration::from_millis(10);
 
 /// Gives the local days that hold a span.
 pub type DaysOf = Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>;
@@ -219,7 +219,11 @@ impl Work {
             core.request_seal();
             Ok(())
         })?;
-        while self.tasks.run(|core| Ok(core.is_sealing()))? {
+        // What an import has published is left alone until it has ended. Each question makes a new snapshot.
+        while self.tasks.run(|core| Ok(core.is_sealing() || core.is_importing()))? {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(StorageError::Closed.into());
+            }
             std::thread::sleep(SEAL_POLL);
         }
         let mut progress = CompactionProgress::default();

@@ -243,6 +243,11 @@ impl Core {
         [SegmentId(first), SegmentId(first + 1)]
     }
 
+    /// Whether an import is under way.
+    pub fn is_importing(&self) -> bool {
+        self.importing.as_ref().is_some_and(import::UnderWay::is_alive)
+    }
+
     /// How long a session lives without activity, milliseconds.
     pub fn session_window_ms(&self) -> i64 {
         i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4)

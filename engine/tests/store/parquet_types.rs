@@ -22,6 +22,8 @@ use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::vfs::{Fs, OsFs};
 use hitstone_engine::writer::Core;
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::workload::{Rng, Workload};
@@ -121,12 +123,17 @@ fn the_schema_is_the_promised_one() {
 }
 
 fn file_of(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    compressed_file_of(columns, Compression::UNCOMPRESSED)
+}
+
+fn compressed_file_of(columns: Vec<(&str, ArrayRef)>, compression: Compression) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, array)| (name, array, true)),
     );
     let batch = batch.unwrap();
     let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None).unwrap();
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     out
@@ -154,6 +161,25 @@ fn with(name: &'static str, array: ArrayRef) -> Vec<(&'static str, ArrayRef)> {
     let mut columns: Vec<_> = least().into_iter().filter(|column| column.0 != name).collect();
     columns.push((name, array));
     columns
+}
+
+/// Snappy is what most programs write unless told otherwise.
+#[test]
+fn every_usual_compression_is_read() {
+    let (gzip, brotli, zstd) = (GzipLevel::default(), BrotliLevel::default(), ZstdLevel::default());
+    let usual = [
+        Compression::SNAPPY,
+        Compression::GZIP(gzip),
+        Compression::BROTLI(brotli),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(zstd),
+    ];
+    for compression in usual {
+        let (_folder, reader) = open(&compressed_file_of(least(), compression));
+        let batch = reader.unwrap().next_batch().unwrap().unwrap();
+        assert_eq!(batch.row(0).unwrap().text(Column::Path), "/ü", "{compression}");
+    }
 }
 
 #[test]

@@ -124,7 +124,10 @@ impl Core {
             self.sealed.push(Sealed { segment, superseded: Arc::new(superseded) });
         }
         self.sealed_views = None;
-        self.imports.insert((file.site, content));
+        if file.rows > 0 {
+            // A file of which nothing was taken may be tried again, as another format.
+            self.imports.insert((file.site, content));
+        }
         self.manifest().write(&*self.fs, &self.folder)?;
         Ok(Ok(Published {
             rows: file.rows,
