@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::checksum::crc32c;
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
-use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
+use crate::segment::Blocks;
+use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::SiteStrings;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
@@ -113,6 +113,15 @@ impl SiteDictionary {
         self.check_padding()
     }
 
+    /// As [`Self::verify`], and what was found is not looked for again when a column is read.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_once(&self) -> Result<(), StorageError> {
+        Column::ALL.iter().try_for_each(|&column| self.strings(column).map(drop))?;
+        self.check_padding()
+    }
+
     fn sound(&self, column: Column) -> Strings<'_> {
         self.strings(column).unwrap_or(Strings::EMPTY)
     }
@@ -122,11 +131,11 @@ impl SiteDictionary {
     }
 
     fn check(&self, column: Column) -> Result<(), StorageError> {
-        for tag in tags(column) {
-            let Some(block) = self.entry().and_then(|entry| entry.block(tag)) else { continue };
-            if block.width != 0 && crc32c(self.content(block)) != block.crc {
-                return Err(self.corrupt(block, "a block's checksum does not match"));
-            }
+        if let Some(blocks) = self.blocks() {
+            tags(column)
+                .iter()
+                .filter_map(|&tag| blocks.block(tag))
+                .try_for_each(|block| blocks.check_sum(block))?;
         }
         let strings = self.assemble(column)?;
         strings.check_structure(self.greatest(column)).map_err(|what| {
@@ -156,35 +165,26 @@ impl SiteDictionary {
     }
 
     fn assemble(&self, column: Column) -> Result<Strings<'_>, StorageError> {
-        let block = |tag| self.entry().and_then(|entry| entry.block(tag));
-        let [codes, offsets, strings, order] = tags(column);
-        let (Some(codes), Some(offsets), Some(order)) = (block(codes), block(offsets), block(order)) else {
-            return match block(codes).or(block(offsets)).or(block(order)).or(block(strings)) {
-                Some(block) => Err(self.corrupt(block, "a block is missing")),
+        let Some(blocks) = self.blocks() else { return Ok(Strings::EMPTY) };
+        let [codes, offsets, strings, order] = tags(column).map(|tag| blocks.block(tag));
+        let (Some(codes), Some(offsets), Some(order)) = (codes, offsets, order) else {
+            return match codes.or(offsets).or(order).or(strings) {
+                Some(block) => Err(blocks.corrupt(block, "a block is missing")),
                 None => Ok(Strings::EMPTY),
             };
         };
-        let offsets = self.numbers(offsets)?;
+        let offsets: &[u32] = blocks.all_numbers(offsets)?;
         let count = offsets.len().saturating_sub(1);
         let codes = match codes.width {
             0 => Codes::After(codes.value.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX))),
-            _ => Codes::Listed(self.numbers(codes)?),
+            _ => Codes::Listed(blocks.all_numbers(codes)?),
         };
-        let bytes = block(strings).map_or(&[][..], |block| self.content(block));
-        Ok(Strings { codes, offsets, bytes, order: self.numbers(order)? })
+        let bytes = strings.map_or(&[][..], |block| blocks.content(block));
+        Ok(Strings { codes, offsets, bytes, order: blocks.all_numbers(order)? })
     }
 
-    fn numbers(&self, block: &Block) -> Result<&[u32], StorageError> {
-        bytemuck::try_cast_slice(self.content(block))
-            .map_err(|_| self.corrupt(block, "a block has the wrong length"))
-    }
-
-    fn content(&self, block: &Block) -> &[u8] {
-        self.bytes.get(block.offset as usize..(block.offset + block.len) as usize).unwrap_or_default()
-    }
-
-    fn corrupt(&self, block: &Block, what: &str) -> StorageError {
-        StorageError::corrupt(&self.path, block.offset, what)
+    fn blocks(&self) -> Option<Blocks<'_>> {
+        Some(Blocks { path: &self.path, bytes: &self.bytes, entry: self.entry()? })
     }
 }
 

@@ -18,6 +18,7 @@ use crate::index::Index;
 use crate::manifest::{LakeEntry, PARQUET_END_BYTES};
 use crate::parquet::Key;
 use crate::segment::filter::VisitorFilter;
+use crate::segment::table::Run;
 use crate::units::{DayUtc, SegmentId, SiteId, VisitorId};
 use crate::vfs::{Bytes, SharedFs};
 
@@ -56,27 +57,30 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// `false`: the visitor has no session that was opened on one of these days.
+    /// The runs of these days that may hold the visitor; the others do not.
     ///
     /// # Errors
     /// The file is damaged or could not be read.
-    pub fn may_hold(
+    pub fn runs_of(
         &self,
         visitor: VisitorId,
-        mut days: impl FnMut(DayUtc) -> bool,
-    ) -> Result<bool, StorageError> {
-        for (number, run) in self.index.runs()?.iter().enumerate() {
-            let Some(filter) = self.filters.get(number).filter(|_| days(run.day_utc())) else { continue };
+        days: impl Fn(DayUtc) -> bool,
+    ) -> Result<Vec<&Run>, StorageError> {
+        let mut found = Vec::new();
+        for (run, filter) in self.index.runs()?.iter().zip(&self.filters) {
+            if !days(run.day_utc()) {
+                continue;
+            }
             if filter.get().is_none() {
                 let visitors = self.index.visitors_of(&self.columns, run)?;
                 // Should another thread have been faster, its filter is the same.
                 let _ = filter.set(VisitorFilter::of(&visitors));
             }
             if filter.get().is_some_and(|filter| filter.may_hold(visitor.0)) {
-                return Ok(true);
+                found.push(run);
             }
         }
-        Ok(false)
+        Ok(found)
     }
 }
 

@@ -10,6 +10,7 @@ mod compacted;
 mod file;
 mod live;
 mod paths;
+mod search;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -24,3 +25,4 @@ pub use paths::{
     DICTIONARY_PREFIX, INDEX_PREFIX, dictionary_path, index_path, is_temporary, lake_folder, parquet_path,
     temporary_path,
 };
+pub use search::{Found, Near};

@@ -33,11 +33,15 @@ impl<'a> Blocks<'a> {
 
     /// Compares all blocks with their checksums.
     pub fn check_sums(&self) -> Result<(), StorageError> {
-        let is_damaged = |block: &&Block| block.width != 0 && crc32c(self.content(block)) != block.crc;
-        match self.entry.blocks.iter().find(is_damaged) {
-            Some(block) => Err(self.corrupt(block, "a block's checksum does not match")),
-            None => Ok(()),
+        self.entry.blocks.iter().try_for_each(|block| self.check_sum(block))
+    }
+
+    /// Compares a block with its checksum.
+    pub fn check_sum(&self, block: &Block) -> Result<(), StorageError> {
+        if block.width != 0 && crc32c(self.content(block)) != block.crc {
+            return Err(self.corrupt(block, "a block's checksum does not match"));
         }
+        Ok(())
     }
 
     /// A block as numbers; it must have `count` of them.

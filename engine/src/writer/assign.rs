@@ -5,7 +5,6 @@ use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::event::{Event, Kind};
 use crate::index::Needs;
-use crate::lake::LiveFile;
 use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
@@ -29,13 +28,6 @@ pub(super) struct Candidate {
     pub(super) id: SessionId,
     pub(super) extent: Extent,
     pub(super) full: bool,
-}
-
-impl Candidate {
-    /// Whether the copy that the lake's file has of it counts.
-    pub(super) fn is_live_in(&self, file: &LiveFile) -> bool {
-        matches!(self.place, Place::Lake { session, .. } if !file.superseded.contains(session))
-    }
 }
 
 impl Core {

@@ -6,11 +6,11 @@ use super::Core;
 use super::assign::{Candidate, Place};
 use crate::error::StorageError;
 use crate::index::{Loaded, Needs};
-use crate::lake::{LiveFile, LiveSite, OpenFile};
+use crate::lake::{LiveSite, Near};
 use crate::limits;
 use crate::schema::Column;
 use crate::segment::table::SiteTable;
-use crate::units::{DayUtc, SessionKey, SiteId, TimestampMs, VisitorId};
+use crate::units::{SessionKey, SiteId, TimestampMs, VisitorId};
 
 impl Core {
     /// The visitor's sessions in the lake that an event at `time` could join, and all that were opened on its UTC day.
@@ -24,37 +24,14 @@ impl Core {
         found: &mut Vec<Candidate>,
     ) {
         let Some(live) = self.lake.site(site) else { return };
-        let earliest = DayUtc::of(time.saturating_sub(limits::SESSION_LENGTH_MS_MAX + window_ms));
-        let latest = DayUtc::of(time.saturating_add(window_ms));
-        let near = |day: DayUtc| earliest <= day && day <= latest;
-        for (number, file) in live.files.iter().enumerate() {
-            if !(earliest.0..=latest.0).any(|day| file.key.contains(DayUtc(day))) {
-                continue;
-            }
-            let Ok(open) = file.file.open() else { continue };
-            match open.may_hold(visitor, near) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(damage) => {
-                    file.file.set_aside(damage);
-                    continue;
-                }
-            }
-            let mut met = Vec::new();
-            let result = open.index.sessions_of(
-                &open.columns,
-                visitor,
-                time,
-                window_ms,
-                |session, id, extent, rows| {
-                    let full = rows >= limits::SESSION_ROWS_MAX;
-                    met.push(Candidate { place: Place::Lake { file: number, session }, id, extent, full });
-                },
-            );
-            match result {
-                Ok(()) => found.extend(met.into_iter().filter(|known| known.is_live_in(file))),
-                Err(damage) => file.file.set_aside(damage),
-            }
+        let near = Near::new(time, window_ms);
+        for (file, live) in live.files.iter().enumerate() {
+            let candidates = live.sessions_near(visitor, &near).into_iter();
+            let counts = candidates.filter(|(session, ..)| !live.superseded.contains(*session));
+            found.extend(counts.map(|(session, id, extent, rows)| {
+                let full = rows >= limits::SESSION_ROWS_MAX;
+                Candidate { place: Place::Lake { file, session }, id, extent, full }
+            }));
         }
     }
 
@@ -63,7 +40,7 @@ impl Core {
         let Some(live) = self.lake.site(key.site) else { return };
         let day = key.session.day();
         let Some(number) = live.files.iter().position(|file| file.key.contains(day)) else { return };
-        let Some(session) = live.files.get(number).and_then(|file| find(file, key)) else { return };
+        let Some(session) = live.files.get(number).and_then(|file| file.find_session(key)) else { return };
         if let Some(file) = self.lake.site_mut(key.site).files.get_mut(number)
             && !file.superseded.contains(session)
         {
@@ -108,21 +85,4 @@ impl Core {
 
 fn dictionary(live: &LiveSite) -> Option<Arc<crate::dictionary::SiteDictionary>> {
     live.dictionary.as_ref()?.open().ok()
-}
-
-/// Where a file has a session. A damaged file has none.
-fn find(file: &LiveFile, key: SessionKey) -> Option<u32> {
-    let open: Arc<OpenFile> = file.file.open().ok()?;
-    let day = key.session.day();
-    let found = match open.may_hold(key.visitor, |known| known == day) {
-        Ok(true) => open.index.find_session(&open.columns, key.visitor, key.session),
-        other => other.map(|_| None),
-    };
-    match found {
-        Ok(found) => found,
-        Err(damage) => {
-            file.file.set_aside(damage);
-            None
-        }
-    }
 }

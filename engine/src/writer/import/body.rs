@@ -1,16 +1,15 @@
 //! What sessions lie in: a segment, or a file of the lake. Both answer the same questions; of what is damaged nothing is
 //! there.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::codec::{Reader, Writer};
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::index::{Loaded, Needs};
-use crate::lake::{LiveFile, OpenFile};
+use crate::lake::{LiveFile, Near};
 use crate::record::Operation;
 use crate::segment::Segment;
-use crate::segment::filter::VisitorFilter;
 use crate::segment::table::{FLAG_GIVEN_ID, SiteTable};
 use crate::session::Extent;
 use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
@@ -27,50 +26,19 @@ pub(super) enum Body {
 pub(super) struct InLake {
     pub(super) live: LiveFile,
     strings: Arc<SiteDictionary>,
-    /// Which visitors may be in it: an import asks for all that it meets.
-    visitors: OnceLock<VisitorFilter>,
 }
 
 impl InLake {
     pub(super) fn new(live: LiveFile, strings: Arc<SiteDictionary>) -> Self {
-        Self { live, strings, visitors: OnceLock::new() }
-    }
-
-    fn may_hold(&self, open: &OpenFile, visitor: VisitorId) -> Result<bool, StorageError> {
-        if self.visitors.get().is_none() {
-            let mut all = Vec::new();
-            for run in open.index.runs()? {
-                all.append(&mut open.index.visitors_of(&open.columns, run)?);
-            }
-            let _ = self.visitors.set(VisitorFilter::of(&all));
-        }
-        Ok(self.visitors.get().is_some_and(|visitors| visitors.may_hold(visitor.0)))
-    }
-
-    /// Asks the file; should it be damaged, it is set aside.
-    fn ask<T>(&self, question: impl FnOnce(&OpenFile) -> Result<T, StorageError>) -> Option<T> {
-        match self.live.file.open().and_then(|open| question(&open)) {
-            Ok(answer) => Some(answer),
-            Err(damage @ StorageError::Corrupt { .. }) => {
-                self.live.file.set_aside(damage);
-                None
-            }
-            Err(_) => None,
-        }
+        Self { live, strings }
     }
 
     fn all_sessions_of(&self, visitor: VisitorId) -> Vec<(u32, SessionId)> {
-        let found = self.ask(|open| {
+        let found = self.live.ask(|open| {
             let mut found = Vec::new();
-            if !self.may_hold(open, visitor)? {
-                return Ok(found);
-            }
             let loaded = Loaded::default();
             let table = open.index.table(&*self.strings, &open.columns, &loaded)?;
-            for run in table.runs {
-                if !open.may_hold(visitor, |day| day == run.day_utc())? {
-                    continue;
-                }
+            for run in open.runs_of(visitor, |_| true)? {
                 let visitors = table.visitors_of(run)?;
                 let first = visitors.partition_point(|&known| known < visitor.0);
                 let own = visitors.iter().skip(first).take_while(|&&known| known == visitor.0).count();
@@ -97,13 +65,7 @@ impl Body {
     pub(super) fn find(&self, key: SessionKey) -> Option<u32> {
         match self {
             Self::Segment(segment) => segment.find_session(key),
-            Self::Lake(lake) if !lake.live.key.contains(key.session.day()) => None,
-            Self::Lake(lake) => lake.ask(|open| {
-                if !lake.may_hold(open, key.visitor)? {
-                    return Ok(None);
-                }
-                open.index.find_session(&open.columns, key.visitor, key.session)
-            })?,
+            Self::Lake(lake) => lake.live.find_session(key),
         }
     }
 
@@ -120,12 +82,8 @@ impl Body {
         match self {
             Self::Segment(segment) => segment.sessions_of(site, visitor, time, window_ms, found),
             Self::Lake(lake) => {
-                lake.ask(|open| {
-                    if !lake.may_hold(open, visitor)? {
-                        return Ok(());
-                    }
-                    open.index.sessions_of(&open.columns, visitor, time, window_ms, &mut found)
-                });
+                let near = lake.live.sessions_near(visitor, &Near::new(time, window_ms)).into_iter();
+                near.for_each(|(session, id, extent, rows)| found(session, id, extent, rows));
             }
         }
     }
