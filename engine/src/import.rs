@@ -7,7 +7,7 @@ use crate::manifest::ContentHash;
 use crate::store::Store;
 use crate::units::SiteId;
 use crate::writer::import::Loader;
-pub use crate::writer::import::{Row, SegmentSize, Taken};
+pub use crate::writer::import::{Row, RowTexts, SegmentSize, Taken};
 
 /// What a file brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -27,11 +27,11 @@ pub const SEAL_ROWS: usize = 1 << 18;
 pub const OPEN_TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// Rows of a segment that an import writes.
-pub const IMPORT_SEGMENT_ROWS: usize = 1 << 20;
+pub const IMPORT_SEGMENT_ROWS: usize = 1 << 18;
 /// Sessions of a segment that an import writes.
-pub const IMPORT_SEGMENT_SESSIONS: usize = 1 << 19;
+pub const IMPORT_SEGMENT_SESSIONS: usize = 1 << 17;
 /// Distinct strings of a segment that an import writes.
-pub const IMPORT_SEGMENT_TEXTS: usize = 1 << 20;
+pub const IMPORT_SEGMENT_TEXTS: usize = 1 << 18;
 /// Bytes of texts in a row of an import.
 pub const IMPORT_ROW_BYTES_MAX: usize = 1 << 20;
 /// Segments that one import writes at most.

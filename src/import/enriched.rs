@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use hitstone_engine::event::{Kind, encode_pairs};
-use hitstone_engine::import::Row;
+use hitstone_engine::import::{Row, RowTexts};
+use hitstone_engine::parquet::Mark;
 use hitstone_engine::schema::{COLUMN_COUNT, Column};
 use hitstone_engine::units::{DAY_MS, TimestampMs, VisitorId};
 
@@ -54,7 +55,7 @@ pub(super) fn check(row: &Row<'_>, now: TimestampMs) -> Result<(), &'static str>
     if row.time > now.saturating_add(AHEAD_MS_MAX) {
         return Err("its time is more than 24 hours ahead");
     }
-    let is_empty = |column: Column| row.texts[column.index()].is_empty();
+    let is_empty = |column: Column| row.text(column).is_empty();
     match row.kind {
         Kind::PageView if is_empty(Column::Path) => Err("a page view without a path"),
         Kind::Event if is_empty(Column::EventName) => Err("an event without event_name"),
@@ -62,13 +63,24 @@ pub(super) fn check(row: &Row<'_>, now: TimestampMs) -> Result<(), &'static str>
     }
 }
 
-/// A row says where it comes from.
-pub(super) fn with_source(mut row: Row<'_>) -> Row<'_> {
-    let source = &mut row.texts[Column::Source.index()];
-    if source.is_empty() {
-        *source = SOURCE;
+/// The texts of a row, which says where it comes from.
+pub(super) struct WithSource<'a>(pub(super) &'a dyn RowTexts);
+
+impl RowTexts for WithSource<'_> {
+    fn text(&self, column: Column) -> &str {
+        match self.0.text(column) {
+            "" if column == Column::Source => SOURCE,
+            text => text,
+        }
     }
-    row
+
+    fn mark(&self, column: Column) -> Option<Mark> {
+        self.0.mark(column).filter(|mark| column != Column::Source || mark.number != 0)
+    }
+
+    fn byte_count_at_most(&self) -> usize {
+        self.0.byte_count_at_most() + SOURCE.len()
+    }
 }
 
 /// A line as JSON.
@@ -178,8 +190,14 @@ impl<'a> LineRow<'a> {
             event_duration: self.event_duration,
             non_interactive: self.non_interactive,
             status: self.status,
-            texts: std::array::from_fn(|at| self.texts.get(at).map_or("", |text| text)),
+            texts: self,
         })
+    }
+}
+
+impl RowTexts for LineRow<'_> {
+    fn text(&self, column: Column) -> &str {
+        self.texts.get(column.index()).map_or("", |text| text)
     }
 }
 
@@ -250,7 +268,7 @@ mod tests {
         assert_eq!((row.time, row.kind), (1_709_204_400_123, Kind::Event));
         assert_eq!((row.visitor, row.session), (VisitorId(u64::MAX), Some(-5)));
         assert_eq!((row.status, row.event_duration, row.non_interactive), (Some(404), Some(3), true));
-        let text = |column: Column| row.texts[column.index()];
+        let text = |column: Column| row.text(column);
         assert_eq!((text(Column::Path), text(Column::Country)), ("/ü", "de"));
         assert_eq!(text(Column::EventMeta), encode_pairs(&[("a", "1"), ("b.c", "d")]));
         assert_eq!(check(&row, row.time), Ok(()));

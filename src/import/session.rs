@@ -15,7 +15,7 @@ use hitstone_engine::units::TimestampMs;
 use hitstone_engine::vfs::{File, Fs, OsFs};
 use sha2::{Digest, Sha256};
 
-use super::enriched::{self, LineRow};
+use super::enriched::{self, LineRow, WithSource};
 use super::hits::Found;
 use super::lines::{Line, Rejections, Splitter};
 use super::{FileDone, FileFault, Format, ImportRequest, Progress, hits};
@@ -296,7 +296,8 @@ impl<'s> Session<'s> {
         if let Err(reason) = enriched::check(&row, self.now) {
             return Ok(Some(reason.to_owned()));
         }
-        Ok(refusal(self.import.push(&enriched::with_source(row))?))
+        let texts = WithSource(row.texts);
+        Ok(refusal(self.import.push(&Row { texts: &texts, ..row })?))
     }
 
     /// Reads ahead on a thread of its own.

@@ -230,6 +230,11 @@ impl Arena {
         self.interner.text(code)
     }
 
+    /// Bytes of the string of a code.
+    pub fn text_len(&self, code: u32) -> usize {
+        self.interner.len_of(code)
+    }
+
     /// An attribute of a session.
     pub fn attribute(&self, ordinal: u32, column: Column) -> &str {
         let codes = self.attributes.get(column.index()).map_or(&[][..], AppendColumn::as_slice);

@@ -64,6 +64,14 @@ impl Interner {
         text_of(self.entries.as_slice(), self.bytes.as_slice(), code)
     }
 
+    /// Bytes of the string of a code.
+    pub(super) fn len_of(&self, code: u32) -> usize {
+        if code == 0 {
+            return 0;
+        }
+        self.entries.as_slice().get(code as usize).map_or(0, |entry| entry.len as usize)
+    }
+
     pub(super) fn find(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
         if text.is_empty() {
             return Some(0);

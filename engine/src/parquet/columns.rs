@@ -12,10 +12,12 @@ use arrow_array::{Array, ArrayRef, BinaryViewArray, BooleanArray, Int64Array, St
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
+use super::marks::{Marker, Marks};
 use super::schema::Content;
 use crate::event::{append_pair, encode_pairs};
 
 /// A column's values.
+#[derive(Debug)]
 pub(super) enum Values {
     Absent,
     Texts(TextValues),
@@ -25,12 +27,14 @@ pub(super) enum Values {
 }
 
 /// Texts, or bytes that should be texts.
+#[derive(Debug)]
 pub(super) enum TextValues {
     Utf8(StringViewArray),
     Bytes(BinaryViewArray),
 }
 
 /// Maps from text to text, or lists of such pairs.
+#[derive(Debug)]
 pub(super) struct PairValues {
     offsets: OffsetBuffer<i32>,
     nulls: Option<NullBuffer>,
@@ -191,6 +195,35 @@ impl Values {
         }
     }
 
+    /// Marks of texts that are equal.
+    pub fn marks(&self, marker: &mut Marker) -> Marks {
+        match self {
+            Values::Texts(TextValues::Utf8(texts)) => marker.mark(texts.views(), texts.nulls()),
+            Values::Texts(TextValues::Bytes(bytes)) => marker.mark(bytes.views(), bytes.nulls()),
+            _ => Marks::default(),
+        }
+    }
+
+    /// Calls `fault` for each row whose texts cannot be taken, and says why.
+    pub fn check_texts(&self, marks: &Marks, rows: usize, fault: &mut dyn FnMut(usize, &str)) {
+        let mut check = |known: &dyn Fn(usize) -> Result<(), &'static str>| {
+            (0..rows).for_each(|row| known(row).unwrap_or_else(|what| fault(row, what)));
+        };
+        match self {
+            Values::Texts(texts @ TextValues::Bytes(_)) => {
+                // Most columns are sound, and have few texts.
+                if marks.firsts.iter().any(|&row| texts.get(row as usize).is_err()) {
+                    check(&|row| texts.get(row).map(drop));
+                }
+            }
+            Values::Pairs(pairs) if pairs.may_be_unsound() => check(&|row| {
+                let mut out = String::new();
+                pairs.encode(row, &mut out)
+            }),
+            _ => {}
+        }
+    }
+
     /// The pairs in a row, encoded; "" when there are none.
     pub fn pairs(&self, row: usize) -> Result<String, &'static str> {
         let mut out = String::new();
@@ -223,6 +256,20 @@ impl TextValues {
 }
 
 impl PairValues {
+    /// Whether a row has no pairs.
+    pub fn is_empty(&self, row: usize) -> bool {
+        self.offsets.get(row) == self.offsets.get(row + 1)
+            || self.nulls.as_ref().is_some_and(|nulls| row >= nulls.len() || nulls.is_null(row))
+    }
+
+    /// Whether a pair may lack its key, or be no text.
+    fn may_be_unsound(&self) -> bool {
+        match (&self.keys, &self.values) {
+            (TextValues::Utf8(keys), TextValues::Utf8(_)) => keys.null_count() > 0,
+            _ => true,
+        }
+    }
+
     /// Writes the pairs in a row into `out`, encoded, in place of what it holds.
     fn encode(&self, row: usize, out: &mut String) -> Result<(), &'static str> {
         out.clear();

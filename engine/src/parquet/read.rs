@@ -4,9 +4,12 @@
 //! A damaged file is an error. The library that decodes it may also panic on one: that is caught here and is the same
 //! error.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -17,16 +20,17 @@ use parquet::arrow::arrow_reader::{
 
 use super::columns::{Values, check_type, values, with_views};
 use super::input::Input;
-use super::row::{LakeRow, RowFault};
+use super::marks::{Marker, Marks};
+use super::row::{LakeRow, LazyTexts, Mark, RowFault};
 use super::schema::{COLUMNS, Content, LakeColumn};
 use crate::error::ParquetError;
 use crate::event::Kind;
-use crate::schema::COLUMN_COUNT;
+use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::VisitorId;
 use crate::vfs::Fs;
 
 /// Rows that are read at once.
-const BATCH_ROWS: usize = 8_192;
+pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// A Parquet file open for reading.
 pub struct Reader {
@@ -36,6 +40,7 @@ pub struct Reader {
     places: [Option<usize>; COLUMNS.len()],
     row_count: u64,
     rows_read: u64,
+    marker: Marker,
     failed: bool,
 }
 
@@ -62,7 +67,8 @@ impl Reader {
                 .with_batch_size(BATCH_ROWS)
                 .build()
         })?;
-        Ok(Self { path: path.to_path_buf(), batches, places, row_count, rows_read: 0, failed: false })
+        let (path, marker) = (path.to_path_buf(), Marker::new());
+        Ok(Self { path, batches, places, row_count, rows_read: 0, marker, failed: false })
     }
 
     /// Who wrote a file, in its own words; "" when it does not say.
@@ -110,18 +116,48 @@ impl Reader {
                     found.ok_or_else(|| wrong_type(&self.path, column, array.data_type().to_string(), ""))?;
             }
         }
-        Ok(Batch { columns, first_row, len: batch.num_rows() })
+        guard(&self.path, || {
+            Ok::<_, String>(Batch::new(columns, &mut self.marker, first_row, batch.num_rows()))
+        })
     }
 }
 
 /// Some rows of a file.
+#[derive(Debug)]
 pub struct Batch {
+    number: u32,
     columns: [Values; COLUMNS.len()],
+    /// Where the text columns are among the columns.
+    places: [usize; COLUMN_COUNT],
+    marks: [Marks; COLUMN_COUNT],
+    /// What is wrong with texts of rows, if anything is.
+    faults: BTreeMap<usize, RowFault>,
     first_row: u64,
     len: usize,
 }
 
+/// Numbers of batches.
+static NEXT_BATCH: AtomicU32 = AtomicU32::new(0);
+
 impl Batch {
+    fn new(columns: [Values; COLUMNS.len()], marker: &mut Marker, first_row: u64, len: usize) -> Self {
+        let number = NEXT_BATCH.fetch_add(1, Ordering::Relaxed);
+        let (places, marks, faults) = ([0; COLUMN_COUNT], Default::default(), BTreeMap::new());
+        let mut batch = Self { number, columns, places, marks, faults, first_row, len };
+        for (place, (column, values)) in COLUMNS.iter().zip(&batch.columns).enumerate() {
+            let (Content::Text(text) | Content::Pairs(text)) = column.content else { continue };
+            let marks = values.marks(marker);
+            let mut fault = |row: usize, what: &str| {
+                let (number, what) = (first_row + row as u64 + 1, what.to_owned());
+                batch.faults.entry(row).or_insert(RowFault { row: number, column: column.name, what });
+            };
+            values.check_texts(&marks, len, &mut fault);
+            batch.places[text.index()] = place;
+            batch.marks[text.index()] = marks;
+        }
+        batch
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.len
@@ -137,6 +173,10 @@ impl Batch {
     /// # Errors
     /// A value of it cannot be taken.
     pub fn row(&self, row: usize) -> Result<LakeRow<'_>, RowFault> {
+        if let Some(fault) = self.faults.get(&row) {
+            return Err(fault.clone());
+        }
+        let texts = LazyTexts { batch: self, row, event_meta: OnceCell::new(), tags: OnceCell::new() };
         let mut read = LakeRow {
             site: None,
             time: 0,
@@ -148,9 +188,7 @@ impl Batch {
             event_duration: None,
             non_interactive: false,
             status: None,
-            event_meta: String::new(),
-            tags: String::new(),
-            texts: [""; COLUMN_COUNT],
+            texts,
         };
         for (column, values) in COLUMNS.iter().zip(&self.columns) {
             take(&mut read, column, values, row).map_err(|what| RowFault {
@@ -161,9 +199,37 @@ impl Batch {
         }
         Ok(read)
     }
+
+    fn values(&self, column: Column) -> &Values {
+        self.places.get(column.index()).and_then(|&place| self.columns.get(place)).unwrap_or(&Values::Absent)
+    }
+
+    /// The text of a row; "" when there is none.
+    pub(super) fn text(&self, column: Column, row: usize) -> &str {
+        self.values(column).text(row).ok().flatten().unwrap_or_default()
+    }
+
+    /// The pairs of a row, encoded; "" when there are none.
+    pub(super) fn pairs(&self, column: Column, row: usize) -> String {
+        self.values(column).pairs(row).unwrap_or_default()
+    }
+
+    /// Stands for a row's text.
+    pub(super) fn mark(&self, column: Column, row: usize) -> Option<Mark> {
+        if matches!(self.values(column), Values::Pairs(pairs) if !pairs.is_empty(row)) {
+            return None;
+        }
+        let number = self.marks.get(column.index()).map_or(0, |marks| marks.of(row));
+        Some(Mark { batch: self.number, number })
+    }
+
+    /// Bytes of the longest texts of all columns together.
+    pub(super) fn longest(&self) -> usize {
+        self.marks.iter().map(|marks| marks.longest).sum()
+    }
 }
 
-/// Puts a column's value into the row.
+/// Puts a column's value into the row. Texts were looked at before.
 fn take<'a>(
     into: &mut LakeRow<'a>,
     column: &LakeColumn,
@@ -181,13 +247,7 @@ fn take<'a>(
         }
         Content::VisitorId => into.visitor = VisitorId(needed()?.cast_unsigned()),
         Content::SessionId => into.session = values.number(row),
-        Content::Text(text) => {
-            if let Some(place) = into.texts.get_mut(text.index()) {
-                *place = values.text(row)?.unwrap_or_default();
-            }
-        }
-        Content::Pairs(crate::schema::Column::Tags) => into.tags = values.pairs(row)?,
-        Content::Pairs(_) => into.event_meta = values.pairs(row)?,
+        Content::Text(_) | Content::Pairs(_) => {}
         Content::EventDuration => into.event_duration = small(values.number(row))?,
         Content::NonInteractive => into.non_interactive = values.is_true(row),
         Content::Status => into.status = small(values.number(row))?.filter(|&status| status != 0),

@@ -237,10 +237,10 @@ fn other_types_that_lose_nothing_are_taken() {
     assert_eq!((first.visitor.0, first.user_key, first.session), (u64::MAX, Some(u64::MAX), Some(7)));
     assert_eq!((first.kind, first.non_interactive, first.status), (Kind::Event, true, Some(404)));
     assert_eq!((first.received, first.text(Column::Title), first.text(Column::City)), (Some(5), "tü", ""));
-    assert_eq!(first.tags, encode_pairs(&[("a", ""), ("b", "2")]));
-    assert_eq!(first.event_meta, encode_pairs(&[("k", "v")]));
-    assert_eq!((second.session, second.status, second.tags.as_str()), (Some(-7), None, ""));
-    assert_eq!((second.event_meta.as_str(), second.non_interactive), ("", false));
+    assert_eq!(first.text(Column::Tags), encode_pairs(&[("a", ""), ("b", "2")]));
+    assert_eq!(first.text(Column::EventMeta), encode_pairs(&[("k", "v")]));
+    assert_eq!((second.session, second.status, second.text(Column::Tags)), (Some(-7), None, ""));
+    assert_eq!((second.text(Column::EventMeta), second.non_interactive), ("", false));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Loads files, one after the other: rows in the order of the file, grouped into sessions, into segments that nobody
 //! sees. It works beside the writer, on what was stored when it began; [`super::publish`] makes a file's segments live.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,8 +72,10 @@ pub struct Loader {
     marking: bool,
     /// What number sessions had where they were taken from, by the one that they have.
     renamed: HashMap<(VisitorId, SessionId), SessionId>,
-    /// The site's files when the import began, and those that it has published.
-    known_segments: Vec<SegmentId>,
+    /// The site's files when the import began.
+    files_before: BTreeSet<SegmentId>,
+    /// The segments that it has published.
+    published: BTreeSet<SegmentId>,
     rows: u64,
     pub(super) opened: u64,
 }
@@ -84,12 +87,13 @@ impl Loader {
     /// The failed operation.
     pub fn new(base: Base, size: SegmentSize, threaded: bool) -> Result<Self, ImportError> {
         let Base { fs, folder, site, window_ms, codes, numbers, snapshot } = base;
-        let stored = Stored::new(site, &snapshot)?;
+        let stored = Stored::new(site, &snapshot, &BTreeSet::new())?;
         Ok(Self {
             visitors: Visitors::new(&fs, &folder, 2)?,
             sessions: KeyMap::new(&fs, &folder, 3)?,
             open: Staging::new(&fs, &folder, site, size)?,
-            known_segments: stored.files().into_iter().collect(),
+            files_before: stored.files(),
+            published: BTreeSet::new(),
             renumbered: HashMap::new(),
             frozen: None,
             written: Vec::new(),
@@ -114,7 +118,7 @@ impl Loader {
     /// # Errors
     /// The file cannot be imported: [`Self::discard`] it.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Taken, ImportError> {
-        if row.text_bytes() > limits::IMPORT_ROW_BYTES_MAX {
+        if row.is_too_long() {
             return Ok(Taken::TooLong);
         }
         self.make_room()?;
@@ -206,7 +210,7 @@ impl Loader {
         let Some(operation) = decode(&encoded)?.pop() else { return Ok(None) };
         let brought = self.open.bring(&coder, &operation, given)?;
         self.stored.take(place);
-        self.visitors.meet(visitor, id)?;
+        self.visitors.meet(visitor, id, &self.stored)?;
         Ok(Some(brought))
     }
 
@@ -329,7 +333,7 @@ impl Loader {
             }
         }
         self.fs.sync_dir(&self.folder)?;
-        let mut file = StagedFile::new(self.site, &self.codes, &self.known_segments);
+        let mut file = StagedFile::new(self.site, &self.codes, &self.files_before | &self.published);
         (file.rows, file.sessions) = (self.rows, self.opened);
         for part in &self.stored.parts {
             match (&part.body, part.origin) {
@@ -350,12 +354,12 @@ impl Loader {
     /// # Errors
     /// The failed operation.
     pub fn published(&mut self, published: Published) -> Result<(), ImportError> {
-        self.known_segments.extend(published.segments);
+        self.published.extend(published.segments);
         for (visitor, old, new) in published.renumbered {
             self.renumbered.insert((visitor, old), new);
-            self.visitors.meet(visitor, new)?;
+            self.visitors.meet(visitor, new, &self.stored)?;
         }
-        self.stored = Stored::new(self.site, &published.snapshot)?;
+        self.stored = Stored::new(self.site, &published.snapshot, &self.published)?;
         (self.rows, self.opened) = (0, 0);
         Ok(())
     }

@@ -30,7 +30,7 @@ use codes::{SharedCodes, SiteCodes};
 pub use loader::{Base, Loader, Taken};
 pub(super) use publish::taken_out;
 pub use publish::{Published, StagedFile};
-pub use row::Row;
+pub use row::{Row, RowTexts};
 pub use staging::SegmentSize;
 
 use super::Core;

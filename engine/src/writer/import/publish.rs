@@ -54,14 +54,14 @@ pub struct Published {
 }
 
 impl StagedFile {
-    pub(super) fn new(site: SiteId, codes: &SharedCodes, known_segments: &[SegmentId]) -> Self {
+    pub(super) fn new(site: SiteId, codes: &SharedCodes, known_segments: BTreeSet<SegmentId>) -> Self {
         Self {
             site,
             codes: SharedCodes::clone(codes),
             segments: Vec::new(),
             taken: Vec::new(),
             renamed: HashMap::new(),
-            known_segments: known_segments.iter().copied().collect(),
+            known_segments,
             rows: 0,
             sessions: 0,
         }

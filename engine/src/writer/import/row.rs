@@ -1,14 +1,14 @@
 //! A row as it is handed to an import.
 
 use crate::event::{Event, Kind};
-use crate::parquet::LakeRow;
-use crate::record;
-use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
+use crate::limits;
+use crate::parquet::{LakeRow, Mark};
+use crate::schema::Column;
 use crate::segment::table::ROW_NON_INTERACTIVE;
 use crate::units::{TimestampMs, VisitorId};
 
 /// One row of a file, enriched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Row<'a> {
     /// When it happened.
     pub time: TimestampMs,
@@ -28,8 +28,48 @@ pub struct Row<'a> {
     pub non_interactive: bool,
     /// HTTP status of the page.
     pub status: Option<u16>,
-    /// All text columns, by their numbers.
-    pub texts: [&'a str; COLUMN_COUNT],
+    /// All its texts.
+    pub texts: &'a dyn RowTexts,
+}
+
+/// The texts of a row. Those of a visit are asked for once a session only.
+pub trait RowTexts {
+    /// The text of a column; "" when it has none.
+    fn text(&self, column: Column) -> &str;
+
+    /// Stands for the text, where equal ones are known without a look at them.
+    fn mark(&self, _column: Column) -> Option<Mark> {
+        None
+    }
+
+    /// Bytes of all texts, or more when that is quicker to tell.
+    fn byte_count_at_most(&self) -> usize {
+        byte_count(self)
+    }
+}
+
+fn byte_count<T: RowTexts + ?Sized>(texts: &T) -> usize {
+    Column::ALL.iter().map(|&column| texts.text(column).len()).sum()
+}
+
+impl RowTexts for LakeRow<'_> {
+    fn text(&self, column: Column) -> &str {
+        self.text(column)
+    }
+
+    fn mark(&self, column: Column) -> Option<Mark> {
+        self.mark(column)
+    }
+
+    fn byte_count_at_most(&self) -> usize {
+        self.text_bytes_at_most()
+    }
+}
+
+impl RowTexts for crate::event::Texts {
+    fn text(&self, column: Column) -> &str {
+        self.get(column)
+    }
 }
 
 impl<'a> Row<'a> {
@@ -45,7 +85,7 @@ impl<'a> Row<'a> {
             event_duration: row.event_duration,
             non_interactive: row.non_interactive,
             status: row.status,
-            texts: Column::ALL.map(|column| row.text(column)),
+            texts: row,
         }
     }
 
@@ -61,44 +101,44 @@ impl<'a> Row<'a> {
             event_duration: event.event_duration,
             non_interactive: event.non_interactive,
             status: event.status,
-            texts: Column::ALL.map(|column| event.texts.get(column)),
+            texts: &event.texts,
         }
     }
 
-    /// Bytes of all texts.
-    pub fn text_bytes(&self) -> usize {
-        self.texts.iter().map(|text| text.len()).sum()
+    /// Whether its texts are longer than those of a row may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        let max = limits::IMPORT_ROW_BYTES_MAX;
+        self.texts.byte_count_at_most() > max && byte_count(self.texts) > max
     }
 
     /// The text of a column.
-    pub(super) fn text(&self, column: Column) -> &'a str {
-        self.texts.get(column.index()).copied().unwrap_or_default()
+    pub fn text(&self, column: Column) -> &'a str {
+        self.texts.text(column)
     }
 
-    /// What is stored with the row.
-    pub(super) fn stored(&self) -> record::Row<'a> {
-        let mut texts = [""; COLUMN_COUNT - ATTRIBUTE_COUNT];
-        for (text, own) in texts.iter_mut().zip(self.texts.iter().skip(ATTRIBUTE_COUNT)) {
-            *text = own;
-        }
-        record::Row {
-            time: self.time,
-            kind: self.kind as u8 | if self.non_interactive { ROW_NON_INTERACTIVE } else { 0 },
-            event_duration: self.event_duration.map_or(0, |seconds| u64::from(seconds) + 1),
-            status: self.status.map_or(0, u64::from),
-            received: self.received.map_or(0, |time| time.max(0) as u64),
-            texts,
-        }
+    /// Kind and flags, as they are stored.
+    pub(super) fn kind_byte(&self) -> u8 {
+        self.kind as u8 | if self.non_interactive { ROW_NON_INTERACTIVE } else { 0 }
     }
 
-    /// The page view that a custom event opens a session with.
-    pub(super) fn page_view(mut self) -> Self {
+    /// The page view that a custom event opens a session with; `texts` are those of [`PageViewTexts`].
+    pub(super) fn page_view(mut self, texts: &'a PageViewTexts<'a>) -> Self {
         self.kind = Kind::PageView;
         self.event_duration = None;
         self.non_interactive = false;
-        for column in [Column::EventName, Column::EventMeta, Column::EventId] {
-            self.texts[column.index()] = "";
-        }
+        self.texts = texts;
         self
+    }
+}
+
+/// The texts of a page view that comes with a custom event.
+pub(super) struct PageViewTexts<'a>(pub(super) &'a dyn RowTexts);
+
+impl RowTexts for PageViewTexts<'_> {
+    fn text(&self, column: Column) -> &str {
+        match column {
+            Column::EventName | Column::EventMeta | Column::EventId => "",
+            column => self.0.text(column),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::body::decode;
 use super::loader::{Loader, Taken};
-use super::row::Row;
+use super::row::{PageViewTexts, Row};
 use super::staging::Coder;
 use super::stored::Place;
 use crate::error::{ImportError, StorageError};
@@ -37,7 +37,7 @@ impl Loader {
     /// As [`Loader::push`].
     pub fn push_event(&mut self, event: &Event) -> Result<Taken, ImportError> {
         let row = Row::of_event(event);
-        if row.text_bytes() > limits::IMPORT_ROW_BYTES_MAX {
+        if row.is_too_long() {
             return Ok(Taken::TooLong);
         }
         self.make_room()?;
@@ -191,7 +191,7 @@ impl Loader {
         let ordinal = self.open.open(&coder, row, visitor, Some(id))?;
         let mut row = *row;
         if opens_page && row.kind == Kind::Event && !row.text(Column::Path).is_empty() {
-            self.open.add(&coder, ordinal, &row.page_view())?;
+            self.open.add(&coder, ordinal, &row.page_view(&PageViewTexts(row.texts)))?;
             row.non_interactive = true;
         }
         self.open.add(&coder, ordinal, &row)?;

@@ -15,6 +15,7 @@ use crate::error::StorageError;
 use crate::limits;
 use crate::manifest::segment_path;
 use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark};
+use crate::parquet::Mark;
 use crate::record::{self, Operation};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::session::Extent;
@@ -88,6 +89,16 @@ pub(super) struct Staging {
     pub(super) sessions: Vec<Session>,
     /// Codes of texts that came lately, [`RECENT_TEXTS`] for each column: most rows say what others said before.
     recent: Vec<u32>,
+    /// Codes of marked texts, [`Mark::COUNT`] for each column, each with the batch that it was noted for.
+    marked: Vec<MarkedCode>,
+}
+
+/// The code of a marked text.
+#[derive(Debug, Clone, Copy, Default)]
+struct MarkedCode {
+    batch: u32,
+    /// 0: none was noted yet.
+    code: u32,
 }
 
 /// Where among those that came lately a text would be. Cheaper than a hash of all of it; equal places do no harm.
@@ -114,7 +125,8 @@ impl Staging {
         fs.remove(&scratch)?;
         let (index, given, sessions) = (SessionIndex::default(), HashMap::new(), Vec::new());
         let recent = vec![0; RECENT_TEXTS * COLUMN_COUNT];
-        Ok(Self { site, size, arena, index, given, sessions, recent })
+        let marked = vec![MarkedCode::default(); Mark::COUNT * COLUMN_COUNT];
+        Ok(Self { site, size, arena, index, given, sessions, recent, marked })
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -130,6 +142,41 @@ impl Staging {
         (known.rows as usize) < limits::SESSION_ROWS_MAX
             && (known.text_bytes as usize) < limits::SESSION_TEXT_BYTES_MAX
             && known.extent.last.max(row.time) - known.extent.start.min(row.time) <= SESSION_SPAN_MS_MAX
+    }
+
+    /// The code of a row's text. One that is marked is looked for once a batch.
+    fn code(&mut self, coder: &Coder<'_>, column: Column, row: &Row<'_>) -> Result<u32, StorageError> {
+        let Some(Mark { batch, number }) = row.texts.mark(column) else {
+            return self.intern(coder, column, row.text(column));
+        };
+        if number == 0 {
+            return Ok(0);
+        }
+        let place = column.index() * Mark::COUNT + usize::from(number);
+        if let Some(known) = self.marked.get(place)
+            && known.batch == batch
+            && known.code != 0
+        {
+            return Ok(known.code);
+        }
+        let code = self.intern(coder, column, row.text(column))?;
+        if let Some(known) = self.marked.get_mut(place) {
+            *known = MarkedCode { batch, code };
+        }
+        Ok(code)
+    }
+
+    /// The codes of the attributes that a row says.
+    fn attributes(
+        &mut self,
+        coder: &Coder<'_>,
+        row: &Row<'_>,
+    ) -> Result<[u32; ATTRIBUTE_COUNT], StorageError> {
+        let mut codes = [0; ATTRIBUTE_COUNT];
+        for (code, &column) in codes.iter_mut().zip(Column::attributes()) {
+            *code = self.code(coder, column, row)?;
+        }
+        Ok(codes)
     }
 
     /// The code of a string, from among those that came lately if it is there.
@@ -167,8 +214,7 @@ impl Staging {
         visitor: VisitorId,
         id: Option<SessionId>,
     ) -> Result<u32, StorageError> {
-        let texts: [&str; ATTRIBUTE_COUNT] = std::array::from_fn(|at| row.texts[at]);
-        let attributes = self.intern_attributes(coder, &texts)?;
+        let attributes = self.attributes(coder, row)?;
         let keeps_id = id.is_some();
         let session =
             Session { visitor, given: row.session, id, keeps_id, user_key: row.user_key, attributes };
@@ -203,16 +249,39 @@ impl Staging {
         let known = self.index.known(ordinal);
         let grouped = self.sessions.get(ordinal as usize).is_some_and(|session| session.given.is_some());
         if grouped && known.rows > 0 && row.time < known.extent.start {
-            let texts: [&str; ATTRIBUTE_COUNT] = std::array::from_fn(|at| row.texts[at]);
-            let attributes = self.intern_attributes(coder, &texts)?;
+            let attributes = self.attributes(coder, row)?;
             if let Some(session) = self.sessions.get_mut(ordinal as usize) {
                 (session.attributes, session.user_key) = (attributes, row.user_key);
             }
         }
-        self.push(coder, ordinal, &row.stored())
+        let mut data = RowData {
+            time: row.time,
+            kind: row.kind_byte(),
+            event_duration: row.event_duration.map_or(0, |seconds| u64::from(seconds) + 1),
+            status: row.status.map_or(0, u64::from),
+            received: row.received.map_or(0, |time| time.max(0) as u64),
+            ..RowData::default()
+        };
+        for (code, &column) in data.texts.iter_mut().zip(Column::row_texts()) {
+            *code = self.code(coder, column, row)?;
+        }
+        self.push(ordinal, &data)
     }
 
-    fn push(&mut self, coder: &Coder<'_>, ordinal: u32, row: &record::Row<'_>) -> Result<(), StorageError> {
+    /// Adds a row whose texts have their codes.
+    fn push(&mut self, ordinal: u32, data: &RowData) -> Result<(), StorageError> {
+        let text_bytes = data.texts.iter().map(|&code| self.arena.text_len(code)).sum();
+        let index = self.arena.push_row(ordinal, self.index.last_row(ordinal), data)?;
+        self.index.extend(ordinal, index, data.time, text_bytes);
+        Ok(())
+    }
+
+    fn push_stored(
+        &mut self,
+        coder: &Coder<'_>,
+        ordinal: u32,
+        row: &record::Row<'_>,
+    ) -> Result<(), StorageError> {
         let mut data = RowData {
             time: row.time,
             kind: row.kind,
@@ -224,9 +293,7 @@ impl Staging {
         for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
             *code = self.intern(coder, column, text)?;
         }
-        let index = self.arena.push_row(ordinal, self.index.last_row(ordinal), &data)?;
-        self.index.extend(ordinal, index, row.time, row.text_bytes());
-        Ok(())
+        self.push(ordinal, &data)
     }
 
     /// Puts a session here that was elsewhere.
@@ -247,7 +314,7 @@ impl Staging {
             attributes,
         });
         for row in &operation.rows {
-            self.push(coder, ordinal, row)?;
+            self.push_stored(coder, ordinal, row)?;
         }
         Ok(ordinal)
     }

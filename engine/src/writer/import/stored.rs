@@ -33,8 +33,17 @@ pub(super) enum Origin {
     File,
     /// The snapshot's view of an open segment.
     Open,
+    /// Written by the import and published with an earlier file.
+    Published,
     /// Written by the import, not published yet.
     Staged,
+}
+
+impl Origin {
+    /// Whether it was stored before the import, which remembers its own visitors and strings.
+    fn is_before(self) -> bool {
+        matches!(self, Self::File | Self::Open)
+    }
 }
 
 /// One segment or file of the lake.
@@ -69,7 +78,12 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(site: SiteId, snapshot: &Snapshot) -> Result<Self, StorageError> {
+    /// What a snapshot has; `published` are the segments of the import that are among it.
+    pub(super) fn new(
+        site: SiteId,
+        snapshot: &Snapshot,
+        published: &BTreeSet<SegmentId>,
+    ) -> Result<Self, StorageError> {
         let mut stored = Self { site, strings: None, parts: Vec::new() };
         if let Some(lake) = snapshot.lake().site(site)
             && let Some(strings) = lake.dictionary.as_ref().map(|strings| strings.open()).transpose()?
@@ -82,7 +96,11 @@ impl Stored {
             stored.strings = Some(strings);
         }
         for source in snapshot.sources(site, &Needs::nothing(0..0))?.segments {
-            let origin = if source.sealed { Origin::File } else { Origin::Open };
+            let origin = match source.sealed {
+                true if published.contains(&source.segment.id()) => Origin::Published,
+                true => Origin::File,
+                false => Origin::Open,
+            };
             stored.parts.push(Part::new(Body::Segment(source.segment), origin, source.hidden));
         }
         Ok(stored)
@@ -95,7 +113,8 @@ impl Stored {
 
     /// The numbers of the snapshot's files.
     pub(super) fn files(&self) -> BTreeSet<SegmentId> {
-        let files = self.parts.iter().filter(|part| part.origin == Origin::File);
+        let is_file = |part: &&Part| matches!(part.origin, Origin::File | Origin::Published);
+        let files = self.parts.iter().filter(is_file);
         files.map(|part| part.body.number()).collect()
     }
 
@@ -143,7 +162,7 @@ impl Stored {
 
     /// The visitor's sessions that were stored before the import, also those that it has taken since.
     pub(super) fn sessions_before(&self, visitor: VisitorId) -> Vec<(Place, SessionId)> {
-        let mut found = self.all_of(visitor, |part| part.origin != Origin::Staged);
+        let mut found = self.all_of(visitor, |part| part.origin.is_before());
         found.retain(|(place, _)| self.part(*place).is_some_and(|part| part.shows(place.session)));
         found
     }
@@ -186,7 +205,7 @@ impl Stored {
 
     /// The site's code of a string, where it is stored.
     pub(super) fn site_code(&self, column: Column, text: &str) -> Option<u32> {
-        let stored = self.parts.iter().rev().filter(|part| part.origin != Origin::Staged);
+        let stored = self.parts.iter().rev().filter(|part| part.origin.is_before());
         let in_segments = stored.filter_map(|part| match &part.body {
             Body::Segment(segment) => segment.site_code(self.site, column, text),
             Body::Lake(_) => None,

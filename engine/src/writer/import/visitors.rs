@@ -84,9 +84,18 @@ impl Visitors {
         Ok(Some(SessionId::new(day, n)))
     }
 
-    /// The visitor has this session, whose number was not given here.
-    pub(super) fn meet(&mut self, visitor: VisitorId, id: SessionId) -> Result<(), StorageError> {
-        let Some(mut known) = self.known.get([visitor.0, 0]).map(Known::unpack) else { return Ok(()) };
+    /// The visitor has this session, whose number was not given here. From here on it is the import's to know it.
+    pub(super) fn meet(
+        &mut self,
+        visitor: VisitorId,
+        id: SessionId,
+        stored: &Stored,
+    ) -> Result<(), StorageError> {
+        let known = match self.known.get([visitor.0, 0]).map(Known::unpack) {
+            Some(known) => Some(known),
+            None => self.before(visitor, stored)?,
+        };
+        let Some(mut known) = known else { return Ok(()) };
         if (id.day().0, id.n()) > (known.last, known.n) {
             (known.last, known.n) = (id.day().0, id.n());
         }
