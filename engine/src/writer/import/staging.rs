@@ -14,7 +14,7 @@ use super::stored::Stored;
 use crate::error::StorageError;
 use crate::limits;
 use crate::manifest::segment_path;
-use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark};
+use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark, attribute_codes};
 use crate::record::{self, Operation};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::session::Extent;
@@ -180,11 +180,7 @@ impl Staging {
         coder: &Coder<'_>,
         texts: &[&str; ATTRIBUTE_COUNT],
     ) -> Result<[u32; ATTRIBUTE_COUNT], StorageError> {
-        let mut codes = [0; ATTRIBUTE_COUNT];
-        for (code, (&column, text)) in codes.iter_mut().zip(Column::attributes().iter().zip(texts)) {
-            *code = self.intern(coder, column, text)?;
-        }
-        Ok(codes)
+        attribute_codes(texts, |column, text| self.intern(coder, column, text))
     }
 
     fn insert(&mut self, session: Session) -> u32 {
@@ -213,17 +209,7 @@ impl Staging {
     }
 
     fn push(&mut self, coder: &Coder<'_>, ordinal: u32, row: &record::Row<'_>) -> Result<(), StorageError> {
-        let mut data = RowData {
-            time: row.time,
-            kind: row.kind,
-            event_duration: row.event_duration,
-            status: row.status,
-            received: row.received,
-            ..RowData::default()
-        };
-        for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
-            *code = self.intern(coder, column, text)?;
-        }
+        let data = RowData::coded(row, |column, text| self.intern(coder, column, text))?;
         let index = self.arena.push_row(ordinal, self.index.last_row(ordinal), &data)?;
         self.index.extend(ordinal, index, row.time, row.text_bytes());
         Ok(())
