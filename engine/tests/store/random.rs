@@ -12,6 +12,7 @@ use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
 use crate::questions;
 use crate::sessions;
+use crate::setup::seeds;
 use crate::workload::{Rng, SITES, Workload};
 
 fn options(seal_rows: usize) -> StoreOptions {
@@ -83,8 +84,7 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
 
 #[test]
 fn random_histories_equal_the_model() {
-    let histories = std::env::var("HITSTONE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    for seed in 1..=histories {
+    for seed in seeds("HITSTONE_HISTORIES", 60) {
         history(Disk::Simulated(SimFs::new(seed)), seed, 120);
     }
 }
