@@ -13,7 +13,7 @@ use hitstone_engine::writer::Core;
 
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
-use crate::setup::{FOLDER, open, seal, view};
+use crate::setup::{FOLDER, open, seal, store, view};
 
 const SITE: u32 = 1;
 const MINUTE: i64 = 60_000;
@@ -29,12 +29,6 @@ fn titled(visitor: u64, time: i64, title: &str) -> Event {
 fn long_text(number: u64, bytes: usize) -> String {
     let digits = number.to_string();
     digits.clone() + &"x".repeat(bytes - digits.len())
-}
-
-fn store(core: &mut Core, batch: &[Event], model: &mut Model) {
-    core.append_events(batch).unwrap();
-    core.commit().unwrap();
-    batch.iter().for_each(|event| model.append(event));
 }
 
 fn check(core: &mut Core, model: &Model, context: &str) {

@@ -19,7 +19,7 @@ use hitstone_engine::writer::Core;
 
 use crate::dump::of_snapshot;
 use crate::model::{Model, Row, Session};
-use crate::setup::{seeds, view};
+use crate::setup::{seeds, store, view};
 use crate::workload::{Rng, SITES, Workload};
 
 const HOST: &str = "exämple.com";
@@ -159,10 +159,7 @@ fn random_histories_come_back() {
         let mut model = Model::default();
         let mut job = None;
         for _ in 0..50 + rng.below(100) {
-            let batch = workload.batch();
-            core.append_events(&batch).unwrap();
-            core.commit().unwrap();
-            batch.iter().for_each(|event| model.append(event));
+            store(&mut core, &workload.batch(), &mut model);
             if core.wants_seal() && !core.is_sealing() {
                 job = Some(core.begin_seal().unwrap());
             }

@@ -1,4 +1,4 @@
-//! What tests begin with: a store on a simulated disk, a seal, a page view, how many seeds to try.
+//! What tests begin with: a store on a simulated disk, events in it, a seal, how many seeds to try.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -12,6 +12,8 @@ use hitstone_engine::units::{SiteId, VisitorId};
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
+use crate::model::Model;
+
 /// Where the store is on the simulated disk.
 pub const FOLDER: &str = "/data";
 
@@ -19,6 +21,13 @@ pub const FOLDER: &str = "/data";
 pub fn open(fs: &SimFs, seal_rows: usize) -> Result<Core, StorageError> {
     let options = StoreOptions { seal_rows, ..StoreOptions::default() };
     Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
+}
+
+/// Stores events, in the model, too.
+pub fn store(core: &mut Core, batch: &[Event], model: &mut Model) {
+    core.append_events(batch).unwrap();
+    core.commit().unwrap();
+    batch.iter().for_each(|event| model.append(event));
 }
 
 /// Seals the open segment.
