@@ -5,13 +5,9 @@
 //! cargo bench --bench aggregates -- FILE... [--seal ROWS] [--zone NAME]       # events in the order of their times
 //! ```
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a program of its own"
-)]
+#![allow(missing_docs, clippy::expect_used, reason = "a program of its own")]
+
+mod support;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,18 +16,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hitstone_engine::aggregate::{Aggregate, LocalDays};
-use hitstone_engine::event::{Event, Texts};
-use hitstone_engine::parquet::{LakeRow, Reader};
-use hitstone_engine::query::{Filter, Group, Measures, Order, Query, Unit};
+use hitstone_engine::query::{Group, Measures, Query, Unit};
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::{CompactionSettings, Snapshot, Store, StoreOptions};
-use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::{Bytes, OsFs, SharedFs};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use support::SITE;
 
-const BATCH: usize = 2_000;
-const SITE: SiteId = SiteId(1);
 const DAY_MS: i64 = 86_400_000;
 
 fn main() {
@@ -75,52 +67,15 @@ fn main() {
     println!("{} bytes of counts in memory", snapshot.aggregates().cache_bytes());
 }
 
+/// Stores the rows of the files. Returns their span.
 fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) -> Range<i64> {
     let begun = Instant::now();
-    let (mut batch, mut first, mut end, mut count) = (Vec::new(), i64::MAX, i64::MIN, 0u64);
-    let send = |batch: Vec<Event>| {
-        let (done, result) = std::sync::mpsc::channel();
-        store.append(batch, Box::new(move |outcome| drop(done.send(outcome)))).expect("queueing");
-        result.recv().expect("an answer").expect("storing");
-    };
-    for file in files {
-        let mut reader = Reader::open(&**fs, file).expect("a sound file");
-        while let Some(rows) = reader.next_batch().expect("sound rows") {
-            for row in 0..rows.len() {
-                let event = event(&rows.row(row).expect("a sound row"));
-                (first, end) = (first.min(event.time), end.max(event.time + 1));
-                batch.push(event);
-                if batch.len() == BATCH {
-                    count += batch.len() as u64;
-                    send(std::mem::take(&mut batch));
-                }
-            }
-        }
-    }
-    count += batch.len() as u64;
-    send(batch);
+    let (mut first, mut end) = (i64::MAX, i64::MIN);
+    let count = support::fill(store, fs, files, |event| {
+        (first, end) = (first.min(event.time), end.max(event.time + 1));
+    });
     println!("{count} events stored in {:.1} s", begun.elapsed().as_secs_f64());
     first..end
-}
-
-fn event(row: &LakeRow<'_>) -> Event {
-    let mut texts = Texts::new();
-    for column in Column::ALL {
-        texts.set(column, row.text(column));
-    }
-    Event {
-        site: SITE,
-        time: row.time,
-        received: row.received,
-        kind: row.kind,
-        visitor: row.visitor,
-        previous_visitor: None,
-        user_key: row.user_key,
-        event_duration: row.event_duration,
-        non_interactive: row.non_interactive,
-        status: row.status,
-        texts,
-    }
 }
 
 fn local_days(zone: &TimeZone, span: &Range<i64>) -> LocalDays {
@@ -248,19 +203,8 @@ fn clock(days: &LocalDays, slot_count: u16) -> Group {
 }
 
 fn ask(snapshot: &Snapshot, what: &str, span: &Range<i64>, unit: Unit, group: Group, measures: Measures) {
-    let mut query = Query {
-        site: SITE,
-        span: span.clone(),
-        filter: Filter::default(),
-        unit,
-        group,
-        measures,
-        number: None,
-        keep: None,
-        order: Order::VISITORS,
-        limit: Some(100),
-        by_scan: true,
-    };
+    let plain = Query::new(SITE, span.clone(), unit, group);
+    let mut query = Query { measures, limit: Some(100), by_scan: true, ..plain };
     let answer = |query: &Query| {
         let begun = Instant::now();
         let report = snapshot.answer(query, &|| None).expect("an answer");

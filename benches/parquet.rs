@@ -10,29 +10,22 @@
 //!
 //! A data folder that is named stays, and what is in it is exported as it is, without files to read.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a program of its own"
-)]
+#![allow(missing_docs, clippy::expect_used, reason = "a program of its own")]
+
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hitstone_engine::event::{Event, Texts};
 use hitstone_engine::lake::{BlockChecksums, ColumnCache, ParquetColumns};
-use hitstone_engine::parquet::{Folder, LakeRow, Reader};
+use hitstone_engine::parquet::Folder;
 use hitstone_engine::schema::Column;
 use hitstone_engine::segment::cold::{ColdColumns, ColdNumber};
 use hitstone_engine::store::{Store, StoreOptions};
-use hitstone_engine::units::{SegmentId, SiteId};
+use hitstone_engine::units::SegmentId;
 use hitstone_engine::vfs::{OsFs, SharedFs};
-
-const BATCH: usize = 2_000;
-const SITE: SiteId = SiteId(1);
+use support::{SITE, each_row};
 
 fn main() {
     let mut files: Vec<PathBuf> = Vec::new();
@@ -139,61 +132,17 @@ fn report(what: &str, events: u64, begun: &Begun, more: &str) {
     println!("{what:20} {events:>10} events {clock:>8.2} M events/s {busy:>8.2} M/s processor time {more}");
 }
 
-fn rows(fs: &SharedFs, files: &[PathBuf], mut take: impl FnMut(&LakeRow<'_>)) -> u64 {
-    let mut count = 0;
-    for file in files {
-        let mut reader = Reader::open(&**fs, file).expect("a sound file");
-        while let Some(batch) = reader.next_batch().expect("sound rows") {
-            (0..batch.len()).for_each(|row| take(&batch.row(row).expect("a sound row")));
-            count += batch.len() as u64;
-        }
-    }
-    count
-}
-
 fn read(what: &str, fs: &SharedFs, files: &[PathBuf]) {
     let begun = begin();
     let mut bytes = 0;
-    let count = rows(fs, files, |row| bytes += row.text(Column::Path).len());
+    let count = each_row(fs, files, |row| bytes += row.text(Column::Path).len());
     report(what, count, &begun, &format!("({bytes} bytes of paths)"));
 }
 
 fn fill(store: &Store, fs: &SharedFs, files: &[PathBuf]) {
     let begun = begin();
-    let mut batch = Vec::new();
-    let send = |batch: Vec<Event>| {
-        let (done, result) = std::sync::mpsc::channel();
-        store.append(batch, Box::new(move |outcome| drop(done.send(outcome)))).expect("queueing");
-        result.recv().expect("an answer").expect("storing");
-    };
-    let count = rows(fs, files, |row| {
-        batch.push(event(row));
-        if batch.len() == BATCH {
-            send(std::mem::take(&mut batch));
-        }
-    });
-    send(batch);
+    let count = support::fill(store, fs, files, |_| ());
     report("store", count, &begun, "");
-}
-
-fn event(row: &LakeRow<'_>) -> Event {
-    let mut texts = Texts::new();
-    for column in Column::ALL {
-        texts.set(column, row.text(column));
-    }
-    Event {
-        site: SITE,
-        time: row.time,
-        received: row.received,
-        kind: row.kind,
-        visitor: row.visitor,
-        previous_visitor: None,
-        user_key: row.user_key,
-        event_duration: row.event_duration,
-        non_interactive: row.non_interactive,
-        status: row.status,
-        texts,
-    }
 }
 
 fn export(store: &Store, fs: &SharedFs, out: &Path) {

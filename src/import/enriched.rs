@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use hitstone_engine::event::{Kind, encode_pairs};
 use hitstone_engine::import::{Row, RowTexts};
 use hitstone_engine::parquet::Mark;
+use hitstone_engine::parquet::schema::{Content, LakeColumn};
 use hitstone_engine::schema::{COLUMN_COUNT, Column};
 use hitstone_engine::units::{DAY_MS, TimestampMs, VisitorId};
 
@@ -16,36 +17,6 @@ use crate::import::hits::SOURCE;
 const TIME_MIN: TimestampMs = 946_684_800_000;
 /// How far a clock may have been ahead.
 const AHEAD_MS_MAX: i64 = DAY_MS;
-
-/// The names of the text columns, by their numbers.
-const TEXT_NAMES: [&str; COLUMN_COUNT] = [
-    "referrer",
-    "referrer_name",
-    "channel",
-    "language",
-    "country",
-    "region",
-    "city",
-    "os",
-    "os_version",
-    "browser",
-    "browser_version",
-    "platform",
-    "screen_class",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "hostname",
-    "path",
-    "title",
-    "event_name",
-    "event_meta",
-    "tags",
-    "event_id",
-    "source",
-];
 
 /// What is wrong with a row, as far as this can be told without the store.
 pub(super) fn check(row: &Row<'_>, now: TimestampMs) -> Result<(), &'static str> {
@@ -134,43 +105,32 @@ impl<'a> LineRow<'a> {
     }
 
     fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), String> {
-        match name {
-            "site" => self.site = text(value)?,
-            "time" => self.time = Some(time(value)?),
-            "received" => self.received = Some(time(value)?),
-            "kind" => {
+        let Some(column) = LakeColumn::named(name) else { return Ok(()) };
+        match column.content {
+            Content::Site => self.site = text(value)?,
+            Content::Time => self.time = Some(time(value)?),
+            Content::Received => self.received = Some(time(value)?),
+            Content::Kind => {
                 let name = text(value)?;
                 let kind = Kind::from_name(&name);
                 self.kind = Some(kind.ok_or_else(|| "must be page_view, event or ping".to_owned())?);
             }
-            "visitor_id" => self.visitor = Some(VisitorId(id(value)?.cast_unsigned())),
-            "session_id" => self.session = Some(id(value)?),
-            "user_key" => self.user_key = Some(id(value)?.cast_unsigned()),
-            "event_duration" => self.event_duration = Some(small(value)?),
-            "status" => self.status = Some(small(value)?).filter(|&status| status != 0),
-            "non_interactive" => match value {
+            Content::VisitorId => self.visitor = Some(VisitorId(id(value)?.cast_unsigned())),
+            Content::SessionId => self.session = Some(id(value)?),
+            Content::UserKey => self.user_key = Some(id(value)?.cast_unsigned()),
+            Content::EventDuration => self.event_duration = Some(small(value)?),
+            Content::Status => self.status = Some(small(value)?).filter(|&status| status != 0),
+            Content::NonInteractive => match value {
                 Json::Bool(value) => self.non_interactive = value,
                 _ => return Err("must be true or false".into()),
             },
-            "event_meta" | "tags" => {
+            Content::Pairs(column) => {
                 let found = pairs(name, value).map_err(|error| error.error.join("; "))?;
-                self.set(name, Cow::Owned(encode_pairs(&found)));
+                self.texts[column.index()] = Cow::Owned(encode_pairs(&found));
             }
-            _ if TEXT_NAMES.contains(&name) => {
-                let text = text(value)?;
-                self.set(name, text);
-            }
-            _ => {}
+            Content::Text(column) => self.texts[column.index()] = text(value)?,
         }
         Ok(())
-    }
-
-    fn set(&mut self, name: &str, text: Cow<'a, str>) {
-        if let Some(place) =
-            TEXT_NAMES.iter().position(|known| *known == name).and_then(|at| self.texts.get_mut(at))
-        {
-            *place = text;
-        }
     }
 
     /// The row.
@@ -245,18 +205,6 @@ fn small<T: TryFrom<u64>>(value: Json<'_>) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_of_the_columns() {
-        for column in Column::ALL {
-            let known = hitstone_engine::parquet::schema::COLUMNS.iter().any(|lake| {
-                use hitstone_engine::parquet::schema::Content;
-                lake.name == TEXT_NAMES[column.index()]
-                    && matches!(lake.content, Content::Text(own) | Content::Pairs(own) if own == column)
-            });
-            assert!(known, "{column:?}");
-        }
-    }
 
     #[test]
     fn a_line_is_a_row_of_the_schema() {

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::{
-    Cancelled, Filter, Group, GroupTest, Measures, Metrics, Order, Query, Report, SessionDetail, SessionRow,
-    SessionsQuery, Unit,
+    Cancelled, Filter, Group, GroupTest, Metrics, Query, Report, SessionDetail, SessionRow, SessionsQuery,
+    Unit,
 };
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::SiteId;
@@ -160,21 +160,10 @@ pub struct Question<'a, A: Ask> {
 }
 
 impl<A: Ask> Question<'_, A> {
-    /// A query of this question's site, period and selection, that measures nothing and cuts nothing.
+    /// A query of this question's site, period and selection, with no measures and no limit.
     fn query(&self, unit: Unit, group: Group) -> Query {
-        Query {
-            site: self.site,
-            span: self.period.span(),
-            filter: self.selection.filter(),
-            unit,
-            group,
-            measures: Measures::default(),
-            number: None,
-            keep: None,
-            order: Order::VISITORS,
-            limit: None,
-            by_scan: false,
-        }
+        let filter = self.selection.filter();
+        Query { filter, ..Query::new(self.site, self.period.span(), unit, group) }
     }
 
     /// The order of a list that is ordered by `default` unless the reader wants another.

@@ -145,17 +145,6 @@ fn question(spec: &Spec, making: &Making<'_>) -> Query {
         By::Entry(with_title) => Group::Entry(with_title),
         By::Exit(with_title) => Group::Exit(with_title),
     };
-    Query {
-        site: making.site,
-        span: i64::MIN..i64::MAX,
-        filter,
-        unit: spec.unit,
-        group,
-        measures: spec.measured(),
-        number: None,
-        keep: None,
-        order: Order::KEYS,
-        limit: None,
-        by_scan: true,
-    }
+    let plain = Query::new(making.site, i64::MIN..i64::MAX, spec.unit, group);
+    Query { filter, measures: spec.measured(), order: Order::KEYS, by_scan: true, ..plain }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::event::Kind;
 use crate::query::testdata::{PlainRow, PlainSession, SiteCodes, TextMap};
 use crate::query::testindex::{PlainCold, index_bytes};
-use crate::query::{Filter, Group, Measures, Order, Query, Recurring, Source, Unit, execute};
+use crate::query::{Group, Measures, Query, Recurring, Source, Unit, execute};
 use crate::schema::Column;
 use crate::segment::cold::ColdColumns;
 use crate::segment::layout::{FileWriter, read_directory};
@@ -33,18 +33,9 @@ fn session(n: u32) -> PlainSession {
         tags: Vec::new(),
         event_duration: None,
     };
-    let visitor = u64::from(n % 290).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let texts =
         TextMap::from([(Column::Country, format!("c{}", n % 7)), (Column::City, format!("{}", n % 90))]);
-    let rows = (0..1 + n % 4).map(row).collect();
-    PlainSession {
-        visitor,
-        id: day << 16 | n,
-        given: n.is_multiple_of(50),
-        bounced: n.is_multiple_of(2),
-        texts,
-        rows,
-    }
+    PlainSession::numbered(n, day, 290, texts, (0..1 + n % 4).map(row).collect())
 }
 
 fn open(bytes: Vec<u8>) -> Result<Index, crate::error::StorageError> {
@@ -65,19 +56,7 @@ fn use_it(bytes: Vec<u8>, cold: &PlainCold, codes: &SiteCodes) {
         (Unit::Sessions, Group::Exit(true)),
     ] {
         let measures = Measures { durations: true, time_on_page: true, meta_keys: true };
-        let query = Query {
-            site: SiteId(1),
-            span: 0..i64::MAX,
-            filter: Filter::default(),
-            unit,
-            group,
-            measures,
-            number: None,
-            keep: None,
-            order: Order::VISITORS,
-            limit: None,
-            by_scan: false,
-        };
+        let query = Query { measures, ..Query::new(SiteId(1), 0..i64::MAX, unit, group) };
         let _ = execute(&[source], &recurring, &query, &|| None);
     }
     let first = &cold.sessions[0];

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::coded::RowData;
 use super::interner::{Interner, InternerReader};
 use super::view::SiteViews;
 use crate::error::StorageError;
@@ -10,7 +11,7 @@ use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::segment::table::{FLAG_GIVEN_ID, NO_ROW};
-use crate::units::{SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
+use crate::units::{SessionId, SessionKey, SiteId, VisitorId};
 use crate::vfs::{AppendColumn, ColumnReader, Fs, Scratch};
 
 /// How much an open segment holds.
@@ -38,23 +39,6 @@ impl ArenaCapacity {
         let alignment = 64 * (COLUMN_COUNT + 16);
         self.rows * (per_row + per_session) + self.strings * 20 + self.string_bytes + alignment
     }
-}
-
-/// A row as it is stored: codes for texts, zero for what is absent.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RowData {
-    /// Milliseconds.
-    pub time: TimestampMs,
-    /// Kind and flags, as segments store them.
-    pub kind: u8,
-    /// Duration plus one.
-    pub event_duration: u64,
-    /// HTTP status.
-    pub status: u64,
-    /// When the server took it, 0 when the same as the time.
-    pub received: u64,
-    /// Codes of the row texts, in the order of [`Column::row_texts`].
-    pub texts: [u32; ROW_TEXT_COUNT],
 }
 
 /// A prefix of the open segment.

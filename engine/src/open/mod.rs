@@ -5,7 +5,9 @@
 //! crash the scratch file is thrown away and made anew from the log.
 
 mod arena;
+mod coded;
 mod interner;
 pub(crate) mod view;
 
-pub use arena::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark};
+pub use arena::{Arena, ArenaCapacity, ArenaReader, Watermark};
+pub use coded::{RowData, attribute_codes};

@@ -30,7 +30,7 @@ mod texts;
 mod write;
 
 #[cfg(test)]
-mod indexed;
+mod tests;
 
 pub use file::{Observer, Placed, Sink, Written};
 pub use folder::Folder;

@@ -4,10 +4,10 @@
 //! read no others. Maps need ids for their keys and values too (Iceberg asks for them); these are above 1000, out of
 //! the way of columns to come.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
+use hashbrown::HashMap;
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use crate::schema::Column;
@@ -92,6 +92,13 @@ pub const COLUMNS: [LakeColumn; 36] = {
 pub(super) const UTC: &str = "UTC";
 
 impl LakeColumn {
+    /// The column of a name. Imports ask for each member of a line, so it is found without going through them all.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        static BY_NAME: LazyLock<HashMap<&str, &LakeColumn>> =
+            LazyLock::new(|| COLUMNS.iter().map(|column| (column.name, column)).collect());
+        BY_NAME.get(name).copied()
+    }
+
     /// Whether every row has a value. The others are null where there is none; a map without pairs is null.
     pub fn is_required(&self) -> bool {
         use Content::*;
@@ -128,7 +135,7 @@ fn entries(column: Column) -> DataType {
 }
 
 fn with_id(field: Field, id: i32) -> Field {
-    field.with_metadata(HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]))
+    field.with_metadata([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())])
 }
 
 /// The schema in Arrow's words.

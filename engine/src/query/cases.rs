@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::execute::execute_within;
 use super::naive;
-use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
+use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap, damage};
 use super::*;
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::schema::Column;
-use crate::segment::table::{Codes, FirstRows, States, Times};
+use crate::segment::table::{Codes, States, Times};
 use crate::units::{DAY_MS, SiteId};
 
 const DAY_FIRST: u32 = 19_000;
@@ -67,19 +67,8 @@ fn table(sessions: &[PlainSession]) -> OwnedTable {
 fn query(filter: Filter, unit: Unit, group: Group) -> Query {
     let day = |n: u32| i64::from(DAY_FIRST + n) * DAY_MS;
     let measures = Measures { durations: true, time_on_page: true, meta_keys: true };
-    Query {
-        site: SiteId(1),
-        span: day(0)..day(DAY_COUNT + 1),
-        filter,
-        unit,
-        group,
-        measures,
-        number: None,
-        keep: None,
-        order: Order::VISITORS,
-        limit: Some(25),
-        by_scan: false,
-    }
+    let plain = Query::new(SiteId(1), day(0)..day(DAY_COUNT + 1), unit, group);
+    Query { filter, measures, limit: Some(25), ..plain }
 }
 
 fn is(wanted: &'static str) -> TextTest {
@@ -234,17 +223,9 @@ fn damaged_columns_make_no_panic() {
     for first_row in [&many, &falling] {
         for group in [Column::Referrer, Column::Path, Column::Country] {
             let mut source = owned.source();
-            source.table.first_rows = FirstRows::All(first_row);
-            let (States::Columns(states), Times::Millis(millis)) =
-                (&mut source.table.states, &mut source.table.times)
-            else {
-                unreachable!()
-            };
-            (states.entry_row, states.exit_row) = (&wild, &wild);
+            damage(&mut source, first_row, &wild);
+            let Times::Millis(millis) = &mut source.table.times else { unreachable!() };
             millis.start = &times;
-            for column in Column::ALL {
-                source.table.codes[column.index()] = Codes::U32(&wild);
-            }
             for filter in rare_filters() {
                 let _ = ask(&[source], &query(filter, Unit::Rows, Group::Columns(vec![group])));
             }

@@ -213,6 +213,23 @@ pub struct Query {
 }
 
 impl Query {
+    /// A question about all sessions and rows of the span, with no measures and no limit.
+    pub fn new(site: SiteId, span: Range<TimestampMs>, unit: Unit, group: Group) -> Self {
+        Self {
+            site,
+            span,
+            filter: Filter::default(),
+            unit,
+            group,
+            measures: Measures::default(),
+            number: None,
+            keep: None,
+            order: Order::VISITORS,
+            limit: None,
+            by_scan: false,
+        }
+    }
+
     /// What is counted in truth: a filter that selects rows makes sessions page views.
     pub fn counted_unit(&self) -> Unit {
         match self.unit {

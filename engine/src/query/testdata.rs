@@ -48,6 +48,19 @@ pub struct PlainSession {
 }
 
 impl PlainSession {
+    /// Session `n` on a day, by one of so many visitors, whose numbers have both signs. Every 50th has an id that the
+    /// site gave, every second bounced.
+    pub fn numbered(n: u32, day: u32, visitors: u32, texts: TextMap, rows: Vec<PlainRow>) -> Self {
+        Self {
+            visitor: u64::from(n % visitors).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            id: day << 16 | n,
+            given: n.is_multiple_of(50),
+            bounced: n.is_multiple_of(2),
+            texts,
+            rows,
+        }
+    }
+
     pub fn text(&self, column: Column) -> String {
         self.texts.get(&column).cloned().unwrap_or_default()
     }
@@ -62,6 +75,16 @@ impl PlainSession {
 
     pub fn views(&self) -> usize {
         self.rows.iter().filter(|row| row.kind == Kind::PageView).count()
+    }
+}
+
+/// Puts all row numbers and codes of a source out of bounds.
+pub fn damage<'a>(source: &mut Source<'a>, first_rows: &'a [u32], wild: &'a [u32]) {
+    source.table.first_rows = FirstRows::All(first_rows);
+    let States::Columns(states) = &mut source.table.states else { unreachable!() };
+    (states.entry_row, states.exit_row) = (wild, wild);
+    for column in Column::ALL {
+        source.table.codes[column.index()] = Codes::U32(wild);
     }
 }
 

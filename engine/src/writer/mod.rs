@@ -34,7 +34,7 @@ use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
 use crate::manifest::{ContentHash, Superseded, Taken};
-use crate::open::{Arena, ArenaCapacity, RowData};
+use crate::open::{Arena, ArenaCapacity, RowData, attribute_codes};
 use crate::positions::Positions;
 use crate::query::RecurringCache;
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
@@ -370,27 +370,14 @@ impl Core {
         user_key: Option<u64>,
         attributes: &[&str; ATTRIBUTE_COUNT],
     ) -> Result<u32, StorageError> {
-        let mut codes = [0; ATTRIBUTE_COUNT];
-        for (code, (&column, text)) in codes.iter_mut().zip(Column::attributes().iter().zip(attributes)) {
-            *code = self.intern(key.site, column, text);
-        }
+        let codes = attribute_codes(attributes, |column, text| Ok(self.intern(key.site, column, text)))?;
         let ordinal = self.open.arena.push_session(key, user_key, &codes)?;
         self.open.index.insert(key, ordinal);
         Ok(ordinal)
     }
 
     fn push_row(&mut self, site: SiteId, ordinal: u32, row: &Row<'_>) -> Result<(), StorageError> {
-        let mut data = RowData {
-            time: row.time,
-            kind: row.kind,
-            event_duration: row.event_duration,
-            status: row.status,
-            received: row.received,
-            ..RowData::default()
-        };
-        for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
-            *code = self.intern(site, column, text);
-        }
+        let data = RowData::coded(row, |column, text| Ok(self.intern(site, column, text)))?;
         let taken = if row.received == 0 { row.time } else { row.received as i64 };
         self.now = self.now.max(taken);
         let previous = self.open.index.last_row(ordinal);

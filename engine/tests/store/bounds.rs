@@ -1,49 +1,23 @@
 //! Input at the bounds: large texts, large sessions, many sessions. The store goes on and stays exact.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use hitstone_engine::error::StorageError;
-use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::event::{Event, Kind};
 use hitstone_engine::index::Needs;
 use hitstone_engine::limits;
 use hitstone_engine::schema::Column;
-use hitstone_engine::store::StoreOptions;
-use hitstone_engine::units::{SiteId, VisitorId};
+use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::setup::{FOLDER, open, seal, store, view};
 
-const FOLDER: &str = "/data";
 const SITE: u32 = 1;
 const MINUTE: i64 = 60_000;
 const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
-
-fn open(fs: &SimFs, seal_rows: usize) -> Result<Core, StorageError> {
-    let options = StoreOptions { seal_rows, ..StoreOptions::default() };
-    Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
-}
-
-pub fn view(visitor: u64, time: i64, path: &str) -> Event {
-    let mut texts = Texts::new();
-    texts.set(Column::Path, path);
-    Event {
-        site: SiteId(SITE),
-        time,
-        received: None,
-        kind: Kind::PageView,
-        visitor: VisitorId(visitor),
-        previous_visitor: None,
-        user_key: None,
-        event_duration: None,
-        non_interactive: false,
-        status: None,
-        texts,
-    }
-}
 
 fn titled(visitor: u64, time: i64, title: &str) -> Event {
     let mut event = view(visitor, time, "/");
@@ -55,17 +29,6 @@ fn titled(visitor: u64, time: i64, title: &str) -> Event {
 fn long_text(number: u64, bytes: usize) -> String {
     let digits = number.to_string();
     digits.clone() + &"x".repeat(bytes - digits.len())
-}
-
-fn store(core: &mut Core, batch: &[Event], model: &mut Model) {
-    core.append_events(batch).unwrap();
-    core.commit().unwrap();
-    batch.iter().for_each(|event| model.append(event));
-}
-
-fn seal(core: &mut Core) {
-    let file = core.begin_seal().unwrap().run().unwrap();
-    core.finish_seal(file).unwrap();
 }
 
 fn check(core: &mut Core, model: &Model, context: &str) {

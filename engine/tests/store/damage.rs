@@ -1,23 +1,18 @@
 //! Damaged files: named, set aside, never served; the rest goes on.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use hitstone_engine::error::StorageError;
-use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
-use crate::bounds::view;
+use crate::setup::{self, FOLDER, seal, view};
 use crate::workload::{SITES, Workload};
 
-const FOLDER: &str = "/data";
-
 fn open(fs: &SimFs) -> Result<Core, StorageError> {
-    let options = StoreOptions { seal_rows: 30, ..StoreOptions::default() };
-    Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
+    setup::open(fs, 30)
 }
 
 /// A folder with a few segments and a log.
@@ -29,8 +24,7 @@ fn filled() -> SimFs {
         core.append_events(&workload.batch()).unwrap();
         core.commit().unwrap();
         if core.wants_seal() {
-            let file = core.begin_seal().unwrap().run().unwrap();
-            core.finish_seal(file).unwrap();
+            seal(&mut core);
         }
     }
     drop(core);

@@ -7,24 +7,18 @@ use std::sync::Arc;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::{Batch, Event, FileIdentity, Position};
 use hitstone_engine::limits::POSITIONS_MAX;
-use hitstone_engine::store::{Store, StoreOptions};
+use hitstone_engine::store::Store;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
-use crate::crash::drive;
+use crate::crashes::{Crash, acknowledged, at_every_operation, drive, open};
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::setup::FOLDER;
 use crate::workload::{SITES, Workload};
 
-const FOLDER: &str = "/data";
-const SEAL_ROWS: usize = 24;
 /// A file that was rotated, and the one that came after it.
 const FILES: [FileIdentity; 2] = [[1; 16], [2; 16]];
-
-fn open(fs: &SimFs) -> Result<Core, StorageError> {
-    let options = StoreOptions { seal_rows: SEAL_ROWS, ..StoreOptions::default() };
-    Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options)
-}
 
 /// What a follower sends: the lines of the first file, then those of the second. Each line is one byte long here; now
 /// and then all lines of a batch are ignored.
@@ -66,43 +60,31 @@ fn assert_stored(core: &mut Core, batches: &[Batch], context: &str) {
     assert_same(&of_snapshot(&core.snapshot(), &SITES), &of_model(&model_of(batches)), context);
 }
 
-/// Runs the script on a disk that dies at operation `at`; returns the disk and how many batches were acknowledged.
-fn run_until(seed: u64, at: Option<u64>, batches: &[Batch]) -> (SimFs, usize) {
-    let fs = SimFs::new(seed);
-    if let Some(at) = at {
-        fs.set_crash_at(at);
-    }
-    let mut acknowledged = 0;
-    if let Ok(mut core) = open(&fs) {
-        let _ = drive(&mut core, batches, &mut acknowledged, append);
-    }
-    (fs, acknowledged)
-}
-
 #[test]
 fn after_a_crash_at_any_operation_each_line_is_stored_once() {
     for seed in 1..=2 {
         let batches = script(seed, 36);
-        let (fs, all) = run_until(seed, None, &batches);
+        let all = at_every_operation(
+            seed,
+            |fs| acknowledged(fs, |core, count| drive(core, &batches, count, append)),
+            |crash| check_after_crash(crash, &batches),
+        );
         assert_eq!(all, batches.len());
-        let operations = fs.operation_count();
-        for at in 0..operations {
-            let (fs, acknowledged) = run_until(seed, Some(at), &batches);
-            let context = format!("seed {seed}, crash at operation {at} of {operations}");
-            let fs = fs.crash(seed ^ at);
-            let mut core = open(&fs).unwrap_or_else(|error| panic!("{context}: {error}"));
-            let prefix = taken(&mut core, &batches);
-            assert!(prefix == acknowledged || prefix == acknowledged + 1, "{context}: {prefix}");
-            assert_stored(&mut core, &batches[..prefix], &context);
-            drop(core);
-            let mut core = open(&fs.kill()).unwrap();
-            assert_eq!(taken(&mut core, &batches), prefix, "{context}, opened again");
-            drive(&mut core, &batches[prefix..], &mut 0, append).unwrap();
-            assert_stored(&mut core, &batches, &format!("{context}, at the end"));
-            assert_eq!(taken(&mut core, &batches), batches.len(), "{context}, at the end");
-        }
-        println!("seed {seed}: {operations} crash points");
     }
+}
+
+fn check_after_crash(crash: &Crash<usize>, batches: &[Batch]) {
+    let (fs, context) = (crash.disk(), &crash.context);
+    let mut core = open(&fs).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let prefix = taken(&mut core, batches);
+    assert!(prefix == crash.done || prefix == crash.done + 1, "{context}: {prefix}");
+    assert_stored(&mut core, &batches[..prefix], context);
+    drop(core);
+    let mut core = open(&fs.kill()).unwrap();
+    assert_eq!(taken(&mut core, batches), prefix, "{context}, opened again");
+    drive(&mut core, &batches[prefix..], &mut 0, append).unwrap();
+    assert_stored(&mut core, batches, &format!("{context}, at the end"));
+    assert_eq!(taken(&mut core, batches), batches.len(), "{context}, at the end");
 }
 
 #[test]

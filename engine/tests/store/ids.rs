@@ -14,23 +14,17 @@ use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::{Core, SealJob};
 
-use crate::bounds::view;
-use crate::crash::drive;
+use crate::crashes::{Crash, SEAL_ROWS, acknowledged, at_every_operation, drive, open};
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::setup::{FOLDER, seal, seeds, view};
 use crate::workload::{Rng, SITES, Workload};
 
-const FOLDER: &str = "/data";
-const SEAL_ROWS: usize = 24;
 const HOUR: i64 = 3_600_000;
 const NOON: i64 = 20_000 * 24 * HOUR + 12 * HOUR;
 
 fn options() -> StoreOptions {
     StoreOptions { seal_rows: SEAL_ROWS, ..StoreOptions::default() }
-}
-
-fn open(fs: &SimFs) -> Result<Core, StorageError> {
-    Core::open(Arc::new(fs.clone()), Path::new(FOLDER), options())
 }
 
 fn hash(id: u64) -> EventHash {
@@ -58,11 +52,6 @@ fn store(core: &mut Core, batch: &Batch) -> Receipt {
     let receipt = core.append(batch).unwrap();
     core.commit().unwrap();
     receipt
-}
-
-fn seal(core: &mut Core) {
-    let file = core.begin_seal().unwrap().run().unwrap();
-    core.finish_seal(file).unwrap();
 }
 
 fn id_files(fs: &SimFs) -> Vec<PathBuf> {
@@ -179,8 +168,7 @@ fn history(seed: u64, steps: usize) {
 
 #[test]
 fn random_histories_with_repeats_equal_the_model() {
-    let histories = std::env::var("HITSTONE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    for seed in 1..=histories {
+    for seed in seeds("HITSTONE_HISTORIES", 40) {
         history(seed, 120);
     }
 }
@@ -216,70 +204,40 @@ fn with_ids(core: &mut Core, batch: &Batch) -> Result<(), StorageError> {
     core.append(batch).map(drop)
 }
 
-fn run_until(seed: u64, at: u64, batches: &[Batch]) -> (SimFs, usize) {
-    let fs = SimFs::new(seed);
-    fs.set_crash_at(at);
-    let mut acknowledged = 0;
-    if let Ok(mut core) = open(&fs) {
-        let _ = drive(&mut core, batches, &mut acknowledged, with_ids);
-    }
-    (fs, acknowledged)
-}
-
 /// After the crash all that was acknowledged is known; the client sends some of it again, and all the rest.
-fn check_after_crash(fs: &SimFs, batches: &[Batch], acknowledged: usize, model: &Model, context: &str) {
-    let mut core = open(fs).unwrap_or_else(|error| panic!("{context}: {error}"));
+fn check_after_crash(crash: &Crash<usize>, batches: &[Batch], model: &Model) {
+    let (fs, context) = (crash.disk(), &crash.context);
+    let mut core = open(&fs).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert_eq!(core.ids().damage().count(), 0, "{context}");
-    for batch in &batches[..acknowledged] {
+    for batch in &batches[..crash.done] {
         let receipt = core.append(batch).unwrap();
         assert_eq!((receipt.repeated, receipt.rows), (batch.items.len(), 0), "{context}");
     }
     drop(core);
     let mut core = open(&fs.kill()).unwrap();
-    let from = acknowledged.saturating_sub(3);
+    let from = crash.done.saturating_sub(3);
     drive(&mut core, &batches[from..], &mut 0, with_ids).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert_same(&of_snapshot(&core.snapshot(), &SITES), &of_model(model), context);
 }
 
 #[test]
 fn a_crash_at_any_operation_stores_every_retried_item_once() {
-    let seeds = std::env::var("HITSTONE_CRASH_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
-    for seed in 1..=seeds {
+    for seed in seeds("HITSTONE_CRASH_SEEDS", 2) {
         let (batches, model) = script(seed, 40);
-        let (fs, _) = run_until(seed, u64::MAX, &batches);
-        let (operations, mut in_recovery) = (fs.operation_count(), 0);
-        for at in 0..operations {
-            let (fs, acknowledged) = run_until(seed, at, &batches);
-            let context = format!("seed {seed}, crash at operation {at} of {operations}");
-            check_after_crash(&fs.crash(seed ^ at), &batches, acknowledged, &model, &context);
-            if at % 17 == 0 {
-                let crashed = fs.crash(seed ^ at);
-                in_recovery += crash_recovery(&crashed, &batches, acknowledged, &model, &context);
-            }
-        }
-        println!("seed {seed}: {operations} crash points, {in_recovery} more during recovery");
+        let mut in_recovery = 0;
+        let all = at_every_operation(
+            seed,
+            |fs| acknowledged(fs, |core, count| drive(core, &batches, count, with_ids)),
+            |crash| {
+                check_after_crash(crash, &batches, &model);
+                if crash.at % 17 == 0 {
+                    in_recovery += crash.in_recovery(|crash| check_after_crash(crash, &batches, &model));
+                }
+            },
+        );
+        assert_eq!(all, batches.len());
+        println!("seed {seed}: {in_recovery} more crash points during recovery");
     }
-}
-
-fn crash_recovery(
-    crashed: &SimFs,
-    batches: &[Batch],
-    acknowledged: usize,
-    model: &Model,
-    context: &str,
-) -> u64 {
-    let whole = crashed.kill();
-    let before = whole.operation_count();
-    drop(open(&whole).unwrap());
-    let operations = whole.operation_count() - before;
-    for at in 0..operations {
-        let fs = crashed.kill();
-        fs.set_crash_at(fs.operation_count() + at);
-        drop(open(&fs));
-        let context = format!("{context}, then recovery at operation {at} of {operations}");
-        check_after_crash(&fs.crash(at), batches, acknowledged, model, &context);
-    }
-    operations
 }
 
 // --- One thing at a time ---

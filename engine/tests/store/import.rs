@@ -2,32 +2,26 @@
 //! crashes at every operation.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
-use hitstone_engine::error::{ImportError, StorageError};
+use hitstone_engine::error::ImportError;
 use hitstone_engine::event::{Event, Kind, Texts};
 use hitstone_engine::lake::Compacted;
 use hitstone_engine::schema::Column;
-use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{SiteId, VisitorId};
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::import::{Loader, Row, SegmentSize, Taken};
 use hitstone_engine::writer::{Core, SealJob};
 
 use crate::compaction::compact;
+use crate::crashes::at_every_operation;
 use crate::dump::{Content, assert_same, of_model, of_snapshot};
 use crate::model::{Model, Session};
 use crate::questions;
+use crate::setup::open;
 use crate::workload::{Rng, SITES, Workload};
 
 const SITE: u32 = SITES[0];
 const DAY: i64 = 86_400_000;
-
-fn open(fs: &SimFs, seal_rows: usize) -> Result<Core, StorageError> {
-    let options = StoreOptions { seal_rows, ..StoreOptions::default() };
-    Core::open(Arc::new(fs.clone()), Path::new("/data"), options)
-}
 
 /// A row of a file: an event with the file's id of its session.
 #[derive(Clone, Debug)]
@@ -366,6 +360,13 @@ fn simple(visitor: u64, time: i64, session: i64) -> FileRow {
     FileRow { event, session: Some(session) }
 }
 
+/// What of an import with live events was done.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    acknowledged: usize,
+    published: usize,
+}
+
 /// An import with live events is cut off at each operation: each file is there whole or not at all, once.
 #[test]
 fn a_crash_leaves_all_of_a_file_or_nothing() {
@@ -375,7 +376,7 @@ fn a_crash_leaves_all_of_a_file_or_nothing() {
         let mut workload = Workload::new(9, 4);
         (0..20).map(|_| workload.batch()).collect()
     };
-    let run = |fs: &SimFs, acknowledged: &mut usize, published: &mut usize| -> Result<(), ImportError> {
+    let drive = |fs: &SimFs, done: &mut Done| -> Result<(), ImportError> {
         let mut core = open(fs, 24)?;
         let mut live = batches.iter();
         let mut loader = loader(&mut core, 20)?;
@@ -387,7 +388,7 @@ fn a_crash_leaves_all_of_a_file_or_nothing() {
                 {
                     core.append_events(batch)?;
                     core.commit()?;
-                    *acknowledged += 1;
+                    done.acknowledged += 1;
                 }
             }
             if core.wants_seal() {
@@ -395,20 +396,18 @@ fn a_crash_leaves_all_of_a_file_or_nothing() {
                 core.finish_seal(file)?;
             }
             publish(&mut core, &mut loader, at)?;
-            *published += 1;
+            done.published += 1;
         }
         Ok(())
     };
-    let whole = SimFs::new(5);
-    run(&whole, &mut 0, &mut 0).unwrap();
-    for at in 0..whole.operation_count() {
-        let fs = SimFs::new(5);
-        fs.set_crash_at(at);
-        let (mut acknowledged, mut published) = (0, 0);
-        let _ = run(&fs, &mut acknowledged, &mut published);
-        let after = fs.crash(at);
-        let context = format!("crash at operation {at} of {}", whole.operation_count());
-        let mut core = open(&after, 24).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let run = |fs: &SimFs| {
+        let mut done = Done::default();
+        let _ = drive(fs, &mut done);
+        done
+    };
+    let all = at_every_operation(5, run, |crash| {
+        let (Done { acknowledged, published }, context) = (crash.done, &crash.context);
+        let mut core = open(&crash.disk(), 24).unwrap_or_else(|error| panic!("{context}: {error}"));
         let found = of_snapshot(&core.snapshot(), &SITES);
         core.snapshot().verify().unwrap();
         let done = (0..files.len()).filter(|&at| core.has_imported(SiteId(SITE), &hash(at))).count();
@@ -427,7 +426,8 @@ fn a_crash_leaves_all_of_a_file_or_nothing() {
         let found: Vec<Session> = found.into_values().map(|(session, _)| session).collect();
         let found = as_text(&found);
         assert!(possible.iter().any(|wanted| as_text(wanted) == found), "{context}");
-    }
+    });
+    assert_eq!(all.published, files.len());
 }
 
 /// Stable ids on days far apart are told to be the same, in whatever file or segment they are.

@@ -9,6 +9,7 @@
 mod bounds;
 mod compaction;
 mod crash;
+mod crashes;
 mod damage;
 mod dump;
 mod follow;
@@ -24,5 +25,6 @@ mod parquet_types;
 mod questions;
 mod random;
 mod sessions;
+mod setup;
 mod threads;
 mod workload;

@@ -3,20 +3,17 @@
 //! `HITSTONE_DAILY_EVENTS=100` is the long form: the events of each site on a day.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
 
 use hitstone_engine::compaction::{CompactionJob, Reason, SEGMENTS_MAX, Situation, Step};
 use hitstone_engine::event::Event;
 use hitstone_engine::parquet::Key;
-use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{DayUtc, SiteId};
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
-use crate::bounds::view;
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::setup::{open, view};
 use crate::workload::{Rng, Workload};
 
 const SITES: u32 = 1000;
@@ -28,11 +25,6 @@ const WINDOW_MS: i64 = 30 * 60_000;
 const FIRST_DAY: u16 = 20_753;
 /// A file of the lake stays mapped only as one of so many.
 const OPEN_FILES_MAX: usize = 256;
-
-fn open(fs: &SimFs, seal_rows: usize) -> Core {
-    let options = StoreOptions { seal_rows, ..StoreOptions::default() };
-    Core::open(Arc::new(fs.clone()), Path::new("/data"), options).unwrap()
-}
 
 fn host(site: SiteId) -> Option<String> {
     Some(format!("site{}.example", site.0))
@@ -96,7 +88,7 @@ fn daily_events() -> i64 {
 fn a_thousand_small_sites_have_a_file_a_month() {
     let (fs, mut rng, mut model) = (SimFs::new(3), Rng::new(3), Model::default());
     let each = daily_events();
-    let mut core = open(&fs, (SITES as usize) * each as usize / 2);
+    let mut core = open(&fs, (SITES as usize) * each as usize / 2).unwrap();
     for day in FIRST_DAY..FIRST_DAY + 8 {
         for batch in events_of(day, each, &mut rng).chunks(1000) {
             append(&mut core, batch);
@@ -118,7 +110,7 @@ fn a_thousand_small_sites_have_a_file_a_month() {
     assert_eq!(core.snapshot().lake().counts().0, SITES as usize);
     assert_same(&of_snapshot(&core.snapshot(), &COMPARED), &of_model(&model), "at the end");
     drop(core);
-    let mut core = open(&fs.kill(), 1 << 18);
+    let mut core = open(&fs.kill(), 1 << 18).unwrap();
     assert_eq!(mapped(&core), 0, "a start maps nothing");
     assert_same(&of_snapshot(&core.snapshot(), &COMPARED), &of_model(&model), "opened again");
     let all: Vec<u32> = (1..=SITES).collect();
@@ -132,7 +124,7 @@ fn a_thousand_small_sites_have_a_file_a_month() {
 #[test]
 fn a_crowd_of_segments_does_not_stay() {
     let (fs, mut rng, mut model) = (SimFs::new(4), Rng::new(4), Model::default());
-    let mut core = open(&fs, 40);
+    let mut core = open(&fs, 40).unwrap();
     let (mut crowds, mut most) = (0, 0);
     for number in 0..4000 {
         // Two weeks of a month that goes on.
@@ -157,7 +149,7 @@ fn a_crowd_of_segments_does_not_stay() {
 #[test]
 fn a_month_by_days_stays_so() {
     let (mut fs, mut workload, mut model) = (SimFs::new(5), Workload::new(5, 5), Model::default());
-    let mut core = open(&fs, 30);
+    let mut core = open(&fs, 30).unwrap();
     let mut by_days: BTreeSet<String> = BTreeSet::new();
     for round in 0..120 {
         let batch = workload.batch();
@@ -185,7 +177,7 @@ fn a_month_by_days_stays_so() {
         assert_same(&of_snapshot(&core.snapshot(), &[1, 7]), &of_model(&model), &format!("round {round}"));
         drop(core);
         fs = fs.kill();
-        core = open(&fs, 30);
+        core = open(&fs, 30).unwrap();
         assert_same(&of_snapshot(&core.snapshot(), &[1, 7]), &of_model(&model), "opened again");
     }
     let files = core.snapshot().lake().counts().0;

@@ -11,10 +11,10 @@ use hitstone_engine::store::StoreOptions;
 use hitstone_engine::vfs::OsFs;
 use hitstone_engine::writer::Core;
 
-use crate::bounds::view;
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::ids::batch_of;
 use crate::model::Model;
+use crate::setup::view;
 
 const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
 const SEAL_ROWS: usize = 8;

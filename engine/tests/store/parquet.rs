@@ -12,13 +12,14 @@ use hitstone_engine::parquet::{Folder, LakeRow, Month, Reader, Target, Written};
 use hitstone_engine::schema::Column;
 use hitstone_engine::snapshot::Snapshot;
 use hitstone_engine::store::{Store, StoreOptions};
-use hitstone_engine::units::{DayUtc, SessionId, SiteId, VisitorId};
+use hitstone_engine::units::{DayUtc, SessionId, SiteId};
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::vfs::{Fs, OsFs};
 use hitstone_engine::writer::Core;
 
 use crate::dump::of_snapshot;
 use crate::model::{Model, Row, Session};
+use crate::setup::{seeds, store, view};
 use crate::workload::{Rng, SITES, Workload};
 
 const HOST: &str = "exämple.com";
@@ -149,8 +150,7 @@ fn assert_same(found: &Content, wanted: &Content, context: &str) {
 
 #[test]
 fn random_histories_come_back() {
-    let histories = std::env::var("HITSTONE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
-    for seed in 1..=histories {
+    for seed in seeds("HITSTONE_HISTORIES", 25) {
         let mut rng = Rng::new(seed ^ 0x77);
         let disk = SimFs::new(seed);
         let options = StoreOptions { seal_rows: 15 + rng.below(80) as usize, ..StoreOptions::default() };
@@ -159,10 +159,7 @@ fn random_histories_come_back() {
         let mut model = Model::default();
         let mut job = None;
         for _ in 0..50 + rng.below(100) {
-            let batch = workload.batch();
-            core.append_events(&batch).unwrap();
-            core.commit().unwrap();
-            batch.iter().for_each(|event| model.append(event));
+            store(&mut core, &workload.batch(), &mut model);
             if core.wants_seal() && !core.is_sealing() {
                 job = Some(core.begin_seal().unwrap());
             }
@@ -204,29 +201,11 @@ fn store_of_days(days: &[i64]) -> Snapshot {
     let mut core = Core::open(disk.shared(), Path::new("/data"), StoreOptions::default()).unwrap();
     for &day in days {
         for minute in [0, 1] {
-            let mut texts = Texts::new();
-            texts.set(Column::Path, &format!("/{day}"));
-            core.append_events(&[event(day * DAY + minute * 60_000, 7, texts)]).unwrap();
+            core.append_events(&[view(7, day * DAY + minute * 60_000, &format!("/{day}"))]).unwrap();
         }
     }
     core.commit().unwrap();
     core.snapshot()
-}
-
-fn event(time: i64, visitor: u64, texts: Texts) -> Event {
-    Event {
-        site: SiteId(1),
-        time,
-        received: None,
-        kind: Kind::PageView,
-        visitor: VisitorId(visitor),
-        previous_visitor: None,
-        user_key: None,
-        event_duration: None,
-        non_interactive: false,
-        status: None,
-        texts,
-    }
 }
 
 #[test]
@@ -335,17 +314,15 @@ fn extremes_come_back() {
                 event_duration: [None, Some(0), Some(i32::MAX as u32)][n % 3],
                 status: [None, Some(1), Some(u16::MAX)][n % 3],
                 non_interactive: n % 2 == 1,
-                ..event(time, visitor, texts)
+                texts,
+                ..view(visitor, time, "")
             };
             model.append(&event);
             core.append_events(&[event]).unwrap();
         }
     }
     for n in 0..20_000 {
-        let mut texts = Texts::new();
-        texts.set(Column::Path, &format!("/{}", n % 7));
-        let event = event(40_000 * DAY + n * 4_000, 5, texts);
-        core.append_events(&[event]).unwrap();
+        core.append_events(&[view(5, 40_000 * DAY + n * 4_000, &format!("/{}", n % 7))]).unwrap();
     }
     core.commit().unwrap();
     let snapshot = core.snapshot();

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hitstone_engine::query::{
-    EventTest, Filter, Group, Measures, Metrics, Occurrence, Order, Query, Report, Unit,
-};
+use hitstone_engine::query::{EventTest, Filter, Group, Metrics, Occurrence, Query, Report, Unit};
 use hitstone_engine::schema::Column;
 use hitstone_engine::snapshot::Snapshot;
 use hitstone_engine::units::SiteId;
@@ -132,18 +130,6 @@ fn ask(
     unit: Unit,
     group: Group,
 ) -> Report {
-    let query = Query {
-        site: SiteId(site),
-        span: span.clone(),
-        filter,
-        unit,
-        group,
-        measures: Measures::default(),
-        number: None,
-        keep: None,
-        order: Order::VISITORS,
-        limit: None,
-        by_scan: false,
-    };
+    let query = Query { filter, ..Query::new(SiteId(site), span.clone(), unit, group) };
     snapshot.answer(&query, &|| None).unwrap()
 }

@@ -12,6 +12,7 @@ use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
 use crate::questions;
 use crate::sessions;
+use crate::setup::{seeds, store};
 use crate::workload::{Rng, SITES, Workload};
 
 fn options(seal_rows: usize) -> StoreOptions {
@@ -52,10 +53,7 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
     let mut model = Model::default();
     let mut job = None;
     for step in 0..steps {
-        let batch = workload.batch();
-        core.append_events(&batch).unwrap();
-        core.commit().unwrap();
-        batch.iter().for_each(|event| model.append(event));
+        store(&mut core, &workload.batch(), &mut model);
         if core.wants_seal() && !core.is_sealing() {
             job = Some(core.begin_seal().unwrap());
         }
@@ -83,8 +81,7 @@ fn history(mut disk: Disk, seed: u64, steps: usize) {
 
 #[test]
 fn random_histories_equal_the_model() {
-    let histories = std::env::var("HITSTONE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    for seed in 1..=histories {
+    for seed in seeds("HITSTONE_HISTORIES", 60) {
         history(Disk::Simulated(SimFs::new(seed)), seed, 120);
     }
 }

@@ -8,13 +8,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use hitstone_engine::error::StorageError;
-use hitstone_engine::event::{Event, Kind, Texts};
+use hitstone_engine::event::Event;
 use hitstone_engine::index::Needs;
 use hitstone_engine::schema::Column;
 use hitstone_engine::store::{Receipt, Snapshot, Store, StoreOptions};
-use hitstone_engine::units::{SiteId, VisitorId};
+use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::sim::SimFs;
 
+use crate::setup::view;
 use crate::workload::{Rng, SITES, Workload};
 
 const MINUTE: i64 = 60_000;
@@ -39,21 +40,13 @@ fn marked_batch(rng: &mut Rng, writer: usize, batch: usize) -> Vec<Event> {
     SITES
         .iter()
         .map(|&site| {
-            let mut texts = Texts::new();
-            texts.set(Column::Path, &format!("{writer}/{batch}"));
+            // Some are late, and join sessions that are sealed or are being sealed.
+            let time = NOON + batch as i64 * MINUTE - rng.below(90) as i64 * MINUTE;
+            let visitor = rng.below(4);
             Event {
                 site: SiteId(site),
-                // Some are late, and join sessions that are sealed or are being sealed.
-                time: NOON + batch as i64 * MINUTE - rng.below(90) as i64 * MINUTE,
                 received: Some(NOON + batch as i64 * MINUTE),
-                kind: Kind::PageView,
-                visitor: VisitorId(rng.below(4)),
-                previous_visitor: None,
-                user_key: None,
-                event_duration: None,
-                non_interactive: false,
-                status: None,
-                texts,
+                ..view(visitor, time, &format!("{writer}/{batch}"))
             }
         })
         .collect()

@@ -163,19 +163,10 @@ fn visitors_of_many_sessions_are_counted_once_across_batches() {
             [(Unit::Sessions, true), (Unit::Sessions, false), (Unit::PageViews, false)]
         {
             let by_referrer = || Group::Columns(vec![Column::Referrer]);
-            let query = Query {
-                site: SiteId(1),
-                span: 0..i64::MAX,
-                filter: filter(),
-                unit,
-                group: if with_referrer { by_referrer() } else { Group::All },
-                measures: Measures { durations: true, time_on_page: true, meta_keys: false },
-                number: None,
-                keep: None,
-                order: Order::VISITORS,
-                limit: None,
-                by_scan: false,
-            };
+            let measures = Measures { durations: true, time_on_page: true, meta_keys: false };
+            let group = if with_referrer { by_referrer() } else { Group::All };
+            let plain = Query::new(SiteId(1), 0..i64::MAX, unit, group);
+            let query = Query { filter: filter(), measures, ..plain };
             let report = ask_mixed(&mut owned, &codes, &query).unwrap();
             assert_eq!(report, naive::answer(&sessions, &query));
         }

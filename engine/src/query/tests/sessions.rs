@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::segment::table::{Codes, FirstRows, States, Times, Visitors};
+use crate::query::testdata::damage;
+use crate::segment::table::{Times, Visitors};
 
 pub(super) fn sessions_query(query: Query, offset: usize, limit: usize) -> SessionsQuery {
     SessionsQuery { site: query.site, span: query.span, filter: query.filter, offset, limit }
@@ -169,17 +170,9 @@ fn damaged_columns_make_no_panic() {
     let (early, late) = (vec![i64::MIN; 300], vec![i64::MAX; 300]);
     for first_row in [&many, &falling, &vec![0; 301]] {
         let mut source = owned.source();
-        source.table.first_rows = FirstRows::All(first_row);
-        let (States::Columns(states), Times::Millis(millis)) =
-            (&mut source.table.states, &mut source.table.times)
-        else {
-            unreachable!()
-        };
-        (states.entry_row, states.exit_row) = (&wild, &wild);
+        damage(&mut source, first_row, &wild);
+        let Times::Millis(millis) = &mut source.table.times else { unreachable!() };
         (millis.start, millis.last) = (&early, &late);
-        for column in Column::ALL {
-            source.table.codes[column.index()] = Codes::U32(&wild);
-        }
         let mut query = all(0, 400);
         assert!(list_sessions(&[source], &query, &|| None).is_ok());
         query.filter.rows.push((Column::Path, Box::new(|_| true)));

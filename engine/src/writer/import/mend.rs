@@ -17,9 +17,9 @@ use super::publish::StagedFile;
 use crate::codec::Writer;
 use crate::error::{ImportError, StorageError};
 use crate::manifest::segment_path;
-use crate::open::{Arena, ArenaCapacity, RowData};
+use crate::open::{Arena, ArenaCapacity, RowData, attribute_codes};
 use crate::record::{Operation, Row};
-use crate::schema::{ATTRIBUTE_COUNT, Column};
+use crate::schema::Column;
 use crate::segment::Segment;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::writer::{Core, OpenSegment};
@@ -87,25 +87,12 @@ fn put(
             arena.insert_text(site, column, text, site_code)
         }
     };
-    let mut attributes = [0; ATTRIBUTE_COUNT];
     let texts = operation.attributes.unwrap_or_default();
-    for (code, (&column, text)) in attributes.iter_mut().zip(Column::attributes().iter().zip(texts)) {
-        *code = intern(arena, column, text);
-    }
+    let attributes = attribute_codes(&texts, |column, text| Ok(intern(arena, column, text)))?;
     arena.push_session(operation.key, operation.user_key, &attributes)?;
     let mut previous = None;
     for row in &operation.rows {
-        let mut data = RowData {
-            time: row.time,
-            kind: row.kind,
-            event_duration: row.event_duration,
-            status: row.status,
-            received: row.received,
-            ..RowData::default()
-        };
-        for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
-            *code = intern(arena, column, text);
-        }
+        let data = RowData::coded(row, |column, text| Ok(intern(arena, column, text)))?;
         previous = Some(arena.push_row(ordinal, previous, &data)?);
     }
     Ok(())

@@ -14,9 +14,9 @@ use super::stored::Stored;
 use crate::error::StorageError;
 use crate::limits;
 use crate::manifest::segment_path;
-use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark};
+use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark, attribute_codes};
 use crate::parquet::Mark;
-use crate::record::{self, Operation};
+use crate::record::Operation;
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::session::Extent;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
@@ -226,11 +226,7 @@ impl Staging {
         coder: &Coder<'_>,
         texts: &[&str; ATTRIBUTE_COUNT],
     ) -> Result<[u32; ATTRIBUTE_COUNT], StorageError> {
-        let mut codes = [0; ATTRIBUTE_COUNT];
-        for (code, (&column, text)) in codes.iter_mut().zip(Column::attributes().iter().zip(texts)) {
-            *code = self.intern(coder, column, text)?;
-        }
-        Ok(codes)
+        attribute_codes(texts, |column, text| self.intern(coder, column, text))
     }
 
     fn insert(&mut self, session: Session) -> u32 {
@@ -276,26 +272,6 @@ impl Staging {
         Ok(())
     }
 
-    fn push_stored(
-        &mut self,
-        coder: &Coder<'_>,
-        ordinal: u32,
-        row: &record::Row<'_>,
-    ) -> Result<(), StorageError> {
-        let mut data = RowData {
-            time: row.time,
-            kind: row.kind,
-            event_duration: row.event_duration,
-            status: row.status,
-            received: row.received,
-            ..RowData::default()
-        };
-        for (code, (&column, text)) in data.texts.iter_mut().zip(Column::row_texts().iter().zip(&row.texts)) {
-            *code = self.intern(coder, column, text)?;
-        }
-        self.push(ordinal, &data)
-    }
-
     /// Puts a session here that was elsewhere.
     pub(super) fn bring(
         &mut self,
@@ -314,7 +290,8 @@ impl Staging {
             attributes,
         });
         for row in &operation.rows {
-            self.push_stored(coder, ordinal, row)?;
+            let data = RowData::coded(row, |column, text| self.intern(coder, column, text))?;
+            self.push(ordinal, &data)?;
         }
         Ok(ordinal)
     }

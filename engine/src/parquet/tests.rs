@@ -52,18 +52,8 @@ fn session(n: u32) -> PlainSession {
             event_duration: is_event.then_some(u64::from(n)),
         }
     };
-    // Both signs.
-    let visitor = u64::from(n % 170).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let texts = TextMap::from([(Column::Country, format!("c{}", n % 7))]);
-    let rows = (0..1 + n % 4).map(row).collect();
-    PlainSession {
-        visitor,
-        id: day << 16 | n,
-        given: n.is_multiple_of(50),
-        bounced: n.is_multiple_of(2),
-        texts,
-        rows,
-    }
+    PlainSession::numbered(n, day, 170, texts, (0..1 + n % 4).map(row).collect())
 }
 
 #[test]
