@@ -30,6 +30,7 @@ use crate::sites::LiveSite;
 use crate::state::StateFile;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
+use crate::versions;
 
 /// Failed tries for a token that one address has in a minute.
 const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
@@ -157,6 +158,7 @@ impl App {
         let folder = settings.data.clone();
         let said = |error: StorageError| error.to_string();
         fs.create_dir_all(&folder).map_err(said)?;
+        versions::refuse_newer(&*fs, &folder).map_err(said)?;
         let options = StoreOptions {
             session_window: settings.session_window,
             seal_rows: settings.seal_rows,

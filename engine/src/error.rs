@@ -30,7 +30,9 @@ pub enum StorageError {
         what: String,
     },
     /// A file was written by a newer Hitstone.
-    #[error("{path} has format version {found}, this program reads up to {supported}: use a newer hitstone")]
+    #[error(
+        "a newer hitstone wrote {path}: it has format version {found}, this program reads up to {supported}; use the newer one"
+    )]
     Version {
         /// The file.
         path: PathBuf,
