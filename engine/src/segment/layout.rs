@@ -351,9 +351,7 @@ fn check_versions(path: &Path, beginning: &[u8], end: &[u8]) -> Result<(), Stora
     KIND.check(path, beginning)?;
     let Some(trailer) = end.last_chunk::<TRAILER_BYTES>() else { return Ok(()) };
     match trailer[TRAILER_VERSION_AT..].first_chunk() {
-        Some(version) if trailer.ends_with(END_MAGIC) => {
-            KIND.check_found(path, u32::from_le_bytes(*version))
-        }
+        Some(version) if trailer.ends_with(END_MAGIC) => KIND.check_found(path, u32::from_le_bytes(*version)),
         _ => Ok(()),
     }
 }
