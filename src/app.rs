@@ -30,6 +30,7 @@ use crate::sites::LiveSite;
 use crate::state::StateFile;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
+use crate::versions;
 
 /// Failed tries for a token that one address has in a minute.
 const TOKEN_FAILURES_PER_MINUTE: u32 = 10;
@@ -157,6 +158,7 @@ impl App {
         let folder = settings.data.clone();
         let said = |error: StorageError| error.to_string();
         fs.create_dir_all(&folder).map_err(said)?;
+        versions::refuse_newer(&*fs, &folder).map_err(said)?;
         let options = StoreOptions {
             session_window: settings.session_window,
             seal_rows: settings.seal_rows,
@@ -164,7 +166,7 @@ impl App {
         };
         let store = Store::open(Arc::clone(&fs), &folder, options).map_err(said)?;
         let told = Told::default();
-        told.tell(&store.snapshot());
+        told.tell(store.snapshot().damage());
         report_recovery(&store);
         let (state, tokens) = open_small(&fs, &folder, &settings).map_err(said)?;
         let state = Arc::new(state);
@@ -402,8 +404,14 @@ impl App {
     /// Tells the operator of damage that was found since the last time.
     fn tell_damage(&self) {
         if let Some(snapshot) = self.snapshot() {
-            self.told.tell(&snapshot);
+            self.told.tell(snapshot.damage());
         }
+    }
+
+    /// Tells the operator what a statistic of a site met: damage, or why there is no answer.
+    pub fn tell_met(&self, snapshot: &Snapshot, site: SiteId, failure: Option<&str>) {
+        self.told.tell(snapshot.damage_of(site));
+        failure.into_iter().for_each(|why| self.told.tell_failure(why));
     }
 
     /// What is stored now; `None` once the store is closed.

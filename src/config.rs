@@ -37,12 +37,13 @@ const fn setting(
 }
 
 /// The setting that every command has.
-pub const DATA: Setting =
-    setting("data", "DIR", "./hitstone-data", "The data folder; made when it is missing.");
+pub const DATA: Setting = setting("data", "DIR", "./hitstone-data", "The data folder. It must be there.");
+/// The same of commands that make the folder.
+pub const NEW_DATA: Setting = Setting { help: "The data folder; made when it is missing.", ..DATA };
 
 /// The settings of the server.
 pub const SERVER: &[Setting] = &[
-    DATA,
+    NEW_DATA,
     setting("listen", "ADDR:PORT", "127.0.0.1:8787", "Where to listen for HTTP; port 0 picks a free one."),
     Setting {
         many: true,

@@ -12,20 +12,12 @@ use std::path::Path;
 
 use hitstone_engine::checksum::crc32c_of_parts;
 use hitstone_engine::error::StorageError;
+use hitstone_engine::version::Kind;
 use hitstone_engine::vfs::{self, Fs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 const HEAD_BYTES: usize = 20;
-
-/// Names a kind of file and the newest version of it that this program knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    /// First bytes of the file.
-    pub magic: [u8; 8],
-    /// Newest version known; older ones are read.
-    pub version: u32,
-}
 
 /// Replaces the file by `value`, atomically and durably, mode 0600.
 ///
@@ -64,6 +56,7 @@ fn wrap(kind: Kind, payload: &[u8]) -> Vec<u8> {
 }
 
 fn unwrap<'a>(path: &Path, kind: Kind, bytes: &'a [u8]) -> Result<&'a [u8], StorageError> {
+    kind.check(path, bytes)?;
     let fault = |offset: u64, what: &str| StorageError::corrupt(path, offset, what);
     let Some((head, payload)) = bytes.split_at_checked(HEAD_BYTES) else {
         return Err(fault(bytes.len() as u64, "the file is too short"));
@@ -80,12 +73,7 @@ fn unwrap<'a>(path: &Path, kind: Kind, bytes: &'a [u8]) -> Result<&'a [u8], Stor
     if number(16) != Some(checksum) {
         return Err(fault(16, "the checksum is not what was written"));
     }
-    match number(8) {
-        Some(found) if found > kind.version => {
-            Err(StorageError::Version { path: path.to_path_buf(), found, supported: kind.version })
-        }
-        _ => Ok(payload),
-    }
+    Ok(payload)
 }
 
 #[cfg(test)]
@@ -112,9 +100,13 @@ mod tests {
     #[test]
     fn a_newer_version_is_named() {
         let bytes = wrap(Kind { version: 2, ..KIND }, b"{}");
-        assert!(matches!(
-            unwrap(Path::new("x"), KIND, &bytes),
-            Err(StorageError::Version { found: 2, supported: 1, .. })
-        ));
+        let mut of_another_layout = wrap(KIND, b"{}");
+        of_another_layout[8] = 2;
+        for bytes in [bytes, of_another_layout] {
+            assert!(matches!(
+                unwrap(Path::new("x"), KIND, &bytes),
+                Err(StorageError::Version { found: 2, supported: 1, .. })
+            ));
+        }
     }
 }

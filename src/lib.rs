@@ -30,3 +30,4 @@ pub mod state;
 pub mod statistics;
 pub mod tokens;
 pub mod turns;
+mod versions;

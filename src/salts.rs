@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use hitstone_engine::checksum::crc32c;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::units::{DAY_MS, TimestampMs};
-use hitstone_engine::vfs::{self, SharedFs};
+use hitstone_engine::vfs::{self, Fs, SharedFs};
 
 /// A day's secret.
 pub type Salt = [u8; 16];
@@ -35,6 +35,7 @@ const LATE_USE_MS: i64 = DAY_MS;
 /// How finely times are kept in the file.
 const TIME_GRAIN_MS: i64 = 3_600_000;
 
+const NAME: &str = "salts";
 const MAGIC: &[u8; 7] = b"HSSALTS";
 const VERSION: u8 = b'1';
 const HEAD_BYTES: usize = 8 + 8 + 4;
@@ -87,7 +88,7 @@ pub struct Salts {
 impl Salts {
     /// Opens the salts of `folder`, and destroys those that are past their end.
     pub fn open(fs: SharedFs, folder: &Path, now: TimestampMs) -> Result<Self, StorageError> {
-        let path = folder.join("salts");
+        let path = folder.join(NAME);
         let state = if fs.exists(&path)? { decode(&path, &fs.read(&path)?)? } else { State::default() };
         let newest_time = AtomicI64::new(state.newest_time);
         let salts =
@@ -236,19 +237,39 @@ fn encode(state: &State) -> Vec<u8> {
     bytes
 }
 
+/// Refuses a folder whose salts a newer program wrote; nothing else of them is read.
+///
+/// # Errors
+/// [`StorageError::Version`].
+pub fn check_version(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+    let path = folder.join(NAME);
+    let mut head = [0; MAGIC.len() + 1];
+    match fs.open_to_read(&path).and_then(|file| file.read_at(0, &mut head)) {
+        Ok(()) => check_head(&path, &head),
+        // Whoever needs it tells what is wrong.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The version is the digit behind the magic.
+fn check_head(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let version = bytes.strip_prefix(MAGIC).and_then(<[u8]>::first);
+    match version {
+        Some(version @ b'0'..=b'9') if *version > VERSION => Err(StorageError::Version {
+            path: path.to_path_buf(),
+            found: u32::from(version - b'0'),
+            supported: u32::from(VERSION - b'0'),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn decode(path: &Path, bytes: &[u8]) -> Result<State, StorageError> {
     let corrupt = |offset: usize, what: &str| StorageError::corrupt(path, offset as u64, what);
     let body = bytes.strip_prefix(MAGIC).ok_or_else(|| corrupt(0, "it is not a file of salts"))?;
-    match body.first() {
-        Some(&VERSION) => {}
-        Some(version @ b'2'..=b'9') => {
-            return Err(StorageError::Version {
-                path: path.to_path_buf(),
-                found: u32::from(version - b'0'),
-                supported: u32::from(VERSION - b'0'),
-            });
-        }
-        _ => return Err(corrupt(MAGIC.len(), "the version is unreadable")),
+    check_head(path, bytes)?;
+    if body.first() != Some(&VERSION) {
+        return Err(corrupt(MAGIC.len(), "the version is unreadable"));
     }
     let (checked, checksum) =
         bytes.split_last_chunk::<4>().ok_or_else(|| corrupt(bytes.len(), "it is cut short"))?;

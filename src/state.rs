@@ -10,15 +10,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use hitstone_engine::error::StorageError;
-use hitstone_engine::vfs::SharedFs;
+use hitstone_engine::version::Kind;
+use hitstone_engine::vfs::{Fs, SharedFs};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretHash;
-use crate::envelope::{self, Kind};
+use crate::envelope;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
+const NAME: &str = "state";
 /// Version 2 added goals, and descriptions of clients.
 const KIND: Kind = Kind { magic: *b"HITSTATE", version: 2 };
+
+/// Refuses a folder whose state a newer program wrote; nothing else of it is read.
+///
+/// # Errors
+/// [`StorageError::Version`].
+pub fn check_version(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+    KIND.check_file(fs, &folder.join(NAME))
+}
 
 /// What the file holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,7 +128,7 @@ impl StateFile {
     /// # Errors
     /// The file is damaged or newer than this program.
     pub fn open(fs: SharedFs, folder: &Path) -> Result<Self, StorageError> {
-        let path = folder.join("state");
+        let path = folder.join(NAME);
         let state: State = envelope::read(&*fs, &path, KIND)?.unwrap_or_default();
         if let Some(what) = state.fault() {
             return Err(StorageError::corrupt(&path, 0, what));

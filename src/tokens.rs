@@ -8,15 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::units::TimestampMs;
-use hitstone_engine::vfs::SharedFs;
+use hitstone_engine::version::Kind;
+use hitstone_engine::vfs::{Fs, SharedFs};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, SecretHash};
-use crate::envelope::{self, Kind};
+use crate::envelope;
 
+const NAME: &str = "tokens";
 const KIND: Kind = Kind { magic: *b"HITTOKEN", version: 1 };
 /// Tokens of one client that are valid at once.
 pub const PER_CLIENT_MAX: usize = 500;
+
+/// Refuses a folder whose tokens a newer program wrote; nothing else of them is read.
+///
+/// # Errors
+/// [`StorageError::Version`].
+pub fn check_version(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+    KIND.check_file(fs, &folder.join(NAME))
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Grant {
@@ -60,7 +70,7 @@ impl Tokens {
     /// # Errors
     /// The file is damaged or newer than this program.
     pub fn open(fs: SharedFs, folder: &Path, lifetime_ms: i64) -> Result<Self, StorageError> {
-        let path = folder.join("tokens");
+        let path = folder.join(NAME);
         let grants: Vec<Grant> = envelope::read(&*fs, &path, KIND)?.unwrap_or_default();
         let by_hash = ArcSwap::from_pointee(index(&grants));
         Ok(Self { fs, path, lifetime_ms, by_hash, grants: Mutex::new(grants) })

@@ -22,20 +22,20 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
-engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units vfs
+engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units version vfs
 engine checksum:
 engine codec:
 engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
-engine dictionary: checksum error schema segment::layout segment::table units vfs
+engine dictionary: error schema segment segment::layout segment::table units vfs
 engine error: units
 engine event: limits schema units
-engine ids: checksum codec error limits units vfs
+engine ids: checksum codec error limits units version vfs
 engine import: error event manifest store units writer
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
-engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::table session units vfs
 engine limits:
-engine log: checksum codec error limits vfs
-engine manifest: checksum codec error event units vfs
+engine log: checksum codec error limits version vfs
+engine manifest: checksum codec error event units version vfs
 engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
 engine parquet: error event query schema segment::table units vfs
 engine positions: event limits
@@ -68,7 +68,7 @@ engine segment::build: event schema segment::layout segment::table units
 engine segment::codes: schema segment::cold
 engine segment::cold: error schema
 engine segment::filter:
-engine segment::layout: checksum codec error schema units
+engine segment::layout: checksum codec error schema units version vfs
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
@@ -76,20 +76,21 @@ engine session: limits schema units
 engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
 engine store: aggregate compaction error event lake limits snapshot units vfs writer
 engine units:
+engine version: error vfs
 engine vfs: error
-engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
+engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::layout segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app engine::store http
 server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns
+server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns versions
 server auth:
-server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state
+server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state versions
 server clock: engine::units
 server compaction: clock engine::error engine::store state statistics
 server config: enrich::client_ip sites
 server control: admin app auth compaction engine::error engine::parquet engine::store export http import
-server damage: engine::store
+server damage: engine::error
 server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
@@ -109,7 +110,7 @@ server enrich::user_agent: enrich::agent_cache enrich::bots enrich::user_agent_t
 server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units salts
 server enrich::watched:
-server envelope: engine::checksum engine::error engine::vfs
+server envelope: engine::checksum engine::error engine::version engine::vfs
 server event_ids: engine::event engine::units enrich
 server export: admin engine::error engine::parquet engine::store engine::units state statistics
 server goals: engine::units pattern
@@ -125,10 +126,11 @@ server router: api::health api::pirsch app http
 server salts: engine::checksum engine::error engine::units engine::vfs
 server server: app http router
 server sites: auth engine::units enrich goals
-server state: auth engine::error engine::vfs envelope sites
+server state: auth engine::error engine::version engine::vfs envelope sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
-server tokens: auth engine::error engine::units engine::vfs envelope
+server tokens: auth engine::error engine::units engine::version engine::vfs envelope
 server turns: engine::units
+server versions: engine::error engine::manifest engine::vfs salts state tokens
 ";
 
 /// Folders whose files have rules of their own.

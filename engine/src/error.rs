@@ -30,7 +30,9 @@ pub enum StorageError {
         what: String,
     },
     /// A file was written by a newer Hitstone.
-    #[error("{path} has format version {found}, this program reads up to {supported}: use a newer hitstone")]
+    #[error(
+        "a newer hitstone wrote {path}: it has format version {found}, this program reads up to {supported}; use the newer one"
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -137,22 +139,30 @@ pub enum CompactionError {
     NoHost(SiteId),
 }
 
-/// Why Parquet could not be written or read.
+/// Why Parquet could not be written or read. What is wrong with a file is told behind its path and a colon.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ParquetError {
     /// An operation on a file failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A file's bytes are no Parquet, or not sound.
-    #[error("{path} is no sound Parquet file: {what}")]
+    #[error("{path}: it is no sound Parquet file: {what}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
+    /// A file may be sound, but uses what is not read here.
+    #[error("{path}: {what}")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it uses, and what to do.
+        what: String,
+    },
     /// A file lacks a column that is needed.
-    #[error("{path} has no column {column}; time, kind, visitor_id and path are needed")]
+    #[error("{path}: it has no column {column}; time, kind, visitor_id and path are needed")]
     MissingColumn {
         /// The file.
         path: PathBuf,
@@ -160,7 +170,7 @@ pub enum ParquetError {
         column: &'static str,
     },
     /// A file has two columns of one name.
-    #[error("{path} has two columns {column}")]
+    #[error("{path}: it has two columns {column}")]
     DoubleColumn {
         /// The file.
         path: PathBuf,
@@ -191,4 +201,20 @@ pub enum ParquetError {
     /// The library that encodes failed.
     #[error("cannot encode Parquet: {0}")]
     Write(String),
+}
+
+impl ParquetError {
+    /// What is wrong, without the file's path: for those who name the file in their own way.
+    pub fn without_path(&self) -> String {
+        let text = self.to_string();
+        let (Self::Damaged { path, .. }
+        | Self::Unsupported { path, .. }
+        | Self::MissingColumn { path, .. }
+        | Self::DoubleColumn { path, .. }
+        | Self::WrongType { path, .. }) = self
+        else {
+            return text;
+        };
+        text.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(text)
+    }
 }

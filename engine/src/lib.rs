@@ -29,6 +29,7 @@ pub mod session;
 pub mod snapshot;
 pub mod store;
 pub mod units;
+pub mod version;
 pub mod vfs;
 pub mod writer;
 

@@ -30,10 +30,10 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 use crate::event::FileIdentity;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
+use crate::version::Kind;
 use crate::vfs::{self, Fs};
 
-const MAGIC: &[u8; 8] = b"HITSMAN1";
-const VERSION: u32 = 2;
+const KIND: Kind = Kind { magic: *b"HITSMAN1", version: 2 };
 /// Bytes at the end of a Parquet file whose checksum tells it from others; its footer is there.
 pub const PARQUET_END_BYTES: usize = 64 << 10;
 const NAME: &str = "manifest";
@@ -123,6 +123,14 @@ impl Manifest {
         folder.join(NAME)
     }
 
+    /// Refuses a folder whose manifest a newer program wrote; nothing else of it is read.
+    ///
+    /// # Errors
+    /// [`StorageError::Version`].
+    pub fn check_version(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+        KIND.check_file(fs, &Self::path(folder))
+    }
+
     /// Reads a folder's manifest; `None` when it has none yet.
     ///
     /// # Errors
@@ -145,8 +153,8 @@ impl Manifest {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.raw(MAGIC);
-        out.u32(VERSION);
+        out.raw(&KIND.magic);
+        out.u32(KIND.version);
         out.u64(self.first_generation);
         out.u64(self.next_segment);
         out.u32(self.segments.len() as u32);
@@ -187,18 +195,12 @@ impl Manifest {
         let Some((content, crc)) = bytes.split_last_chunk::<4>() else {
             return Err(corrupt("not a manifest"));
         };
-        if !content.starts_with(MAGIC) {
+        KIND.check(path, bytes)?;
+        let Some(body) = content.strip_prefix(&KIND.magic) else {
             return Err(corrupt("not a manifest"));
-        }
-        let mut input = Reader::new(&content[MAGIC.len()..]);
+        };
+        let mut input = Reader::new(body);
         let version = input.u32().map_err(|_| corrupt("cut short"))?;
-        if version > VERSION {
-            return Err(StorageError::Version {
-                path: path.to_path_buf(),
-                found: version,
-                supported: VERSION,
-            });
-        }
         if crc32c(content) != u32::from_le_bytes(*crc) {
             return Err(corrupt("the checksum does not match"));
         }

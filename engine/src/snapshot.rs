@@ -212,11 +212,19 @@ impl Snapshot {
         }
     }
 
-    /// Files that were found damaged so far and are not served: segments whose outline is damaged, files of the lake
-    /// and dictionaries that somebody has asked for.
+    /// Files that were found damaged so far and are not served, or not for all sites. But for the outlines of segments
+    /// they are looked at when somebody asks for them.
     pub fn damage(&self) -> impl Iterator<Item = StorageError> {
-        let segments = self.sealed.iter().filter_map(|view| view.segment.damage().cloned());
-        segments.chain(self.lake.sites().flat_map(|(_, site)| site.damage()))
+        self.damaged_segments().chain(self.lake.sites().flat_map(|(_, site)| site.damage()))
+    }
+
+    /// The same of the files that a site has data in.
+    pub fn damage_of(&self, site: SiteId) -> impl Iterator<Item = StorageError> {
+        self.damaged_segments().chain(self.lake.site(site).into_iter().flat_map(|site| site.damage()))
+    }
+
+    fn damaged_segments(&self) -> impl Iterator<Item = StorageError> {
+        self.sealed.iter().filter_map(|view| view.segment.found_damage().cloned())
     }
 
     /// Answers a query.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::control;
 use crate::sites::WeekStart;
 use crate::state::StateFile;
+use crate::versions;
 
 /// `hitstone site ...`
 pub fn site(matches: &ArgMatches) -> Result<(), Failure> {
@@ -95,6 +96,7 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
     }
     let here = || match fs.lock(folder) {
         Ok(_lock) => {
+            versions::refuse_newer(&*fs, folder).map_err(said)?;
             let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
             let done = admin::execute(&state, Clock::system().now_ms(), request.clone());
             done.map(Some).map_err(|error| Failure::Failed(error.to_string()))

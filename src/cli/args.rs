@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::config::{DATA, SERVER, Setting};
+use crate::config::{DATA, NEW_DATA, SERVER, Setting};
 
 const AFTER: &str = "Every setting can also be given as a variable (--geo-db as HITSTONE_GEO_DB) or as a key of the \
 TOML file that --config or HITSTONE_CONFIG names (geo-db = \"...\"). A flag wins over a variable, a variable over the file.";
@@ -37,17 +37,20 @@ fn server(name: &'static str, about: &'static str, data_default: &'static str) -
 }
 
 fn arg(setting: &Setting, default: &str) -> Arg {
-    let help = if default.is_empty() {
-        setting.help.to_owned()
-    } else {
-        format!("{} [default: {default}]", setting.help)
-    };
-    let arg = Arg::new(setting.name).long(setting.name).help(help).hide(setting.hidden);
+    let arg = Arg::new(setting.name).long(setting.name).help(help(setting, default)).hide(setting.hidden);
     if setting.value.is_empty() {
         return arg.value_name("true|false").num_args(0..=1).default_missing_value("true");
     }
     let action = if setting.many { ArgAction::Append } else { ArgAction::Set };
     arg.value_name(setting.value).action(action)
+}
+
+fn help(setting: &Setting, default: &str) -> String {
+    if default.is_empty() {
+        setting.help.to_owned()
+    } else {
+        format!("{} [default: {default}]", setting.help)
+    }
 }
 
 fn config() -> Arg {
@@ -74,7 +77,9 @@ fn site_commands() -> Command {
         .about("Creates, lists, changes and deletes sites")
         .subcommand_required(true)
         .subcommand(
-            plain("create", "Creates a site and a client for it; the secret is shown once").arg(host()),
+            plain("create", "Creates a site and a client for it; the secret is shown once")
+                .mut_arg(DATA.name, |data| data.help(help(&NEW_DATA, DATA.default)))
+                .arg(host()),
         )
         .subcommand(plain("list", "Lists the sites"))
         .subcommand(site_set())
@@ -156,6 +161,29 @@ fn client() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The help of commands that refuse a missing folder had said that it is made.
+    #[test]
+    fn only_commands_that_make_the_folder_say_so() {
+        for (names, makes) in [
+            (&["serve"][..], true),
+            (&["demo"], true),
+            (&["site", "create"], true),
+            (&["site", "list"], false),
+            (&["client", "create"], false),
+            (&["import"], false),
+            (&["export"], false),
+            (&["compact"], false),
+        ] {
+            let mut command = command();
+            for name in names {
+                command = command.find_subcommand(name).unwrap().clone();
+            }
+            let data = command.get_arguments().find(|arg| arg.get_id() == DATA.name).unwrap();
+            let help = data.get_help().unwrap().to_string();
+            assert_eq!(help.contains("made when it is missing"), makes, "{names:?}: {help}");
+        }
+    }
 
     #[test]
     fn commands_are_well_formed_and_show_their_defaults() {

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::compaction::{CompactionDone, in_words, settings};
 use crate::control;
 use crate::state::StateFile;
+use crate::versions;
 
 /// The command as it is typed.
 pub(super) fn command() -> Command {
@@ -67,6 +68,7 @@ fn here(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<CompactionDone>, Failure> {
     let begun = Instant::now();
+    versions::refuse_newer(&**fs, folder).map_err(failed)?;
     let store = match Store::open(Arc::clone(fs), folder, StoreOptions::default()) {
         Ok(store) => store,
         Err(StorageError::Locked { .. }) => return Ok(None),

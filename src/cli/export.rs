@@ -19,6 +19,7 @@ use crate::cli::{Failure, data_folder, say};
 use crate::control;
 use crate::export::{ExportRequest, Exported, Plan};
 use crate::state::StateFile;
+use crate::versions;
 
 /// How often a terminal shows how far it is.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -95,6 +96,7 @@ fn perform(
     }
     let open = |host: &str| open_target(&fs, out, host);
     let progress = RefCell::new(progress);
+    versions::refuse_newer(&*fs, folder).map_err(failed)?;
     let here = || match Store::read(Arc::clone(&fs), folder) {
         Ok(snapshot) => read(&fs, folder, &snapshot, request, &open, &mut **progress.borrow_mut()).map(Some),
         Err(StorageError::Locked { .. }) => Ok(None),

@@ -135,14 +135,16 @@ impl Told {
             })
             .to_string();
         }
-        let reasons: Vec<String> =
-            ignored.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-        let sum: u64 = ignored.values().sum();
-        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-        format!(
-            "imported {stored} page views in {sessions} sessions, ignored {sum} lines{reasons}, rejected {rejected}"
-        )
+        let ignored = ignored_in_words(ignored);
+        format!("imported {stored} page views in {sessions} sessions, {ignored}, rejected {rejected}")
     }
+}
+
+/// How many lines of an access log are none to count, and why.
+pub(super) fn ignored_in_words(ignored: &BTreeMap<String, u64>) -> String {
+    let reasons: Vec<String> = ignored.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    format!("ignored {} lines{reasons}", ignored.values().sum::<u64>())
 }
 
 impl Watch for Told {

@@ -1,8 +1,9 @@
 //! `import`: history from files or standard input, into the server that runs on the folder, else into the folder itself.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use super::args::{plain, site};
 use super::follow;
+use super::sources::{self, STDIN, Source};
 use crate::app::App;
 use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, folder_settings, say, serve};
@@ -22,13 +24,14 @@ use crate::import::{FileDone, FileFault, Format, ImportRequest, Progress, Sessio
 
 /// How often a terminal shows how far it is.
 const REDRAW: Duration = Duration::from_millis(200);
-/// The name that stands for standard input.
-const STDIN: &str = "-";
+/// Files that were not tried are named up to so many.
+const UNTRIED_MAX: usize = 5;
 
 /// The command as it is typed.
 pub(super) fn command() -> Command {
     let files = Arg::new("files").value_name("FILE").required(true).action(ArgAction::Append).help(
-        "Files, taken in this order; - is standard input. What ends in .parquet is enriched, what ends in .ndjson hits.",
+        "Files, taken in this order; - is standard input. What ends in .parquet is enriched, what ends in .ndjson or .jsonl \
+         hits. A folder stands for all such files in it, at any depth, in the order of their names.",
     );
     let format = Arg::new("format").long("format").value_name("FORMAT").value_parser(Format::NAMES).help(
         "What the files hold: hits (lines of JSON with the fields of the API's hit and event calls and time), or enriched \
@@ -50,12 +53,31 @@ struct Total {
     rejected: u64,
     sessions: u64,
     seconds: f64,
+    /// Lines of access logs that are none to count, by reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<BTreeMap<String, u64>>,
 }
 
-/// A file to import.
-struct Source {
-    name: String,
-    format: Format,
+impl Total {
+    fn add(&mut self, done: FileDone) {
+        self.imported += done.imported;
+        self.rejected += done.rejected;
+        self.sessions += done.sessions;
+        if let Some(ignored) = &mut self.ignored {
+            for (reason, count) in done.ignored {
+                *ignored.entry(reason).or_default() += count;
+            }
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let Self { imported, rejected, sessions, seconds, ignored } = self;
+        let ignored = ignored.as_ref().map(|ignored| format!(", {}", follow::ignored_in_words(ignored)));
+        let ignored = ignored.unwrap_or_default();
+        format!(
+            "imported {imported} events of {sessions} sessions{ignored}, rejected {rejected}: {seconds:.1} s"
+        )
+    }
 }
 
 /// `hitstone import`
@@ -65,35 +87,30 @@ pub(super) fn import(matches: &ArgMatches) -> Result<(), Failure> {
     if matches.get_flag("follow") {
         return follow_one(matches, named, names());
     }
-    let sources = names().map(|name| {
-        let format = Format::of(name, named).map_err(Failure::Settings)?;
-        Ok(Source { name: name.clone(), format })
-    });
-    let sources = sources.collect::<Result<Vec<_>, Failure>>()?;
-    if sources.iter().filter(|source| source.name == STDIN).count() > 1 {
-        return Err(Failure::Settings("standard input (-) can be read once".into()));
-    }
+    let sources = sources::find(names(), named)?;
     let request = ImportRequest {
         site: matches.get_one::<String>("site").cloned().unwrap_or_default(),
         again: matches.get_flag("again"),
     };
     let json = matches.get_flag("json");
     let begun = Instant::now();
-    let mut work =
-        Work { total: Total::default(), refused: 0, bar: Bar::new(!json && std::io::stderr().is_terminal()) };
+    let has_logs = sources.iter().any(|source| matches!(source.format, Format::Log(_)));
+    let total = Total { ignored: has_logs.then(BTreeMap::new), ..Total::default() };
+    let mut work = Work { total, refused: 0, bar: Bar::new(!json && std::io::stderr().is_terminal()) };
     let done = perform(folder_settings(matches)?, &request, &sources, &mut work);
     work.bar.clear();
     work.total.seconds = begun.elapsed().as_secs_f64();
     if json {
         say(&serde_json::to_string(&work.total).map_err(failed)?);
-    } else if done.is_ok() {
-        let Total { imported, rejected, sessions, seconds } = work.total;
-        say(&format!(
-            "imported {imported} events of {sessions} sessions, rejected {rejected}: {seconds:.1} s"
-        ));
+    } else if done.is_ok() || work.total.imported > 0 {
+        say(&work.total.in_words());
     }
     done?;
     match work.refused {
+        0 if work.total.imported == 0 && work.total.rejected > 0 => Err(Failure::Failed(format!(
+            "nothing was imported: no line was taken, {} rejected",
+            work.total.rejected
+        ))),
         0 => Ok(()),
         1 => Err(Failure::Failed("a file has been imported already; --again imports it once more".into())),
         many => Err(Failure::Failed(format!(
@@ -228,7 +245,7 @@ struct Work {
 impl Work {
     /// Takes the files in their order; one that fails ends the command.
     fn all(&mut self, target: &mut dyn Target, sources: &[Source]) -> Result<(), Failure> {
-        for source in sources {
+        for (at, source) in sources.iter().enumerate() {
             let done = self.one(target, source);
             self.bar.clear();
             match done {
@@ -236,17 +253,16 @@ impl Work {
                     for (reason, count) in &done.more {
                         eprintln!("{}: {count} more rejected: {reason}", source.name);
                     }
-                    self.total.imported += done.imported;
-                    self.total.rejected += done.rejected;
-                    self.total.sessions += done.sessions;
+                    self.total.add(done);
                 }
                 Err(FileFault::Repeated) => {
                     eprintln!("{}: {}", source.name, FileFault::Repeated);
                     self.refused += 1;
                 }
                 Err(FileFault::Failed(why)) => {
+                    let untried = untried(sources.get(at + 1..).unwrap_or_default());
                     return Err(Failure::Failed(format!(
-                        "{}: {why}; nothing of it was imported",
+                        "{}: {why}; nothing of it was imported{untried}",
                         source.name
                     )));
                 }
@@ -264,8 +280,8 @@ impl Work {
             bar.begin(name, None);
             feed(target, &mut std::io::stdin().lock(), name, bar)?;
         } else {
-            let path = PathBuf::from(name);
-            let mut file = File::open(&path).map_err(fault)?;
+            let path = Path::new(name);
+            let mut file = File::open(path).map_err(fault)?;
             let size = file.metadata().map_err(fault)?;
             // A pipe is read once: what it has is known only then.
             let hash = if size.is_file() { Some(hash_of(&mut file).map_err(fault)?) } else { None };
@@ -276,7 +292,7 @@ impl Work {
             bar.begin(name, hash.map(|_| size.len()));
             if let Some(hash) = hash.filter(|_| source.format == Format::EnrichedParquet) {
                 let mut watch = |progress: Progress| bar.tell(name, progress);
-                if let Some(done) = target.whole_file(&path, hash, &mut watch) {
+                if let Some(done) = target.whole_file(path, hash, &mut watch) {
                     return done;
                 }
             }
@@ -284,6 +300,19 @@ impl Work {
         }
         target.end_file(&mut |progress| bar.tell(name, progress))
     }
+}
+
+/// Names the files that are left when a command ends early.
+fn untried(sources: &[Source]) -> String {
+    if sources.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = sources.iter().take(UNTRIED_MAX).map(|source| source.name.as_str()).collect();
+    let more = match sources.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("; not tried any more: {}{more}", names.join(", "))
 }
 
 fn feed(target: &mut dyn Target, input: &mut dyn Read, name: &str, bar: &mut Bar) -> Result<(), FileFault> {

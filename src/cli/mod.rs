@@ -10,6 +10,7 @@ mod goal;
 mod import;
 mod reach;
 mod serve;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::io::Write;

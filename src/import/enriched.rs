@@ -72,6 +72,8 @@ pub(super) struct LineRow<'a> {
     non_interactive: bool,
     status: Option<u16>,
     texts: [Cow<'a, str>; COLUMN_COUNT],
+    /// It has a `url`, as hits have.
+    has_url: bool,
 }
 
 impl<'a> LineRow<'a> {
@@ -95,6 +97,7 @@ impl<'a> LineRow<'a> {
             non_interactive: false,
             status: None,
             texts: [const { Cow::Borrowed("") }; COLUMN_COUNT],
+            has_url: false,
         };
         for (name, value) in members {
             if value != Json::Null {
@@ -105,7 +108,10 @@ impl<'a> LineRow<'a> {
     }
 
     fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), String> {
-        let Some(column) = LakeColumn::named(name) else { return Ok(()) };
+        let Some(column) = LakeColumn::named(name) else {
+            self.has_url |= name == "url";
+            return Ok(());
+        };
         match column.content {
             Content::Site => self.site = text(value)?,
             Content::Time => self.time = Some(time(value)?),
@@ -138,6 +144,9 @@ impl<'a> LineRow<'a> {
     /// # Errors
     /// What is missing.
     pub(super) fn row(&self) -> Result<Row<'_>, String> {
+        if self.has_url && self.kind.is_none() && self.visitor.is_none() {
+            return Err("it is a hit, not an enriched row: --format hits takes those".into());
+        }
         let missing = |name: &str| format!("{name}: is missing");
         let time = self.time.ok_or_else(|| missing("time"))?;
         Ok(Row {
@@ -252,6 +261,8 @@ mod tests {
             ("{\"visitor_id\":1.5}", "visitor_id: must be a whole number of 64 bits"),
             ("{\"status\":70000}", "status: must be a whole number, and not too large"),
             ("{\"path\":7}", "path: must be a string"),
+            ("{\"url\":\"/\"}", "it is a hit, not an enriched row: --format hits takes those"),
+            ("{\"url\":\"/\",\"visitor_id\":1}", "time: is missing"),
         ] {
             let found = LineRow::read(line.as_bytes()).and_then(|row| row.row().map(drop));
             assert_eq!(found, Err(wanted.into()), "{line}");

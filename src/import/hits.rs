@@ -8,7 +8,7 @@ use hitstone_engine::units::TimestampMs;
 use crate::api::pirsch::hit::{self, Call};
 use crate::api::pirsch::json::Json;
 use crate::app::App;
-use crate::enrich::{EnrichError, Outcome};
+use crate::enrich::{EnrichError, Outcome, Reason};
 use crate::import::{FileFault, access_log};
 use crate::sites::LiveSite;
 
@@ -18,8 +18,8 @@ pub(super) const SOURCE: &str = "import";
 /// What a line brings.
 pub(super) enum Found {
     Event(Box<Event>),
-    /// Nothing that is counted, which is no fault.
-    Nothing,
+    /// Nothing that is counted, which is no fault; the word for the reason.
+    Ignored(&'static str),
     /// Why it is refused.
     Refused(String),
 }
@@ -36,7 +36,7 @@ pub(super) fn read(line: &[u8], app: &App, site: &LiveSite, now: TimestampMs) ->
             event.texts.set(Column::Source, SOURCE);
             Ok(Found::Event(Box::new(event)))
         }
-        Ok(Outcome::LeftOut(reason)) => Ok(Found::Refused(reason.as_str().to_owned())),
+        Ok(Outcome::LeftOut(reason)) => Ok(Found::Refused(in_words(reason, &site.hostname))),
         Err(error) => refused(error),
     }
 }
@@ -50,13 +50,24 @@ pub(super) fn read_log(
 ) -> Result<Found, FileFault> {
     let view = match format.read(line) {
         access_log::Line::View(view) => view,
-        access_log::Line::Ignored(_) => return Ok(Found::Nothing),
+        access_log::Line::Ignored(reason) => return Ok(Found::Ignored(reason.as_str())),
         access_log::Line::Rejected(why) => return Ok(Found::Refused(why.to_owned())),
     };
     match app.enrich_one(&view.into_hit(&site.hostname), &site.context()) {
         Ok(Outcome::Event(event)) => Ok(Found::Event(Box::new(event))),
-        Ok(Outcome::LeftOut(_)) => Ok(Found::Nothing),
+        Ok(Outcome::LeftOut(reason)) => Ok(Found::Ignored(reason.as_str())),
         Err(error) => refused(error),
+    }
+}
+
+/// Why a hit is left out, named by what of it is the reason.
+fn in_words(reason: Reason, hostname: &str) -> String {
+    match reason {
+        Reason::Dnt => "dnt: the visitor asked not to be tracked".to_owned(),
+        Reason::Prefetch => "prefetch: the browser fetched the page before anyone asked for it".to_owned(),
+        Reason::Bot => "user_agent: it is a bot's, or another program's".to_owned(),
+        Reason::Hostname => format!("hostname: the page is of another site than {hostname}"),
+        Reason::Spam => "referrer: it is spam".to_owned(),
     }
 }
 
@@ -71,9 +82,19 @@ fn refused(error: EnrichError) -> Result<Found, FileFault> {
 
 fn parse(line: &[u8], now: TimestampMs) -> Result<crate::hit::Hit, String> {
     let body = super::enriched::json(line)?;
+    if is_enriched(&body) {
+        return Err("it is an enriched row, not a hit: --format enriched takes those".to_owned());
+    }
     let is_event = matches!(&body, Json::Object(members) if members.iter().any(|(name, value)| {
         name == "event_name" && !matches!(value, Json::Null) && !matches!(value, Json::Text(text) if text.is_empty())
     }));
     let call = if is_event { Call::Event } else { Call::Hit };
     hit::read(call, body, now, true).map_err(|error| error.error.join("; "))
+}
+
+/// Whether a line has what no hit has and each enriched row must have.
+fn is_enriched(body: &Json<'_>) -> bool {
+    let Json::Object(members) = body else { return false };
+    let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
+    has("kind") && has("visitor_id") && !has("url")
 }

@@ -11,6 +11,8 @@ mod hits;
 mod lines;
 mod session;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use lines::Rejected;
@@ -51,6 +53,15 @@ impl Format {
             (_, Some(_)) if is_parquet => Ok(Self::EnrichedParquet),
             (_, Some("ndjson" | "jsonl")) => Ok(Self::Hits),
             _ => Err(format!("{file}: say what it holds: --format {}", Self::NAMES.join("|"))),
+        }
+    }
+
+    /// How the names of files end that a folder stands for; `None` for access logs, whose names end in many ways.
+    pub fn extensions(named: Option<&str>) -> Option<&'static [&'static str]> {
+        match named {
+            None | Some("enriched") => Some(&["parquet", "ndjson", "jsonl"]),
+            Some("hits") => Some(&["ndjson", "jsonl"]),
+            Some(_) => None,
         }
     }
 
@@ -96,6 +107,9 @@ pub struct FileDone {
     /// How many were refused for which reason, beside those that were told one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<(String, u64)>,
+    /// Lines of an access log that are none to count, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored: BTreeMap<String, u64>,
 }
 
 /// Why a file was not imported; nothing of it was.

@@ -1,5 +1,6 @@
 //! One import command at work: files, one after the other, from bytes to rows in the store.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ struct Open {
     hash: Sha256,
     splitter: Splitter,
     rejections: Rejections,
+    /// Lines that are none to count, by reason.
+    ignored: BTreeMap<String, u64>,
     seen: u64,
     spool: Option<Spool>,
     begun: bool,
@@ -74,7 +77,8 @@ struct Open {
 impl Open {
     fn new(format: Format) -> Self {
         let (splitter, rejections) = (Splitter::default(), Rejections::default());
-        Self { format, hash: Sha256::new(), splitter, rejections, seen: 0, spool: None, begun: false }
+        let (hash, ignored) = (Sha256::new(), BTreeMap::new());
+        Self { format, hash, splitter, rejections, ignored, seen: 0, spool: None, begun: false }
     }
 
     fn progress(&mut self) -> Progress {
@@ -233,6 +237,7 @@ impl<'s> Session<'s> {
             rejected: file.rejections.count(),
             sessions: loaded.sessions,
             more: file.rejections.more(),
+            ignored: file.ignored,
         })
     }
 
@@ -245,27 +250,32 @@ impl<'s> Session<'s> {
                 return Ok(());
             }
         };
-        // A byte-order mark, and blank lines.
+        // A byte-order mark, and blank lines, which logs count.
         let line = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        if line.trim_ascii().is_empty() {
+        if line.trim_ascii().is_empty() && !matches!(file.format, Format::Log(_)) {
             return Ok(());
         }
-        let found = match file.format {
-            Format::Hits => hits::read(line, self.app, &self.site, self.now)?,
-            Format::Log(format) => hits::read_log(format, line, self.app, &self.site)?,
-            Format::EnrichedLines | Format::EnrichedParquet => {
-                self.enriched_line(number, line)?.map_or(Found::Nothing, Found::Refused)
-            }
-        };
-        let refused = match found {
-            Found::Event(event) => refusal(self.import.push_event(&event)?),
-            Found::Nothing => None,
-            Found::Refused(reason) => Some(reason),
+        let refused = match file.format {
+            Format::Hits => self.found(file, hits::read(line, self.app, &self.site, self.now)?)?,
+            Format::Log(format) => self.found(file, hits::read_log(format, line, self.app, &self.site)?)?,
+            Format::EnrichedLines | Format::EnrichedParquet => self.enriched_line(number, line)?,
         };
         if let Some(reason) = refused {
             file.rejections.add(number, reason);
         }
         Ok(())
+    }
+
+    /// Takes what a line brought; gives why it is refused, if it is.
+    fn found(&mut self, file: &mut Open, found: Found) -> Result<Option<String>, FileFault> {
+        match found {
+            Found::Event(event) => Ok(refusal(self.import.push_event(&event)?)),
+            Found::Ignored(reason) => {
+                *file.ignored.entry(reason.to_owned()).or_default() += 1;
+                Ok(None)
+            }
+            Found::Refused(reason) => Ok(Some(reason)),
+        }
     }
 
     fn enriched_line(&mut self, number: u64, line: &[u8]) -> Result<Option<String>, FileFault> {
@@ -307,7 +317,8 @@ impl<'s> Session<'s> {
         path: &Path,
         watch: &mut dyn FnMut(Progress) -> Result<(), String>,
     ) -> Result<(), FileFault> {
-        let mut reader = Reader::open(&OsFs, path).map_err(failed)?;
+        let fault = |error: ParquetError| FileFault::Failed(error.without_path());
+        let mut reader = Reader::open(&OsFs, path).map_err(fault)?;
         std::thread::scope(|scope| {
             let (sender, batches) = sync_channel::<Result<Batch, ParquetError>>(BATCHES_AHEAD);
             scope.spawn(move || {
@@ -318,7 +329,7 @@ impl<'s> Session<'s> {
                 }
             });
             for batch in batches {
-                self.batch(file, &batch.map_err(failed)?)?;
+                self.batch(file, &batch.map_err(fault)?)?;
                 watch(file.progress()).map_err(FileFault::Failed)?;
             }
             Ok(())

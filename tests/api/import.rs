@@ -110,7 +110,7 @@ fn hits_and_events_are_taken_as_if_they_had_been_sent() {
         assert!(output.status.success(), "{context}: {}", stderr_of(&output));
         assert_eq!(counts(&told(&output)), [4, 4, 2], "{context}: {}", stderr_of(&output));
         let stderr = stderr_of(&output);
-        for (line, what) in [(3, "bot"), (4, "ip"), (5, "time"), (9, "JSON")] {
+        for (line, what) in [(3, "user_agent: it is a bot's"), (4, "ip"), (5, "time"), (9, "JSON")] {
             let found = stderr.lines().find(|found| found.starts_with(&format!("{file}:{line}: ")));
             assert!(found.is_some_and(|found| found.contains(what)), "{context}, line {line}: {stderr}");
         }
@@ -366,4 +366,118 @@ fn what_is_asked_wrongly_is_told() {
     assert_eq!(missing.status.code(), Some(1), "{}", stderr_of(&missing));
     let help = hitstone().args(["help", "import"]).output().expect("running hitstone");
     assert!(String::from_utf8_lossy(&help.stdout).contains("--again"));
+}
+
+/// A command that got nothing out of its files had ended as a success, and said nothing of the format.
+#[test]
+fn a_command_that_takes_nothing_fails_and_the_file_may_be_tried_again() {
+    both_ways(|folder, context| {
+        let rows = [row(1, None, "2026-05-01T10:00:00Z", "/a"), row(1, None, "2026-05-01T10:01:00Z", "/b")];
+        let hits = [hit("/", "203.0.113.1", "2026-05-01T10:00:00Z", json!({}))];
+        for (name, lines, wrong, right) in
+            [("rows.ndjson", &rows[..], "hits", "enriched"), ("hits.ndjson", &hits[..], "enriched", "hits")]
+        {
+            let file = write(folder, name, lines);
+            for _ in 0..2 {
+                let output = run(folder, &["--format", wrong, &file]);
+                assert_eq!(output.status.code(), Some(1), "{context}: {}", stderr_of(&output));
+                assert_eq!(counts(&told(&output)), [0, lines.len() as u64, 0], "{context}");
+                let stderr = stderr_of(&output);
+                assert!(stderr.contains(&format!("--format {right}")), "{context}: {stderr}");
+                assert!(stderr.contains("nothing was imported"), "{context}: {stderr}");
+            }
+            let told = import(folder, &["--format", right, &file]);
+            assert_eq!(counts(&told)[0], lines.len() as u64, "{context}");
+        }
+        // With something taken of another file the command has done its work.
+        let other = write(folder, "other.json", &[row(2, None, "2026-05-01T10:00:00Z", "/a")]);
+        let bad = write(folder, "bad.json", &[json!({ "time": 1 })]);
+        assert_eq!(counts(&import(folder, &["--format", "enriched", &bad, &other])), [1, 1, 1], "{context}");
+    });
+}
+
+/// What is left out of an access log had vanished without a word.
+#[test]
+fn lines_of_logs_that_are_left_out_are_counted_by_reason() {
+    const AGENT: &str = "\"-\" \"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"";
+    let line = |start: &str, request: &str, status: u16, agent: &str| {
+        format!("{start}203.0.113.9 - - [10/May/2026:10:00:00 +0000] \"{request}\" {status} 5 {agent}\n")
+    };
+    let view = "GET /a HTTP/1.1";
+    both_ways(|folder, context| {
+        let log = folder.beside("access.log");
+        let text = [
+            line("", view, 200, AGENT),
+            line("", "GET /style.css HTTP/1.1", 200, AGENT),
+            line("", "POST /a HTTP/1.1", 200, AGENT),
+            line("", view, 500, AGENT),
+            line("", view, 200, "\"-\" \"Googlebot/2.1 (+http://www.google.com/bot.html)\""),
+            line("", "rubbish", 400, AGENT),
+            "no line of a log\n".to_owned(),
+            "\n".to_owned(),
+        ];
+        std::fs::write(&log, text.concat()).expect("writing a log");
+        let log = path_of(&log);
+        let told_json = import(folder, &["--format", "combined", &log]);
+        assert_eq!(counts(&told_json), [1, 1, 1], "{context}");
+        let ignored = json!({ "asset": 1, "bot": 1, "empty": 1, "method": 1, "request": 1, "status": 1 });
+        assert_eq!(told_json["ignored"], ignored, "{context}");
+        let words = folder.run(&["import", "--site", HOST, "--again", "--format", "combined", &log]);
+        let words = String::from_utf8_lossy(&words.stdout).into_owned();
+        let wanted = "ignored 6 lines (asset 1, bot 1, empty 1, method 1, request 1, status 1), rejected 1";
+        assert!(words.contains(wanted), "{context}: {words}");
+        // A mistyped --site: all is of another host.
+        let foreign = folder.beside("vhost.log");
+        std::fs::write(&foreign, line("other.test:443 ", view, 200, AGENT).repeat(3)).expect("writing a log");
+        let found = import(folder, &["--format", "vhost", &path_of(&foreign)]);
+        assert_eq!((counts(&found), &found["ignored"]), ([0, 0, 0], &json!({ "hostname": 3 })), "{context}");
+        let caddy = folder.beside("caddy.log");
+        let entry = json!({ "ts": 1_778_407_200.5, "status": 200, "request": { "remote_ip": "203.0.113.9",
+            "method": "GET", "host": "other.test", "uri": "/a", "headers": { "User-Agent": [FIREFOX] } } });
+        std::fs::write(&caddy, format!("{entry}\n")).expect("writing a log");
+        let found = import(folder, &["--format", "caddy", &path_of(&caddy)]);
+        assert_eq!((counts(&found), &found["ignored"]), ([0, 0, 0], &json!({ "hostname": 1 })), "{context}");
+    });
+}
+
+/// The folder that `export` wrote can be named itself.
+#[test]
+fn a_folder_stands_for_its_files() {
+    let folder = Folder::new();
+    folder.create_site(HOST);
+    let rows: Vec<Value> = (1..=3)
+        .flat_map(|month| {
+            let row = |time: &str| row(month, Some(1), &format!("2026-{month:02}-01T{time}:00:00Z"), "/a");
+            [row("10"), row("11")]
+        })
+        .collect();
+    import(&folder, &["--format", "enriched", &write(&folder, "rows.ndjson", &rows)]);
+    let out = path_of(&folder.beside("out"));
+    folder.run_json(&["export", "--site", HOST, "--out", &out, "--json"]);
+    assert_eq!(files_below(Path::new(&out)).len(), 3);
+    both_ways(|other, context| {
+        assert_eq!(counts(&import(other, &[&out])), [6, 0, 3], "{context}");
+        let refused = run(other, &["--format", "combined", &out]);
+        assert_eq!(refused.status.code(), Some(2), "{context}");
+        assert!(stderr_of(&refused).contains("is a folder"), "{context}: {}", stderr_of(&refused));
+    });
+}
+
+/// The message had named the file twice, or the copy in the data folder that the server reads, and was silent about the
+/// files behind it.
+#[test]
+fn a_broken_file_is_named_as_it_was_given_and_so_are_those_behind_it() {
+    both_ways(|folder, context| {
+        let broken = folder.beside("broken.parquet");
+        std::fs::write(&broken, b"PAR1 and so on, PAR1").expect("writing a file");
+        let broken = path_of(&broken);
+        let good =
+            write(folder, "good.ndjson", &[hit("/", "203.0.113.1", "2026-05-01T10:00:00Z", json!({}))]);
+        let output = run(folder, &[&good, &broken, "later.parquet", "last.ndjson"]);
+        let stderr = stderr_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{context}: {stderr}");
+        assert_eq!(stderr.matches("broken.parquet").count(), 1, "{context}: {stderr}");
+        assert!(!stderr.contains("import-"), "{context}: {stderr}");
+        assert!(stderr.contains("not tried any more: later.parquet, last.ndjson"), "{context}: {stderr}");
+    });
 }

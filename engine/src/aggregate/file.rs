@@ -24,11 +24,10 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 use crate::scan::bits::Bits;
 use crate::units::{SegmentId, SiteId};
+use crate::version::Kind;
 use crate::vfs::Bytes;
 
-/// The newest version of the format that this program knows.
-pub const FORMAT_VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"HITSAGG1";
+const KIND: Kind = Kind { magic: *b"HITSAGG1", version: 1 };
 /// Bytes before the head.
 const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.
@@ -86,8 +85,8 @@ pub(super) fn encode(content: &Content<'_>) -> Option<Vec<u8>> {
         blocks.push(block);
     }
     let mut out = Writer::new();
-    out.raw(MAGIC);
-    out.u32(FORMAT_VERSION);
+    out.raw(&KIND.magic);
+    out.u32(KIND.version);
     out.u32(head.len() as u32);
     out.raw(head.as_slice());
     out.u32(crc32c(out.as_slice()));
@@ -102,12 +101,9 @@ impl Aggregate {
     /// [`StorageError::Corrupt`], [`StorageError::Version`].
     pub fn of(path: &Path, bytes: Bytes) -> Result<Self, StorageError> {
         let corrupt = |error: Malformed| StorageError::corrupt(path, error.offset as u64, error.what);
+        KIND.check(path, &bytes)?;
         let mut reader = Reader::new(&bytes);
-        let (version, head) = checked_head(&mut reader).map_err(corrupt)?;
-        if version > FORMAT_VERSION {
-            let path = path.to_path_buf();
-            return Err(StorageError::Version { path, found: version, supported: FORMAT_VERSION });
-        }
+        let head = checked_head(&mut reader).map_err(corrupt)?;
         let blocks_at = reader.offset();
         let mut head = Reader::new(head);
         let in_head =
@@ -220,20 +216,20 @@ impl Aggregate {
     }
 }
 
-/// The version, and the head once its checksum was found right.
-fn checked_head<'b>(reader: &mut Reader<'b>) -> Result<(u32, &'b [u8]), Malformed> {
+/// The head once its checksum was found right.
+fn checked_head<'b>(reader: &mut Reader<'b>) -> Result<&'b [u8], Malformed> {
     let whole = reader.clone();
-    if reader.raw(MAGIC.len())? != MAGIC {
+    if reader.raw(KIND.magic.len())? != KIND.magic {
         return Err(whole.malformed("not an aggregate"));
     }
-    let version = reader.u32()?;
+    reader.u32()?;
     let len = reader.u32()? as usize;
     let head = reader.raw(len)?;
     let checked = whole.clone().raw(PREFIX_BYTES + len)?;
     if reader.u32()? != crc32c(checked) {
         return Err(whole.malformed("the checksum does not match"));
     }
-    Ok((version, head))
+    Ok(head)
 }
 
 fn decode_head(head: &mut Reader<'_>) -> Result<(SegmentId, SiteId, LocalDays, Bits), Malformed> {

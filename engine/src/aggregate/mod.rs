@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use build::{Making, build};
 pub use days::{DAYS_MAX, LocalDays};
-pub use file::{Aggregate, FORMAT_VERSION};
+pub use file::Aggregate;
 
 use crate::error::{QueryError, StorageError};
 use crate::index::Needs;

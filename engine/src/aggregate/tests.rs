@@ -326,7 +326,11 @@ fn every_flipped_byte_and_every_cut_is_seen() {
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1 << (at % 8);
-        assert!(matches!(read(damaged), Err(StorageError::Corrupt { .. })), "byte {at}");
+        match read(damaged) {
+            Err(StorageError::Corrupt { .. }) => {}
+            Err(StorageError::Version { .. }) => assert!((8..12).contains(&at), "byte {at}"),
+            _ => panic!("byte {at}"),
+        }
     }
     for len in (0..bytes.len()).step_by(7) {
         assert!(read(bytes[..len].to_vec()).is_err(), "cut at {len}");

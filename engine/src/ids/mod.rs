@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::error::StorageError;
 use crate::limits;
 use crate::units::{EventHash, TimestampMs};
-use crate::vfs::SharedFs;
+use crate::vfs::{Fs, SharedFs};
 
 use file::{IdFile, Name};
 use filter::Probe;
@@ -43,6 +43,22 @@ pub fn hour_of(time: TimestampMs) -> u32 {
 /// Whether an id of `hour` is forgotten at `now`. One from far ahead, where a wrong clock was, is too.
 fn is_over(hour: u32, now: u32) -> bool {
     hour.abs_diff(now) > limits::EVENT_ID_HOURS
+}
+
+/// Refuses a data folder in which a newer program has left ids; of each file only the head is read.
+///
+/// # Errors
+/// [`StorageError::Version`], or the folder could not be listed.
+pub fn check_versions(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+    let dir = folder.join(FOLDER);
+    if !fs.exists(&dir)? {
+        return Ok(());
+    }
+    let names = fs.list(&dir)?;
+    names.iter().filter_map(|name| Name::parse(name)).try_for_each(|name| {
+        let path = name.path(&dir);
+        file::KIND.check_file(fs, &path)
+    })
 }
 
 /// A file that could not be read.

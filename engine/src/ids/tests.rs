@@ -134,7 +134,7 @@ fn a_damaged_file_is_named_and_set_aside_until_its_time_is_over() {
     seal(&mut ids);
     let name = files(&fs).remove(0);
     let path = Path::new(FOLDER).join(FOLDER_NAME).join(&name);
-    for offset in [0, 9, 20, 30, 44, 50] {
+    for offset in [0, 12, 20, 30, 44, 50] {
         let fs = fs.kill();
         assert!(fs.flip_bits(&path, offset, 4));
         let mut ids = open(&fs, 1000);

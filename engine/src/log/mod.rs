@@ -45,7 +45,7 @@ use std::path::{Path, PathBuf};
 use crate::error::StorageError;
 use crate::vfs::{self, Fs};
 
-pub use frame::{CLOSE, FORMAT_VERSION};
+pub use frame::{CLOSE, FORMAT_VERSION, KIND_OF_FILE};
 use frame::{HEADER_BYTES, encode_header};
 pub use replay::{ReplayEnd, Visit, cut_tail, replay};
 pub use writer::LogWriter;

@@ -17,6 +17,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Compression;
+use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{Values, check_type, values, with_views};
 use super::input::Input;
@@ -31,6 +33,14 @@ use crate::vfs::Fs;
 
 /// Rows that are read at once.
 pub(super) const BATCH_ROWS: usize = 8_192;
+
+/// The last bytes of a file whose footer is encrypted.
+const ENCRYPTED_END: &[u8; 4] = b"PARE";
+/// By this the library says, also through errors of others, that it lacks something.
+const LACKING: &str = "NYI: ";
+/// What to do about that.
+const ANEW: &str =
+    "write it anew, compressed with zstd, snappy or gzip, or as DuckDB and PyArrow do by themselves";
 
 /// A Parquet file open for reading.
 pub struct Reader {
@@ -48,12 +58,13 @@ impl Reader {
     /// Opens a file and checks that its columns can be read.
     ///
     /// # Errors
-    /// [`ParquetError::Damaged`] for a file that is no sound Parquet file, [`ParquetError::MissingColumn`],
-    /// [`ParquetError::WrongType`], [`ParquetError::DoubleColumn`], or a failed operation.
+    /// [`ParquetError::Damaged`] for a file that is no sound Parquet file, [`ParquetError::Unsupported`] for one that
+    /// cannot be read here, [`ParquetError::MissingColumn`], [`ParquetError::WrongType`], [`ParquetError::DoubleColumn`], or a failed operation.
     pub fn open(fs: &dyn Fs, path: &Path) -> Result<Self, ParquetError> {
         let (input, found) = metadata(fs, path)?;
         let row_count = u64::try_from(found.metadata().file_metadata().num_rows()).unwrap_or(0);
         let in_file = find_columns(path, found.schema())?;
+        check_codecs(path, found.metadata(), &in_file)?;
         let mut wanted: Vec<usize> = in_file.iter().copied().flatten().collect();
         wanted.sort_unstable();
         let places = in_file.map(|at| at.and_then(|at| wanted.binary_search(&at).ok()));
@@ -268,10 +279,41 @@ fn shortened(text: &str) -> String {
 }
 
 fn metadata(fs: &dyn Fs, path: &Path) -> Result<(Input, ArrowReaderMetadata), ParquetError> {
-    let input = Input::new(fs.open_to_read(path)?)?;
+    let file = fs.open_to_read(path)?;
+    let mut end = [0; ENCRYPTED_END.len()];
+    let len = file.len()?;
+    if len >= end.len() as u64 {
+        file.read_at(len - end.len() as u64, &mut end)?;
+    }
+    if end == *ENCRYPTED_END {
+        let what = "it is encrypted; write it anew without encryption".to_owned();
+        return Err(ParquetError::Unsupported { path: path.to_path_buf(), what });
+    }
+    let input = Input::new(file)?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = guard(path, || ArrowReaderMetadata::load(&input, options))?;
     Ok((input, found))
+}
+
+/// Refuses a file with a column of ours that is compressed in a way that cannot be read.
+fn check_codecs(
+    path: &Path,
+    metadata: &ParquetMetaData,
+    places: &[Option<usize>; COLUMNS.len()],
+) -> Result<(), ParquetError> {
+    let schema = metadata.file_metadata().schema_descr();
+    for group in metadata.row_groups() {
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            let root = schema.get_column_root_idx(leaf);
+            if chunk.compression() == Compression::LZO && places.contains(&Some(root)) {
+                let column = schema.column(leaf).name().to_owned();
+                let what =
+                    format!("the column {column} is compressed with LZO, which cannot be read; {ANEW}");
+                return Err(ParquetError::Unsupported { path: path.to_path_buf(), what });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where each of [`COLUMNS`] is in the file.
@@ -302,7 +344,7 @@ fn wrong_type(path: &Path, column: &LakeColumn, found: String, wanted: &'static 
     ParquetError::WrongType { path: path.to_path_buf(), column: column.name, found, wanted }
 }
 
-/// Runs the library; its errors and its panics say that the file is damaged.
+/// Runs the library; its errors and its panics say that the file is damaged, or uses what the library lacks.
 pub(super) fn guard<T, E: std::fmt::Display>(
     path: &Path,
     read: impl FnOnce() -> Result<T, E>,
@@ -310,7 +352,14 @@ pub(super) fn guard<T, E: std::fmt::Display>(
     let damaged = |what: String| ParquetError::Damaged { path: path.to_path_buf(), what };
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Ok(Err(error)) => {
+            let said = error.to_string();
+            if !said.contains(LACKING) {
+                return Err(damaged(said));
+            }
+            let what = format!("it uses what cannot be read ({said}); {ANEW}");
+            Err(ParquetError::Unsupported { path: path.to_path_buf(), what })
+        }
         Err(_) => Err(damaged("its bytes make no sense".into())),
     }
 }

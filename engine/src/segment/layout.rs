@@ -18,15 +18,17 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{SegmentId, SiteId};
+use crate::version::{HEAD_BYTES, Kind};
+use crate::vfs::Fs;
 
-/// The newest format version, written by this program.
-pub const VERSION: u32 = 2;
+/// How a file begins, in the version that this program writes.
+const KIND: Kind = Kind { magic: *b"HITSSEG1", version: 2 };
 /// Alignment of blocks in bytes: a cache line, and enough for every number.
 pub const ALIGNMENT: usize = 64;
 
 const HEADER_BYTES: usize = 64;
 const TRAILER_BYTES: usize = 40;
-const MAGIC: &[u8; 8] = b"HITSSEG1";
+const TRAILER_VERSION_AT: usize = 24;
 const END_MAGIC: &[u8; 8] = b"HITSSEGE";
 
 /// What a block holds. Per-column tags are the base plus the column's number.
@@ -181,8 +183,8 @@ impl FileWriter {
     /// An empty segment.
     pub fn new(id: SegmentId) -> Self {
         let mut bytes = Vec::new();
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&KIND.magic);
+        bytes.extend_from_slice(&KIND.version.to_le_bytes());
         bytes.extend_from_slice(&0u32.to_le_bytes());
         bytes.extend_from_slice(&id.0.to_le_bytes());
         bytes.resize(HEADER_BYTES, 0);
@@ -248,7 +250,7 @@ impl FileWriter {
         trailer.extend_from_slice(&directory_offset.to_le_bytes());
         trailer.extend_from_slice(&(directory.len() as u64).to_le_bytes());
         trailer.extend_from_slice(&file_len.to_le_bytes());
-        trailer.extend_from_slice(&VERSION.to_le_bytes());
+        trailer.extend_from_slice(&KIND.version.to_le_bytes());
         let crc = outline_crc(&self.bytes[..HEADER_BYTES], &directory, &trailer);
         trailer.extend_from_slice(&crc.to_le_bytes());
         trailer.extend_from_slice(END_MAGIC);
@@ -314,22 +316,22 @@ fn decode_directory(bytes: &[u8]) -> Result<Directory, Malformed> {
 /// looked at.
 pub fn read_directory(path: &Path, bytes: &[u8]) -> Result<Directory, StorageError> {
     let corrupt = |offset: usize, what: &str| StorageError::corrupt(path, offset as u64, what);
-    if bytes.len() < HEADER_BYTES + TRAILER_BYTES || !bytes.starts_with(MAGIC) {
+    check_versions(path, bytes, bytes)?;
+    if bytes.len() < HEADER_BYTES + TRAILER_BYTES || !bytes.starts_with(&KIND.magic) {
         return Err(corrupt(0, "not a segment file"));
     }
     let trailer_at = bytes.len() - TRAILER_BYTES;
     let mut trailer = Reader::new(&bytes[trailer_at..]);
     let outline = (|| -> Result<_, Malformed> {
-        Ok((trailer.u64()?, trailer.u64()?, trailer.u64()?, trailer.u32()?, trailer.u32()?))
+        let (offset, len, file_len) = (trailer.u64()?, trailer.u64()?, trailer.u64()?);
+        trailer.u32()?;
+        Ok((offset, len, file_len, trailer.u32()?))
     })();
-    let Ok((offset, len, file_len, version, crc)) = outline else {
+    let Ok((offset, len, file_len, crc)) = outline else {
         return Err(corrupt(trailer_at, "short trailer"));
     };
     if !bytes.ends_with(END_MAGIC) || file_len != bytes.len() as u64 {
         return Err(corrupt(trailer_at, "the file's end is missing"));
-    }
-    if version > VERSION {
-        return Err(StorageError::Version { path: path.to_path_buf(), found: version, supported: VERSION });
     }
     if offset.checked_add(len) != Some(trailer_at as u64) || offset < HEADER_BYTES as u64 {
         return Err(corrupt(trailer_at, "the directory lies outside the file"));
@@ -342,6 +344,31 @@ pub fn read_directory(path: &Path, bytes: &[u8]) -> Result<Directory, StorageErr
         .map_err(|_| corrupt(offset as usize, "the directory is cut short"))?;
     check_blocks(path, &directory, offset)?;
     Ok(directory)
+}
+
+/// Refuses a file that a newer program wrote, by its beginning and its end, which both say the version.
+fn check_versions(path: &Path, beginning: &[u8], end: &[u8]) -> Result<(), StorageError> {
+    KIND.check(path, beginning)?;
+    let Some(trailer) = end.last_chunk::<TRAILER_BYTES>() else { return Ok(()) };
+    match trailer[TRAILER_VERSION_AT..].first_chunk() {
+        Some(version) if trailer.ends_with(END_MAGIC) => KIND.check_found(path, u32::from_le_bytes(*version)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a file that a newer program wrote, without reading more of it than that takes. One that is missing or cannot
+/// be read is left to whoever needs it.
+///
+/// # Errors
+/// [`StorageError::Version`].
+pub fn check_file_version(fs: &dyn Fs, path: &Path) -> Result<(), StorageError> {
+    let (mut beginning, mut end) = ([0; HEAD_BYTES], [0; TRAILER_BYTES]);
+    let read = fs.open_to_read(path).and_then(|file| {
+        let end_at = file.len()?.saturating_sub(TRAILER_BYTES as u64);
+        file.read_at(0, &mut beginning)?;
+        file.read_at(end_at, &mut end)
+    });
+    if read.is_ok() { check_versions(path, &beginning, &end) } else { Ok(()) }
 }
 
 fn check_blocks(path: &Path, directory: &Directory, end: u64) -> Result<(), StorageError> {

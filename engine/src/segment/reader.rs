@@ -65,6 +65,13 @@ impl Segment {
         self.damage.as_ref()
     }
 
+    /// The first damage that was found in it so far; its sites are looked at when they are asked for.
+    pub fn found_damage(&self) -> Option<&StorageError> {
+        let in_sites =
+            || self.checked.iter().find_map(|site| site.get().and_then(|known| known.as_ref().err()));
+        self.damage.as_ref().or_else(in_sites)
+    }
+
     /// The segment's number.
     pub fn id(&self) -> SegmentId {
         self.directory.id

@@ -18,6 +18,7 @@ mod lake;
 mod options;
 mod recover;
 mod seal;
+mod versions;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

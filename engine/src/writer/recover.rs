@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::versions::refuse_newer;
 use super::{Core, OpenSegment, Sealed, StoreOptions, import, operations};
 use crate::aggregate;
 use crate::error::StorageError;
@@ -43,6 +44,7 @@ impl Core {
         fs.create_dir_all(folder)?;
         let lock = fs.lock(folder)?;
         let mut manifest = read_or_make_manifest(&*fs, folder)?;
+        refuse_newer(&*fs, folder, &manifest)?;
         remove_orphans(&*fs, folder, &manifest)?;
         let sealed = open_segments(&*fs, folder, &manifest)?;
         let generations = log_generations(&*fs, folder)?;
@@ -71,6 +73,7 @@ impl Core {
     pub fn read(fs: SharedFs, folder: &Path) -> Result<Snapshot, StorageError> {
         let lock = fs.lock(folder)?;
         let mut manifest = Manifest::read(&*fs, folder)?.unwrap_or(NEW);
+        refuse_newer(&*fs, folder, &manifest)?;
         let first = manifest.first_generation;
         let sealed = open_segments(&*fs, folder, &manifest)?;
         let mut generations = log_generations(&*fs, folder)?;

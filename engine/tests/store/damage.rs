@@ -52,6 +52,8 @@ fn a_flipped_bit_in_a_segment_is_never_served() {
         assert!(harmless || damage.is_some(), "byte {offset} of {len}: nobody is told");
         if let Some(damage) = damage {
             assert!(damage.contains(&segments[1]), "byte {offset}: {damage}");
+            // It is told to the operator, too, wherever in the file it is.
+            assert_eq!(snapshot.damage().count(), 1, "byte {offset}");
         }
         // Writing goes on.
         core.append_events(&Workload::new(9, 6).batch()).unwrap();

@@ -3,10 +3,12 @@
 //!
 //! A new one is made by `HITSTONE_WRITE_FIXTURE=NAME cargo test -p hitstone-engine --all-features --test store frozen`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hitstone_engine::compaction::{CompactionJob, Situation};
+use hitstone_engine::error::StorageError;
 use hitstone_engine::event::Event;
 use hitstone_engine::store::StoreOptions;
 use hitstone_engine::units::{DayUtc, SiteId};
@@ -112,5 +114,62 @@ fn folders_of_every_format_are_opened_and_written_on() {
         core.append_events(&Workload::new(1, 4).batch()).unwrap();
         core.commit().unwrap();
         assert!(words(&mut core) != wanted, "{name} takes no more events");
+    }
+}
+
+/// Every file below a folder but the lock, with its bytes.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(content(&path));
+        } else if !path.ends_with("lock") {
+            files.insert(path.clone(), std::fs::read(path).unwrap());
+        }
+    }
+    files
+}
+
+/// Indexes and dictionaries of a newer format had let the start go on, and each statistic then failed. A newer file whose
+/// checksum lies elsewhere had been called damaged.
+#[test]
+fn a_newer_version_in_any_file_stops_the_start_and_nothing_is_changed() {
+    // Containers say their version at their end, too.
+    for (kind, at_end) in [
+        ("manifest", false),
+        ("log-", false),
+        ("ids/", false),
+        ("segment-", false),
+        ("segment-", true),
+        ("index-", false),
+        ("index-", true),
+        ("dictionary-", false),
+        ("dictionary-", true),
+    ] {
+        let temporary = tempfile::tempdir().unwrap();
+        copy(&folder("lake-1"), temporary.path());
+        let named = |path: &&PathBuf| {
+            path.strip_prefix(temporary.path()).unwrap().to_str().unwrap().starts_with(kind)
+        };
+        let path = content(temporary.path()).keys().find(named).expect(kind).clone();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = if at_end { bytes.len() - 16 } else { 8 };
+        bytes[at] += 90;
+        std::fs::write(&path, bytes).unwrap();
+        let before = content(temporary.path());
+        for read_only in [false, true] {
+            let fs = Arc::new(OsFs);
+            let error = if read_only {
+                Core::read(fs, temporary.path()).map(drop)
+            } else {
+                Core::open(fs, temporary.path(), StoreOptions::default()).map(drop)
+            };
+            let error = error.expect_err(kind);
+            assert!(matches!(&error, StorageError::Version { path: named, .. } if *named == path), "{error}");
+            let told = error.to_string();
+            assert!(told.contains("newer hitstone") && told.contains(path.to_str().unwrap()), "{told}");
+        }
+        assert!(content(temporary.path()) == before, "{kind}: the folder was changed");
     }
 }

@@ -346,6 +346,11 @@ fn a_damaged_id_file_never_stops_the_start() {
     for offset in 0..len {
         let fs = fs.kill();
         assert!(fs.flip_bits(&file, offset, 1));
+        // The version is believed: that of a newer program stops the start. Bit 0 makes 1 smaller in the lowest byte.
+        if (9..12).contains(&offset) {
+            assert!(matches!(open(&fs).err(), Some(StorageError::Version { .. })), "byte {offset}");
+            continue;
+        }
         let mut core = open(&fs).unwrap();
         let damage: Vec<String> = core.ids().damage().map(ToString::to_string).collect();
         assert!(damage.len() == 1 && damage[0].contains(file.to_str().unwrap()), "{damage:?}");

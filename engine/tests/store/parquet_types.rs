@@ -23,6 +23,7 @@ use hitstone_engine::vfs::{Fs, OsFs};
 use hitstone_engine::writer::Core;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::metadata::ParquetMetaDataWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -294,6 +295,42 @@ fn bad_values_are_named() {
     }
 }
 
+/// The same file, its column chunks said to be compressed with LZO.
+fn said_to_be_lzo(bytes: &[u8]) -> Vec<u8> {
+    let file = SerializedFileReader::new(bytes::Bytes::copy_from_slice(bytes)).unwrap();
+    let metadata = file.metadata();
+    let groups = metadata.row_groups().iter().map(|group| {
+        let chunks = group.columns().iter().map(|chunk| {
+            let chunk = chunk.clone().into_builder().set_compression(Compression::LZO);
+            chunk.set_column_index_offset(None).set_offset_index_offset(None).build().unwrap()
+        });
+        group.clone().into_builder().set_column_metadata(chunks.collect()).build().unwrap()
+    });
+    let said = metadata.clone().into_builder().set_row_groups(groups.collect()).build();
+    let mut out = bytes.to_vec();
+    let footer = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap());
+    out.truncate(bytes.len() - 8 - footer as usize);
+    ParquetMetaDataWriter::new(&mut out, &said).finish().unwrap();
+    out
+}
+
+/// A sound file that cannot be read here had been called damaged.
+#[test]
+fn what_is_not_supported_is_no_damage() {
+    let sound = file_of(least());
+    let mut encrypted = sound.clone();
+    let len = encrypted.len();
+    encrypted[len - 4..].copy_from_slice(b"PARE");
+    for (bytes, wanted) in [(said_to_be_lzo(&sound), "compressed with LZO"), (encrypted, "encrypted")] {
+        let (_folder, reader) = open(&bytes);
+        let error = reader.map(drop).unwrap_err();
+        assert!(matches!(error, ParquetError::Unsupported { .. }), "{error}");
+        let told = error.without_path();
+        assert!(told.contains(wanted) && told.contains("write it anew"), "{told}");
+        assert!(!told.contains(".parquet") && error.to_string().ends_with(&told), "{error}");
+    }
+}
+
 #[test]
 fn damage_is_an_error() {
     let sound = written_file();
@@ -318,7 +355,7 @@ fn damage_is_an_error() {
         let at = rng.below(damaged.len() as u64) as usize;
         damaged[at] ^= 1 << rng.below(8);
         match read(&damaged) {
-            Err(ParquetError::Damaged { .. }) => seen += 1,
+            Err(ParquetError::Damaged { .. } | ParquetError::Unsupported { .. }) => seen += 1,
             Err(ParquetError::WrongType { .. } | ParquetError::MissingColumn { .. }) => seen += 1,
             Err(other) => panic!("byte {at}: {other}"),
             Ok(_) => {}

@@ -34,11 +34,16 @@ pub async fn statistic(
     check_id(&site, id.as_deref())?;
     let query = uri.query().unwrap_or_default().to_owned();
     let (path, now_ms, site) = (path.to_owned(), app.clock.now_ms(), Arc::clone(&site));
+    let teller = Arc::clone(app);
     let answer = app.query(site.site_id(), move |snapshot, cancelled| {
         let context = StatisticsContext { snapshot: Arc::clone(&snapshot), site: &site, now_ms, cancelled };
         let answer = statistics::answer(&path, &query, &context);
         // Asked last: damage may turn up while the answer is made.
-        (answer, snapshot.incomplete(site.site_id()))
+        let incomplete = snapshot.incomplete(site.site_id());
+        if incomplete.is_some() || answer.failure.is_some() {
+            teller.tell_met(&snapshot, site.site_id(), answer.failure.as_deref());
+        }
+        (answer, incomplete)
     });
     let unavailable = |reason| ApiError::unavailable(reason, (reason == BUSY_QUERIES).then_some(1));
     let (answer, incomplete) = answer.await.map_err(unavailable)?;

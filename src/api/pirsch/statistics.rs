@@ -56,6 +56,8 @@ pub struct StatisticsAnswer {
     pub status: u16,
     /// JSON.
     pub body: Vec<u8>,
+    /// What the operator is to be told, when the data could not be read.
+    pub failure: Option<String>,
 }
 
 /// Answers a statistic. `path` is what follows `/api/v1/statistics/`, `query` the raw query string.
@@ -80,7 +82,7 @@ pub(crate) fn answer_from<A: Ask>(
             .map_err(Refusal::from)
             .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
     match answered {
-        Ok(body) => StatisticsAnswer { status: 200, body },
+        Ok(body) => StatisticsAnswer { status: 200, body, failure: None },
         Err(Refusal::Invalid(invalid)) => {
             let all: Vec<_> =
                 invalid.fields.iter().map(|(field, message)| format!("{field} {message}")).collect();
@@ -90,9 +92,10 @@ pub(crate) fn answer_from<A: Ask>(
             failure(503, BTreeMap::new(), &format!("the query was cancelled: {reason}"))
         }
         // What a damaged file is called concerns the operator, not the reader.
-        Err(Refusal::Query(QueryError::Storage(_))) => {
-            failure(500, BTreeMap::new(), "the data could not be read: see the server's log")
-        }
+        Err(Refusal::Query(QueryError::Storage(error))) => StatisticsAnswer {
+            failure: Some(error.to_string()),
+            ..failure(500, BTreeMap::new(), "the data could not be read: see the server's log")
+        },
         Err(Refusal::Query(error @ QueryError::TooManyGroups(_))) => {
             failure(400, BTreeMap::new(), &error.to_string())
         }
@@ -325,5 +328,5 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Refusal> {
 
 fn failure(status: u16, validation: BTreeMap<String, String>, error: &str) -> StatisticsAnswer {
     let body = serde_json::to_vec(&ErrorBody { validation, error: [error] }).unwrap_or_default();
-    StatisticsAnswer { status, body }
+    StatisticsAnswer { status, body, failure: None }
 }
