@@ -7,8 +7,9 @@ use hitstone_engine::import::Row;
 use hitstone_engine::schema::{COLUMN_COUNT, Column};
 use hitstone_engine::units::{DAY_MS, TimestampMs, VisitorId};
 
-use crate::api::pirsch::hit::{pairs, rfc3339};
-use crate::api::pirsch::json::{Json, Number};
+use crate::api::json::{Json, Number};
+use crate::api::pairs::{self, Lists};
+use crate::api::pirsch::hit::rfc3339;
 use crate::import::hits::SOURCE;
 
 /// Nothing happened before 2000-01-01.
@@ -141,7 +142,7 @@ impl<'a> LineRow<'a> {
                 _ => return Err("must be true or false".into()),
             },
             "event_meta" | "tags" => {
-                let found = pairs(name, value).map_err(|error| error.error.join("; "))?;
+                let found = pairs::flatten(value, Lists::Refused)?;
                 self.set(name, Cow::Owned(encode_pairs(&found)));
             }
             _ if TEXT_NAMES.contains(&name) => {
