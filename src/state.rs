@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretHash;
 use crate::envelope::{self, Kind};
+use crate::hosts::HostIndex;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 /// Version 2 added goals, and descriptions of clients.
@@ -64,6 +65,7 @@ pub struct View {
     sites: HashMap<u32, Arc<LiveSite>>,
     clients: HashMap<String, Client>,
     keys: HashMap<SecretHash, u32>,
+    hosts: HostIndex,
 }
 
 impl View {
@@ -79,12 +81,18 @@ impl View {
                 ClientKind::Oauth { .. } => None,
             })
             .collect();
-        Self { state, sites, clients, keys }
+        let hosts = HostIndex::of(&state.sites);
+        Self { state, sites, clients, keys, hosts }
     }
 
     /// The site with this number.
     pub fn site(&self, number: u32) -> Option<&Arc<LiveSite>> {
         self.sites.get(&number)
+    }
+
+    /// The site whose host this is, under any of its names.
+    pub fn site_of_host(&self, host: &str) -> Option<&Arc<LiveSite>> {
+        self.site(self.hosts.site_of(host)?)
     }
 
     /// All sites.
