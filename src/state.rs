@@ -90,8 +90,8 @@ impl View {
         self.sites.get(&number)
     }
 
-    /// The site whose host this is, under any of its names.
-    pub fn site_of_host(&self, host: &str) -> Option<&Arc<LiveSite>> {
+    /// The site that has this name, as its own, an alternative one or the `www.` form of either.
+    pub fn site_named(&self, host: &str) -> Option<&Arc<LiveSite>> {
         self.site(self.hosts.site_of(host)?)
     }
 

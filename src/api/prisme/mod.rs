@@ -100,7 +100,7 @@ async fn take(
 
 /// The site whose page, or backend, the request comes from.
 fn site_of(app: &App, call: &Call<'_>) -> Result<Arc<LiveSite>, Refused> {
-    let site = call.origin().and_then(|host| app.state.view().site_of_host(&host).cloned());
+    let site = call.origin().and_then(|host| app.state.view().site_named(&host).cloned());
     site.ok_or_else(|| {
         app.counters.count_left_out("origin", 1);
         Refused::bad("the origin is not registered")

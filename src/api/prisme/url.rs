@@ -45,9 +45,9 @@ pub struct Page {
 impl Page {
     /// Reads an absolute address. Apps have schemes of their own, which stand for `http`.
     pub fn parse(text: &str) -> Option<Self> {
-        let url = absolute(text)?;
-        let scheme = if url.scheme() == "https" { "https" } else { "http" };
-        let (_, rest) = parts(text)?;
+        let (scheme, rest) = parts(text)?;
+        let scheme = if scheme.eq_ignore_ascii_case("https") { "https" } else { "http" };
+        let url = absolute(&format!("{scheme}://{rest}"))?;
         let behind_host = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
         let path_end = behind_host.find(['?', '#']).unwrap_or(behind_host.len());
         let (path, tail) = behind_host.split_at(path_end);
@@ -81,7 +81,10 @@ fn normal_path(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::enrich::url::PageUrl;
 
     #[test]
     fn what_is_not_absolute_is_none() {
@@ -139,6 +142,20 @@ mod tests {
         ];
         for (text, wanted) in table {
             assert_eq!(Page::parse(text).unwrap().address, wanted, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_page_that_is_taken_is_one_for_enrichment(
+            text in "[a-z]{0,5}:?/{0,3}[a-zA-Z0-9.:@%\\[\\]é\\\\]{0,12}[/.%2eEé?#\\\\]{0,12}\\PC{0,8}"
+        ) {
+            if let Some(page) = Page::parse(&text) {
+                let url = PageUrl::parse(&page.address);
+                prop_assert!(url.is_ok(), "{text:?} -> {:?}: {url:?}", page.address);
+                let again = Page::parse(&page.address).map(|page| page.address);
+                prop_assert_eq!(again, Some(page.address));
+            }
         }
     }
 
