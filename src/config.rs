@@ -224,7 +224,12 @@ impl Given {
             }
             _ => vec![value.to_owned()],
         };
-        self.notes.push(format!("{variable} is read as {}; please use that name", variable_of(name)));
+        let aside = if self.wildcards.is_empty() || variable != PRISME_ORIGINS {
+            ""
+        } else {
+            ", and `hitstone site set --alternative-hosts` for the wildcards"
+        };
+        self.notes.push(format!("{variable} is read as {}; please use that name{aside}", variable_of(name)));
         self.values.insert(name.to_owned(), (values, variable.to_owned()));
     }
 

@@ -35,6 +35,8 @@ const NO_STORE: HeaderValue =
     HeaderValue::from_static("no-store, no-cache, max-age=0, must-revalidate, proxy-revalidate");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-prisme-request-id");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// The word for events from nobody's pages, where other reasons are those of enrichment.
+const ORIGIN: &str = "origin";
 /// Bytes of a proxy's request id that is sent back.
 const REQUEST_ID_BYTES_MAX: usize = 200;
 /// A picture of one pixel.
@@ -74,7 +76,8 @@ async fn take(
     body: Incoming,
 ) -> Result<Answer, Refused> {
     let call = Call::new(head, route.is_noscript());
-    let site = site_of(app, &call)?;
+    let tells_reasons = browser::asks_for_reasons(&head.headers);
+    let site = site_of(app, &call).map_err(|refused| refused.telling(ORIGIN, tells_reasons))?;
     if !route.takes(&head.method) {
         return Err(Refused::method(route.methods()));
     }
@@ -88,21 +91,22 @@ async fn take(
     let ingested = app.ingest(&site, vec![read.hit], request_key).await.map_err(Refused::ingest)?;
     let refusing = refusing_reason(&ingested, read.redirect.is_some());
     let answer = match (refusing, &read.redirect) {
-        (Some(reason), _) => return Err(Refused::left_out(reason, browser::asks_for_reasons(&head.headers))),
+        (Some(reason), _) => {
+            return Err(Refused::bad(format!("not counted: {reason}")).telling(reason, tells_reasons));
+        }
         (None, Some(target)) => redirect(target),
         (None, None) if route.is_pixel() => pixel(StatusCode::OK),
         (None, None) => respond::empty(),
     };
     let answer = taken::tell_repeats(answer, &ingested);
-    let asked = browser::asks_for_reasons(&head.headers);
-    Ok(if asked { taken::tell_reasons(answer, &ingested.left_out) } else { answer })
+    Ok(if tells_reasons { taken::tell_reasons(answer, &ingested.left_out) } else { answer })
 }
 
 /// The site whose page, or backend, the request comes from.
 fn site_of(app: &App, call: &Call<'_>) -> Result<Arc<LiveSite>, Refused> {
     let site = call.origin().and_then(|host| app.state.view().site_named(&host).cloned());
     site.ok_or_else(|| {
-        app.counters.count_left_out("origin", 1);
+        app.counters.count_left_out(ORIGIN, 1);
         Refused::bad("the origin is not registered")
     })
 }

@@ -31,9 +31,9 @@ impl Refused {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 400 for what is left out; the reason stands in a header, too, when it was asked for.
-    pub fn left_out(reason: &'static str, is_asked: bool) -> Self {
-        Self { reason: is_asked.then_some(reason), ..Self::bad(format!("not counted: {reason}")) }
+    /// The same with the reason, as it is counted, in a header: when that was asked for.
+    pub fn telling(self, reason: &'static str, is_asked: bool) -> Self {
+        Self { reason: is_asked.then_some(reason), ..self }
     }
 
     /// 405.

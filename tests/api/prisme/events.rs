@@ -278,6 +278,9 @@ fn what_is_not_counted_has_a_reason() {
         assert_eq!(answer.header("X-Hitstone-Rejected"), Some(reason), "{debug:?}");
         assert_eq!(left_out(&server, reason), before + 2, "{reason}");
     }
+    let stranger = from("192.0.2.1", "POST", PAGE_VIEWS).header("Origin", "https://b.test");
+    let answer = send(&server, &stranger.header("X-Hitstone-Debug", "1"), 400);
+    assert_eq!(answer.header("X-Hitstone-Rejected"), Some("origin"));
     let pixel = Request::get(PIXEL, "").header("Referer", PAGE).header("User-Agent", BOT);
     let answer = send(&server, &pixel, 400);
     assert_eq!((answer.header("Content-Type"), answer.body.len()), (Some("image/gif"), 35));
