@@ -33,6 +33,7 @@
     headers["X-Prisme-Referrer"] = address(options);
     const visitor = options.visitorId || data.visitorId;
     if (visitor) headers["X-Prisme-Visitor-Id"] = visitor;
+    // Browsers break off an answer that nobody reads.
     fetch(url, {
       method: "POST",
       keepalive: true,
@@ -40,7 +41,7 @@
       referrerPolicy: "no-referrer-when-downgrade",
       headers,
       body,
-    }).catch(() => {});
+    }).then((answer) => answer.text()).catch(() => {});
   };
 
   const pageview = (options) => {

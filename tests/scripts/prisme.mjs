@@ -15,14 +15,15 @@ function request(method, url, headers = {}, body = undefined) {
         const sent = http.request(url, { method, headers, agent: false }, (answer) => {
             const chunks = [];
             answer.on("data", (chunk) => chunks.push(chunk));
-            answer.on("end", () => resolve({ status: answer.statusCode, text: Buffer.concat(chunks).toString() }));
+            const text = () => Buffer.concat(chunks).toString();
+            answer.on("end", () => resolve({ status: answer.statusCode, text }));
         });
         sent.on("error", reject);
         sent.end(body);
     });
 }
 
-const tag = (await request("GET", `${server.url}/static/wa.js`)).text;
+const tag = (await request("GET", `${server.url}/static/wa.js`)).text();
 
 /** A page that has loaded the tag. */
 class Page {
@@ -93,7 +94,7 @@ class Page {
     async told() {
         for (const answer of this.answers.splice(0)) {
             const { status, text } = await answer;
-            assert.equal(status, 200, text);
+            assert.equal(status, 200, text());
         }
         return JSON.parse(JSON.stringify(this.sent.splice(0)));
     }
