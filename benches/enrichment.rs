@@ -70,12 +70,13 @@ fn hit() -> Hit {
         screen_width: 1920,
         hints: ClientHints::default(),
         dnt: false,
+        prefetch: false,
         tags: Vec::new(),
         time: None,
         disable_bot_filter: false,
         status: None,
         event_id: String::new(),
-        given_visitor: String::new(),
+        given_visitor: None,
         source: "pirsch",
     }
 }

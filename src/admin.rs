@@ -22,7 +22,7 @@ use crate::state::{State, StateFile};
 
 pub use goal::goal_reached;
 pub use info::{ClientInfo, GoalInfo, SiteInfo};
-pub use site::ensure_site;
+pub use site::{ensure_alternative, ensure_site};
 
 /// What can be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -56,6 +56,8 @@ pub struct Counters {
     pub rows: AtomicU64,
     /// Requests answered "busy".
     pub busy: AtomicU64,
+    /// Browsers' requests that came too often.
+    pub limited: AtomicU64,
     /// Statistics that were begun.
     pub queries: AtomicU64,
     /// Statistics that were given up: nobody waited any more, or they took too long.
@@ -64,7 +66,8 @@ pub struct Counters {
 }
 
 impl Counters {
-    fn count_left_out(&self, reason: &'static str, count: u64) {
+    /// Counts events that are left out.
+    pub fn count_left_out(&self, reason: &'static str, count: u64) {
         if count > 0 {
             *self.left_out.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += count;
         }
@@ -138,6 +141,8 @@ pub struct App {
     pub token_failures: MinuteLimit,
     /// Calls that manage a site, by client.
     pub management: MinuteLimit<String>,
+    /// Events that browsers send without a token, by client address.
+    pub browser_events: MinuteLimit,
     /// Counts for metrics.
     pub counters: Arc<Counters>,
     salts: Arc<Salts>,
@@ -173,6 +178,10 @@ impl App {
         for host in &settings.sites {
             admin::ensure_site(&state, clock.now_ms(), host).map_err(|error| error.to_string())?;
         }
+        for (host, name) in &settings.site_wildcards {
+            let ensured = admin::ensure_alternative(&state, clock.now_ms(), host, name);
+            ensured.map_err(|error| error.to_string())?;
+        }
         let salts = Arc::new(Salts::open(Arc::clone(&fs), &folder, clock.now_ms()).map_err(said)?);
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
@@ -182,6 +191,7 @@ impl App {
             proxies: settings.proxies(),
             token_failures: MinuteLimit::new(TOKEN_FAILURES_PER_MINUTE),
             management: MinuteLimit::new(MANAGEMENT_PER_MINUTE),
+            browser_events: MinuteLimit::new(settings.events_per_minute),
             counters: Arc::default(),
             queries: Turns::new(settings.threads),
             following: Mutex::default(),

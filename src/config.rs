@@ -54,7 +54,7 @@ pub const SERVER: &[Setting] = &[
         "events-per-minute",
         "N",
         "60",
-        "Events that browsers of one address may send in a minute; 0 is no limit. Calls with a token have none.",
+        "Events that browsers of one address (IPv6: of one /64) may send in a minute, then 429; 0 is no limit. Calls with a token have none.",
     ),
     setting(
         "trust-proxy",
@@ -97,13 +97,16 @@ pub const SERVER: &[Setting] = &[
     setting("clock-file", "FILE", "", "Now is read from this file, one RFC 3339 line; for tests."),
 ];
 
+/// Prisme's list of origins.
+const PRISME_ORIGINS: &str = "PRISME_ORIGINS";
+
 /// The variables of Prisme that are read too, and the setting that each stands for.
 const PRISME: &[(&str, &str)] = &[
     ("PRISME_TRUST_PROXY", "trust-proxy"),
     ("PRISME_PROXY_TRUST", "trust-proxy"),
     ("PRISME_PROXY_HEADER", "proxy-header"),
     ("PRISME_PROXY_HEADER_XFORWARDEDFOR", "proxy-header"),
-    ("PRISME_ORIGINS", "site"),
+    (PRISME_ORIGINS, "site"),
     ("PRISME_PORT", "listen"),
     ("PRISME_SERVER_PORT", "listen"),
 ];
@@ -115,6 +118,8 @@ pub struct Settings {
     pub data: PathBuf,
     pub listen: SocketAddr,
     pub sites: Vec<String>,
+    /// Wildcards of Prisme's origins, each with the site whose alternative name it is.
+    pub site_wildcards: Vec<(String, String)>,
     pub geo_db: Option<PathBuf>,
     pub spam_list: Option<PathBuf>,
     pub events_per_minute: u32,
@@ -146,6 +151,8 @@ impl Settings {
 #[derive(Debug, Default)]
 pub struct Given {
     values: BTreeMap<String, (Vec<String>, String)>,
+    /// Wildcards in [`PRISME_ORIGINS`].
+    wildcards: Vec<String>,
     /// Lines to say on stderr.
     pub notes: Vec<String>,
 }
@@ -209,11 +216,21 @@ impl Given {
     fn take_prisme(&mut self, variable: &str, name: &str, value: &str) {
         let values = match name {
             "listen" => vec![format!("0.0.0.0:{value}")],
-            // Prisme's wildcards name no site that could be created: they are alternative names of one.
-            "site" => split_list(value).into_iter().filter(|origin| !origin.contains('*')).collect(),
+            // Wildcards name no site that could be created: they are alternative names of one.
+            "site" => {
+                let (wildcards, sites) =
+                    split_list(value).into_iter().partition(|origin| origin.contains('*'));
+                self.wildcards = wildcards;
+                sites
+            }
             _ => vec![value.to_owned()],
         };
-        self.notes.push(format!("{variable} is read as {}; please use that name", variable_of(name)));
+        let aside = if self.wildcards.is_empty() || variable != PRISME_ORIGINS {
+            ""
+        } else {
+            ", and `hitstone site set --alternative-hosts` for the wildcards"
+        };
+        self.notes.push(format!("{variable} is read as {}; please use that name{aside}", variable_of(name)));
         self.values.insert(name.to_owned(), (values, variable.to_owned()));
     }
 
@@ -237,6 +254,24 @@ impl Given {
         values.iter().map(|value| parse(value).map_err(|why| format!("{source}: {why}"))).collect()
     }
 
+    /// Prisme's wildcards with the site that each belongs to: the longest of its origins that it ends with. They count
+    /// only where the sites are Prisme's origins.
+    fn site_wildcards(&self, sites: &[String]) -> Result<Vec<(String, String)>, String> {
+        if self.values.get("site").is_none_or(|(_, source)| source != PRISME_ORIGINS) {
+            return Ok(Vec::new());
+        }
+        let with_site = |wildcard: &String| {
+            let name = crate::sites::normalise_alternative(wildcard)?;
+            let ends_with =
+                |site: &&String| name.strip_suffix(site.as_str()).is_some_and(|rest| rest.ends_with('.'));
+            let site = sites.iter().filter(ends_with).max_by_key(|site| site.len());
+            let site = site.ok_or_else(|| format!("{name} ends with none of the other origins"))?;
+            Ok((site.clone(), name))
+        };
+        let found = self.wildcards.iter().map(with_site);
+        found.map(|found| found.map_err(|why: String| format!("{PRISME_ORIGINS}: {why}"))).collect()
+    }
+
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.one(name).map(|(value, _)| PathBuf::from(value))
     }
@@ -256,10 +291,12 @@ impl Given {
             "strict" => Ok(()),
             other => Err(format!("{other:?} is not a mode of this version; the only one is strict")),
         })?;
+        let sites = self.many("site", crate::sites::normalise_hostname)?;
         Ok(Settings {
             data: self.data(data_default),
             listen: self.read("listen", "127.0.0.1:8787", address)?,
-            sites: self.many("site", crate::sites::normalise_hostname)?,
+            site_wildcards: self.site_wildcards(&sites)?,
+            sites,
             geo_db: self.path("geo-db"),
             spam_list: self.path("spam-list"),
             events_per_minute: self

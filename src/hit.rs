@@ -40,6 +40,36 @@ pub struct ClientHints {
     pub viewport_width: String,
 }
 
+/// What kind of thing an id names that the site gave. Ids of different kinds never match. The numbers are hashed and
+/// never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum GivenKind {
+    /// A visitor, whatever the site means by that.
+    Visitor = 1,
+    /// A user who is logged in.
+    User = 2,
+    /// A browser or device whose user is not known.
+    Anonymous = 3,
+}
+
+/// An id of the visitor that the site gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenVisitor {
+    /// What it names.
+    pub kind: GivenKind,
+    /// As sent, not empty.
+    pub id: String,
+}
+
+impl GivenVisitor {
+    /// `None` for an empty id, which names nobody.
+    pub fn new(kind: GivenKind, id: &str) -> Option<Self> {
+        let id = id.trim();
+        (!id.is_empty()).then(|| Self { kind, id: id.to_owned() })
+    }
+}
+
 /// One request to count something, as its interface understood it. Texts are as sent; empty means absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
@@ -63,6 +93,8 @@ pub struct Hit {
     pub hints: ClientHints,
     /// The client asked not to be tracked.
     pub dnt: bool,
+    /// The browser fetches the page before anyone has asked for it.
+    pub prefetch: bool,
     /// Tags of the page view.
     pub tags: Vec<(String, String)>,
     /// When it happened, when the sender said so.
@@ -73,8 +105,8 @@ pub struct Hit {
     pub status: Option<u16>,
     /// The sender's id of the event; empty when none.
     pub event_id: String,
-    /// An id of the visitor that the site gave; empty when none.
-    pub given_visitor: String,
+    /// The id of the visitor that the site gave, if any.
+    pub given_visitor: Option<GivenVisitor>,
     /// The interface: `pirsch`, `prisme`, ...
     pub source: &'static str,
 }

@@ -106,8 +106,8 @@ fn note(app: &App, site: &Site, now: TimestampMs, goal: &Goal) {
 mod tests {
     use super::*;
     use crate::admin::Request;
+    use crate::api::json::Json;
     use crate::api::pirsch::hit::{self, Call};
-    use crate::api::pirsch::json::Json;
     use crate::clock::Clock;
     use crate::config::Given;
     use crate::goals::GoalSpec;

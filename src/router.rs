@@ -6,14 +6,15 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 
-use crate::api::health;
 use crate::api::pirsch::domain::setting::{self, Setting};
 use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
 use crate::api::pirsch::{client, goal, read, token, track};
+use crate::api::{browser, health, prisme};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
+use crate::scripts::{self, Script};
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +33,14 @@ enum Route {
     Track(Call),
     Batch(Call),
     Statistic(String),
+    Prisme(prisme::Route),
+    Script(&'static Script),
 }
 
 type Methods = &'static [Method];
 
+/// Whoever answers looks at the method.
+const ANY: Methods = &[];
 const GET: Methods = &[Method::GET];
 const POST: Methods = &[Method::POST];
 const MANY: Methods = &[Method::GET, Method::POST, Method::DELETE];
@@ -47,7 +52,7 @@ fn find(path: &str) -> Option<(Methods, Route)> {
         "/" => (GET, Route::Index),
         "/livez" => (GET, Route::Live),
         "/metrics" => (GET, Route::Metrics),
-        "/api/v1/healthcheck" => (GET, Route::Health),
+        "/api/v1/healthcheck" => (ANY, Route::Health),
         "/api/v1/token" => (POST, Route::Token),
         "/api/v1/domain" => (ALL, Route::Domain),
         "/api/v1/domain/alternative" => (ALL, Route::Alternative),
@@ -68,7 +73,13 @@ fn find_below(path: &str) -> Option<(Methods, Route)> {
     if let Some(statistic) = path.strip_prefix("/api/v1/statistics/") {
         return Some((GET, Route::Statistic(statistic.to_owned())));
     }
-    Some((POST, Route::Setting(Setting::at(path.strip_prefix("/api/v1/domain/")?)?)))
+    if let Some(setting) = path.strip_prefix("/api/v1/domain/") {
+        return Some((POST, Route::Setting(Setting::at(setting)?)));
+    }
+    if let Some(script) = scripts::find(path) {
+        return Some((GET, Route::Script(script)));
+    }
+    prisme::find(path).map(|route| (ANY, Route::Prisme(route)))
 }
 
 /// Answers a request from `peer`.
@@ -77,7 +88,7 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Incoming>) -> 
         return ApiError::not_found().answer();
     };
     let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    if !methods.contains(asked) {
+    if !methods.is_empty() && !methods.contains(asked) {
         return ApiError::method_not_allowed(&names(methods));
     }
     let answered = dispatch(&app, peer, route, request).await;
@@ -107,7 +118,7 @@ async fn dispatch(
         Route::Live => Ok(health::live()),
         Route::Metrics => Ok(health::metrics(app)),
         Route::Health => health::check(app),
-        Route::Token => token::issue(app, client_ip(app, peer, &request), request).await,
+        Route::Token => token::issue(app, browser::address(app, peer, request.headers()), request).await,
         Route::Domain => domain::answer(app, request).await,
         Route::Setting(setting) => setting::change(app, setting, request).await,
         Route::Alternative => alternative::answer(app, request).await,
@@ -116,14 +127,10 @@ async fn dispatch(
         Route::GoalPattern => goal::try_pattern(app, request).await,
         Route::Track(call) => track::single(app, call, request).await,
         Route::Batch(call) => track::batch(app, call, request).await,
+        Route::Prisme(route) => Ok(prisme::answer(app, peer, &route, request).await),
+        Route::Script(script) => Ok(script.answer(request.headers())),
         Route::Statistic(path) => read::statistic(app, &path, request.uri(), request.headers()).await,
     }
-}
-
-/// The client's address: the peer's, or what a trusted proxy says.
-fn client_ip(app: &App, peer: IpAddr, request: &Request<Incoming>) -> IpAddr {
-    let values = request.headers().get_all(app.proxies.header.as_str());
-    app.proxies.client(peer, values.iter().filter_map(|value| value.to_str().ok()))
 }
 
 #[cfg(test)]
@@ -135,6 +142,9 @@ mod tests {
         assert_eq!(find("/api/v1/hit"), Some((POST, Route::Track(Call::Hit))));
         assert_eq!(find("/api/v1/statistics/utm/source"), Some((GET, Route::Statistic("utm/source".into()))));
         assert_eq!(find("/api/v1/domain/timezone"), Some((POST, Route::Setting(Setting::TimeZone))));
+        let page_view = Some((ANY, Route::Prisme(prisme::Route::PageView)));
+        assert_eq!(find("/api/v1/events/pageviews"), page_view);
+        assert!(matches!(find("/static/wa.js"), Some((GET, Route::Script(_)))));
         assert_eq!(names(ALL), "GET, HEAD, POST, PUT, DELETE");
         for path in [
             "",

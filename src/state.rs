@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretHash;
 use crate::envelope;
+use crate::hosts::HostIndex;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 const NAME: &str = "state";
@@ -74,6 +75,7 @@ pub struct View {
     sites: HashMap<u32, Arc<LiveSite>>,
     clients: HashMap<String, Client>,
     keys: HashMap<SecretHash, u32>,
+    hosts: HostIndex,
 }
 
 impl View {
@@ -89,12 +91,18 @@ impl View {
                 ClientKind::Oauth { .. } => None,
             })
             .collect();
-        Self { state, sites, clients, keys }
+        let hosts = HostIndex::of(&state.sites);
+        Self { state, sites, clients, keys, hosts }
     }
 
     /// The site with this number.
     pub fn site(&self, number: u32) -> Option<&Arc<LiveSite>> {
         self.sites.get(&number)
+    }
+
+    /// The site that has this name, as its own, an alternative one or the `www.` form of either.
+    pub fn site_named(&self, host: &str) -> Option<&Arc<LiveSite>> {
+        self.site(self.hosts.site_of(host)?)
     }
 
     /// All sites.

@@ -22,6 +22,7 @@ mod api {
     mod go_sdk;
     mod import;
     mod manage;
+    mod prisme;
     mod retry;
     mod sdk;
     mod sessions;

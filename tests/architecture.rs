@@ -81,8 +81,15 @@ engine vfs: error
 engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::layout segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
+server api::browser: app hit
+server api::cors: http
 server api::health: api::pirsch app engine::store http
-server api::pirsch: admin app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
+server api::json:
+server api::limit: app http rate
+server api::pairs: api::json
+server api::pirsch: admin api::json api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
+server api::prisme: api::browser api::cors api::json api::limit api::pairs api::taken app auth enrich enrich::url hit hosts http sites
+server api::taken: app http
 server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns versions
 server auth:
 server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state versions
@@ -108,25 +115,27 @@ server enrich::spam: enrich::url
 server enrich::url:
 server enrich::user_agent: enrich::agent_cache enrich::bots enrich::user_agent_tables
 server enrich::user_agent_tables:
-server enrich::visitor: engine::error engine::units salts
+server enrich::visitor: engine::error engine::units hit salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::version engine::vfs
 server event_ids: engine::event engine::units enrich
 server export: admin engine::error engine::parquet engine::store engine::units state statistics
 server goals: engine::units pattern
 server hit: engine::units
+server hosts: enrich::url sites
 server http:
-server import: admin api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
+server import: admin api::json api::pairs api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
 server rate: engine::units
 server root:
-server router: api::health api::pirsch app http
+server router: api::browser api::health api::pirsch api::prisme app http scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
+server scripts: auth http
 server server: app http router
 server sites: auth engine::units enrich goals
-server state: auth engine::error engine::version engine::vfs envelope sites
+server state: auth engine::error engine::version engine::vfs envelope hosts sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::version engine::vfs envelope
 server turns: engine::units

@@ -1,7 +1,8 @@
 //! Other people's programs against the server: the official JavaScript client, unmodified, driven by the scripts of
 //! `tests/sdk`.
 //!
-//! Needs Node.js and `npm ci --prefix tests/sdk`.
+//! Needs Node.js and `npm ci --prefix tests/sdk`. And the scripts that pages load, in pages made up by the scripts of
+//! `tests/scripts`; these need Node.js alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -62,11 +63,34 @@ fn the_scripts_fit_the_declarations() {
     assert!(output.status.success(), "{}", printed(&output));
 }
 
+/// What Prisme's tag sends for each of its attributes, and that the server takes all of it.
+#[test]
+fn prisme_s_tag() {
+    if skip("prisme_s_tag", missing_node()) {
+        return;
+    }
+    let folder = Folder::new();
+    let site = folder.create_site("page.test");
+    let server = folder.start(&["--events-per-minute", "0"]);
+    let about = json!({ "url": format!("http://{}", server.address()), "user_agent": support::FIREFOX });
+    let output = node(&["--test-reporter=spec", "../scripts/prisme.mjs"], &about.to_string());
+    assert!(output.status.success(), "{}", printed(&output));
+    let mut client = server.log_in(&site);
+    let events = client.statistics("events", "from=2020-01-01&to=2030-12-31");
+    let names: Vec<_> = events.as_array().expect("a list").iter().map(|event| &event["name"]).collect();
+    assert!(names.contains(&&json!("Sign up / é?")) && names.contains(&&json!("File Download")), "{events}");
+}
+
 /// What the scripts need and this machine has not.
-fn missing() -> Option<&'static str> {
+fn missing_node() -> Option<&'static str> {
     let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has_node {
-        Some("Node.js")
+    (!has_node).then_some("Node.js")
+}
+
+/// As [`missing_node`], with the official client.
+fn missing() -> Option<&'static str> {
+    if let Some(missing) = missing_node() {
+        Some(missing)
     } else if !scripts().join("node_modules/pirsch-sdk").is_dir() {
         Some("`npm ci --prefix tests/sdk`")
     } else {

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use hitstone::api::json::Json;
 use hitstone::api::pirsch::hit::{Call, read};
-use hitstone::api::pirsch::json::Json;
 use hitstone::enrich::{EnrichSettings, Enricher, Outcome, SiteContext};
 use hitstone::salts::Salts;
 use hitstone_engine::schema::Column;

@@ -22,6 +22,23 @@ pub fn ensure_site(file: &StateFile, now: TimestampMs, host: &str) -> Result<(),
     file.change(|state| add(state, now, hostname).map(|_| ()))
 }
 
+/// Gives a site an alternative name, when it has not got it yet.
+///
+/// # Errors
+/// There is no such site, the name is none, or the state could not be written.
+pub fn ensure_alternative(
+    file: &StateFile,
+    now: TimestampMs,
+    host: &str,
+    name: &str,
+) -> Result<(), AdminError> {
+    let has_it = |site: &Site| site.alternative_hosts.iter().any(|known| known == name);
+    if file.view().state.site_of_host(host).is_some_and(has_it) {
+        return Ok(());
+    }
+    file.change(|state| add_alternative(state, now, host, name).map(|_| ()))
+}
+
 fn add(state: &mut State, now: TimestampMs, hostname: String) -> Result<Site, AdminError> {
     let site = Site::new(state.next_site, hostname, now)?;
     state.next_site = state

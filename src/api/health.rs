@@ -34,7 +34,8 @@ pub fn live() -> Answer {
 pub fn check(app: &App) -> Result<Answer, ApiError> {
     match app.fault() {
         Some(reason) => Err(ApiError::unavailable(reason, None)),
-        None => Ok(respond::json(StatusCode::OK, "{\"status\":\"ok\"}")),
+        // Prisme's health check, which has the same path, answers without a body.
+        None => Ok(respond::empty()),
     }
 }
 
@@ -58,6 +59,9 @@ pub fn metrics(app: &App) -> Answer {
         "Requests answered 503 because too much waited.",
         &count(&counters.busy),
     );
+    let limited = count(&counters.limited);
+    let help = "Requests of browsers answered 429 because one address sent too many.";
+    metric(&mut text, "limited_total", "counter", help, &limited);
     let queries = count(&counters.queries);
     metric(&mut text, "queries_total", "counter", "Statistics begun since the start.", &queries);
     let cancelled = count(&counters.queries_cancelled);
@@ -66,7 +70,7 @@ pub fn metrics(app: &App) -> Answer {
     let repeated = count(&counters.repeated);
     let help = "Events answered with success that had come before, by their ids.";
     metric(&mut text, "events_repeated_total", "counter", help, &repeated);
-    head(&mut text, "events_left_out_total", "counter", "Events answered with success and left out.");
+    head(&mut text, "events_left_out_total", "counter", "Events left out.");
     for (reason, count) in counters.left_out() {
         line(&mut text, &format!("events_left_out_total{{reason=\"{reason}\"}}"), &count.to_string());
     }

@@ -1,4 +1,13 @@
-//! The interfaces that others speak to Hitstone, each spelled as its documentation spells it.
+//! The interfaces that others speak to Hitstone, each spelled as its documentation spells it, and what several of them
+//! share: JSON and the flat pairs made of it, what browsers' headers say, other origins, the limit by address, and the
+//! headers about what was taken.
 
+pub mod browser;
+pub mod cors;
 pub mod health;
+pub mod json;
+pub mod limit;
+pub mod pairs;
 pub mod pirsch;
+pub mod prisme;
+pub mod taken;

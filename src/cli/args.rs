@@ -130,7 +130,10 @@ fn site_set() -> Command {
         )
         .arg(switch("ignore-dnt", "Visitors who ask not to be tracked are counted."))
         .arg(switch("public", "Everyone may read the site's statistics, single visits aside."))
-        .arg(switch("strict-hosts", "Pages of other hosts are left out on every interface."))
+        .arg(switch(
+            "strict-hosts",
+            "Pages of other hosts are not counted on any interface; Prisme's answers 400.",
+        ))
         .arg(switch("keep-event-id", "The ids that senders give their events are stored."))
 }
 

@@ -32,12 +32,32 @@ fn layers_go_flag_variable_prisme_file_default() {
 #[test]
 fn prisme_is_told_our_name() {
     let given =
-        given(&[], &[("PRISME_TRUST_PROXY", "true"), ("PRISME_ORIGINS", "a.example,*.b.example")], "");
+        given(&[], &[("PRISME_TRUST_PROXY", "true"), ("PRISME_ORIGINS", "a.example,*.a.example")], "");
     let given = given.unwrap();
     assert!(given.notes.iter().any(|note| note.contains("HITSTONE_TRUST_PROXY")));
     let settings = given.settings("x").unwrap();
     assert!(settings.trust_proxy);
     assert_eq!(settings.sites, ["a.example"]);
+}
+
+#[test]
+fn wildcards_of_prisme_belong_to_the_origin_they_end_with() {
+    let settings = |flags: &[(&str, &str)], origins: &str| {
+        given(flags, &[("PRISME_ORIGINS", origins)], "").unwrap().settings("x")
+    };
+    let found = settings(&[], "*.A.example, a.example,b.a.example,*.x.b.a.example").unwrap();
+    assert_eq!(found.sites, ["a.example", "b.a.example"]);
+    let pair = |site: &str, name: &str| (site.to_owned(), name.to_owned());
+    let wanted = [pair("a.example", "*.a.example"), pair("b.a.example", "*.x.b.a.example")];
+    assert_eq!(found.site_wildcards, wanted);
+    let own = settings(&[("site", "c.example")], "a.example,*.b.example").unwrap();
+    assert!(own.site_wildcards.is_empty(), "the flag stands for the whole list");
+    for origins in
+        ["*.a.example", "a.example,*.b.example", "a.example,*.ba.example", "a.example,a.*.example", "*"]
+    {
+        let error = settings(&[], origins).unwrap_err();
+        assert!(error.starts_with("PRISME_ORIGINS: "), "{error}");
+    }
 }
 
 #[test]

@@ -220,12 +220,13 @@ fn page_view(visitor: &Visitor, time: TimestampMs, path: &str, title: &str, refe
         screen_width: visitor.screen_width,
         hints: ClientHints::default(),
         dnt: false,
+        prefetch: false,
         tags: tags(path),
         time: Some(time),
         disable_bot_filter: false,
         status: None,
         event_id: String::new(),
-        given_visitor: String::new(),
+        given_visitor: None,
         source: "pirsch",
     }
 }

@@ -195,7 +195,8 @@ fn texts(
 
 /// Referrer, campaign and channel.
 fn set_origin(texts: &mut Texts, hit: &Hit, site: &SiteContext<'_>, page: Option<&PageUrl>) {
-    let is_own = |host: &str| site.owns_host(host);
+    // A page of another host is the site's when its sender's origin is: from that host, too, nobody comes from outside.
+    let is_own = |host: &str| site.owns_host(host) || page.is_some_and(|page| page.host == host);
     // A body's field is what the sender says; other interfaces pass on what the browser's header says.
     let (explicit, header) =
         if hit.source == "pirsch" { (hit.referrer.as_str(), "") } else { ("", hit.referrer.as_str()) };
@@ -206,11 +207,16 @@ fn set_origin(texts: &mut Texts, hit: &Hit, site: &SiteContext<'_>, page: Option
         "Bing" if !parameter("msclkid").is_empty() => "(msclkid)",
         _ => "",
     };
+    // Prisme takes `ref` for the source where there is none.
+    let source = match parameter("utm_source") {
+        "" if hit.source == "prisme" => parameter("ref"),
+        source => source,
+    };
     let medium = if parameter("utm_medium").is_empty() { click } else { parameter("utm_medium") };
     let origin = Origin {
         referrer: &url,
         referrer_name: &name,
-        utm_source: parameter("utm_source"),
+        utm_source: source,
         utm_medium: medium,
         utm_campaign: parameter("utm_campaign"),
         ad_click: !click.is_empty(),

@@ -69,16 +69,20 @@ impl Default for Proxies {
 }
 
 impl Proxies {
+    /// Whether `peer` is a proxy whose word is taken.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        match &self.trust {
+            Trust::Nobody => false,
+            Trust::Hops(count) => *count > 0,
+            Trust::Networks(networks) => networks.iter().any(|network| network.contains(peer.to_canonical())),
+        }
+    }
+
     /// The client of a request from `peer`. `values` are the texts of all headers with [`Proxies::header`]'s name,
     /// in their order. A header that is absent or bad leaves the peer.
     pub fn client<'a>(&self, peer: IpAddr, values: impl Iterator<Item = &'a str>) -> IpAddr {
         let peer = peer.to_canonical();
-        let trusted = match &self.trust {
-            Trust::Nobody => false,
-            Trust::Hops(count) => *count > 0,
-            Trust::Networks(networks) => networks.iter().any(|network| network.contains(peer)),
-        };
-        if !trusted {
+        if !self.trusts(peer) {
             return peer;
         }
         let entries: Vec<IpAddr> = values.flat_map(|value| self.entries(value)).collect();

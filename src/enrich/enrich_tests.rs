@@ -8,7 +8,7 @@ use hitstone_engine::vfs::OsFs;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::hit::{ClientHints, CustomEvent, HitKind};
+use crate::hit::{ClientHints, CustomEvent, GivenKind, GivenVisitor, HitKind};
 
 use super::*;
 
@@ -62,12 +62,13 @@ fn hit() -> Hit {
         screen_width: 1920,
         hints: ClientHints::default(),
         dnt: false,
+        prefetch: false,
         tags: vec![("author".into(), "John".into())],
         time: None,
         disable_bot_filter: false,
         status: Some(200),
         event_id: "abc".into(),
-        given_visitor: String::new(),
+        given_visitor: None,
         source: "pirsch",
     }
 }
@@ -308,9 +309,12 @@ fn visitors_go_on_over_midnight_of_their_zone() {
 #[test]
 fn ids_that_the_site_gives_are_kept_apart_from_addresses() {
     let bench = bench();
-    let given = bench.event(&Hit { given_visitor: "user 1".into(), ..hit() });
-    let elsewhere =
-        bench.event(&Hit { given_visitor: "user 1".into(), ip: IpAddr::from([8, 8, 8, 8]), ..hit() });
+    let given = bench.event(&Hit { given_visitor: GivenVisitor::new(GivenKind::Visitor, "user 1"), ..hit() });
+    let elsewhere = bench.event(&Hit {
+        given_visitor: GivenVisitor::new(GivenKind::Visitor, "user 1"),
+        ip: IpAddr::from([8, 8, 8, 8]),
+        ..hit()
+    });
     assert_eq!((given.visitor, given.user_key), (elsewhere.visitor, elsewhere.user_key));
     assert_eq!((given.user_key, given.previous_visitor), (Some(given.visitor.0), None));
 }

@@ -113,7 +113,7 @@ pub enum Outcome {
 pub enum Reason {
     /// The client asked not to be tracked.
     Dnt,
-    /// The browser fetched the page before anyone asked for it. Only interfaces that see headers can tell.
+    /// The browser fetched the page before anyone asked for it. Only interfaces that see its headers can tell.
     Prefetch,
     /// A program.
     Bot,
@@ -238,11 +238,12 @@ impl Enricher {
         if let Some(reason) = self.reason_to_leave_out(hit, site, checked.page.as_ref()) {
             return Ok(Outcome::LeftOut(reason));
         }
-        let visitor = if hit.given_visitor.is_empty() {
-            let traits = visitor::Traits { site: site.id, ip: hit.ip, user_agent: &hit.user_agent };
-            visitor::anonymous(&traits, checked.time, site.zone, &self.salts, now)?
-        } else {
-            visitor::given(&site.secret, &hit.given_visitor)
+        let visitor = match &hit.given_visitor {
+            Some(given) => visitor::given(&site.secret, given),
+            None => {
+                let traits = visitor::Traits { site: site.id, ip: hit.ip, user_agent: &hit.user_agent };
+                visitor::anonymous(&traits, checked.time, site.zone, &self.salts, now)?
+            }
         };
         let found = assemble::Found {
             agent: self.agent_of(hit),
@@ -261,6 +262,9 @@ impl Enricher {
     ) -> Option<Reason> {
         if hit.dnt && !site.ignore_dnt {
             return Some(Reason::Dnt);
+        }
+        if hit.prefetch {
+            return Some(Reason::Prefetch);
         }
         let filtered = !hit.disable_bot_filter;
         if filtered && (self.agents.read(&hit.user_agent).bot || client_hints::name_a_bot(&hit.hints)) {

@@ -90,11 +90,17 @@ fn of_url(url: &Url, is_own: &dyn Fn(&str) -> bool) -> Referrer {
     if host.is_empty() || bare_host.parse::<IpAddr>().is_ok() || is_own(host) {
         return Referrer::default();
     }
-    let path = if url.path() == "/" { String::new() } else { percent_decode(url.path()) };
+    let path = if url.path() == "/" { String::new() } else { readable(url.path()) };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let named = without_www(host);
     let name = referrer_table::name_of_page(named, &path).map_or_else(|| named.to_owned(), str::to_owned);
     Referrer { url: format!("{}://{host}{port}{path}", url.scheme()), name }
+}
+
+/// The path decoded, unless it would then read as more than a path.
+fn readable(path: &str) -> String {
+    let decoded = percent_decode(path);
+    if decoded.contains(['?', '#', '\r', '\n']) { path.to_owned() } else { decoded }
 }
 
 fn of_android_app(package: &str) -> Referrer {
@@ -139,6 +145,10 @@ mod tests {
             ("http://www.example.com/", "http://www.example.com", "example.com"),
             ("https://example.com/a/b/?x=1#y", "https://example.com/a/b/", "example.com"),
             ("https%3A%2F%2Fexample.com%2Fa", "https://example.com/a", "example.com"),
+            ("https://example.com/caf%C3%A9", "https://example.com/café", "example.com"),
+            // Decoded it had a query, and a line of its own.
+            ("https://example.com/a%3Fb%C3%A9", "https://example.com/a%3Fb%C3%A9", "example.com"),
+            ("https://example.com/a%0Ab", "https://example.com/a%0Ab", "example.com"),
             ("https://www.google.bf", "https://www.google.bf", "Google"),
             ("https://google.bf", "https://google.bf", "Google"),
             ("https://www.google.com/search?q=x", "https://www.google.com/search", "Google"),

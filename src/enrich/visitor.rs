@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use siphasher::sip::SipHasher24;
 
+use crate::hit::GivenVisitor;
 use crate::salts::{Salt, SaltDay, Salts};
 
 /// An event's visitor.
@@ -38,9 +39,10 @@ pub struct Traits<'a> {
 }
 
 /// The visitor that the site names by an id of its own, hashed under the site's permanent secret.
-pub fn given(secret: &Salt, id: &str) -> Visitor {
+pub fn given(secret: &Salt, visitor: &GivenVisitor) -> Visitor {
     let mut hasher = SipHasher24::new_with_key(secret);
-    hasher.write(id.as_bytes());
+    hasher.write(&[visitor.kind as u8]);
+    hasher.write(visitor.id.as_bytes());
     let key = not_zero(hasher.finish());
     Visitor { id: VisitorId(key), previous: None, user_key: Some(key) }
 }
@@ -87,6 +89,7 @@ fn not_zero(hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hit::GivenKind;
 
     fn traits(ip: &str) -> Traits<'_> {
         Traits { site: SiteId(1), ip: ip.parse().unwrap(), user_agent: "Firefox" }
@@ -109,9 +112,18 @@ mod tests {
 
     #[test]
     fn given_ids_are_stable_and_have_no_second_id() {
-        let visitor = given(&[3; 16], "user 7");
-        assert_eq!(visitor, given(&[3; 16], "user 7"));
-        assert_ne!(visitor, given(&[4; 16], "user 7"));
+        let of = |secret: u8, kind: GivenKind, id: &str| {
+            given(&[secret; 16], &GivenVisitor { kind, id: id.to_owned() })
+        };
+        let visitor = of(3, GivenKind::Visitor, "user 7");
+        assert_eq!(visitor, of(3, GivenKind::Visitor, "user 7"));
+        assert_ne!(visitor, of(4, GivenKind::Visitor, "user 7"));
+        assert_ne!(visitor, of(3, GivenKind::Visitor, "user 8"));
+        let kinds = [GivenKind::Visitor, GivenKind::User, GivenKind::Anonymous];
+        let mut ids = kinds.map(|kind| of(3, kind, "7").id).to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 3, "kinds have name spaces of their own");
         assert_eq!(visitor.user_key, Some(visitor.id.0));
         assert_eq!(visitor.previous, None);
         assert_ne!(not_zero(0), 0);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{EXPECT, HeaderMap};
+use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 /// Bytes that a body may have.
@@ -31,13 +31,32 @@ pub enum BodyError {
     Broken,
 }
 
+impl BodyError {
+    /// The status to answer with.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
 /// The whole body.
 ///
 /// # Errors
 /// It is too large, too slow or broken; the connection is of no further use then.
 pub async fn read(request: Request<Incoming>) -> Result<Bytes, BodyError> {
-    let waits_for_go_ahead = request.headers().contains_key(EXPECT);
-    let mut body = request.into_body();
+    let (head, body) = request.into_parts();
+    read_parts(&head.headers, body).await
+}
+
+/// The whole body of a request with these headers.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_parts(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, BodyError> {
+    let waits_for_go_ahead = headers.contains_key(EXPECT);
     if body.size_hint().lower() > BYTES_MAX as u64 {
         if !waits_for_go_ahead {
             drain(body).await;

@@ -21,6 +21,11 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     content(status, "application/json", body)
 }
 
+/// Plain text.
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    content(status, "text/plain; charset=utf-8", body)
+}
+
 /// 200 without a body.
 pub fn empty() -> Answer {
     Response::new(Full::default())

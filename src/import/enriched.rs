@@ -9,8 +9,9 @@ use hitstone_engine::parquet::schema::{Content, LakeColumn};
 use hitstone_engine::schema::{COLUMN_COUNT, Column};
 use hitstone_engine::units::{DAY_MS, TimestampMs, VisitorId};
 
-use crate::api::pirsch::hit::{pairs, rfc3339};
-use crate::api::pirsch::json::{Json, Number};
+use crate::api::json::{Json, Number};
+use crate::api::pairs::{self, Lists};
+use crate::api::pirsch::hit::rfc3339;
 use crate::import::hits::SOURCE;
 
 /// Nothing happened before 2000-01-01.
@@ -131,7 +132,7 @@ impl<'a> LineRow<'a> {
                 _ => return Err("must be true or false".into()),
             },
             Content::Pairs(column) => {
-                let found = pairs(name, value).map_err(|error| error.error.join("; "))?;
+                let found = pairs::flatten(value, Lists::Refused)?;
                 self.texts[column.index()] = Cow::Owned(encode_pairs(&found));
             }
             Content::Text(column) => self.texts[column.index()] = text(value)?,

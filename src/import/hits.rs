@@ -5,8 +5,8 @@ use hitstone_engine::event::Event;
 use hitstone_engine::schema::Column;
 use hitstone_engine::units::TimestampMs;
 
+use crate::api::json::Json;
 use crate::api::pirsch::hit::{self, Call};
-use crate::api::pirsch::json::Json;
 use crate::app::App;
 use crate::enrich::{EnrichError, Outcome, Reason};
 use crate::import::{FileFault, access_log};

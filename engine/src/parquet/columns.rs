@@ -210,11 +210,11 @@ impl Values {
             (0..rows).for_each(|row| known(row).unwrap_or_else(|what| fault(row, what)));
         };
         match self {
-            Values::Texts(texts @ TextValues::Bytes(_)) => {
-                // Most columns are sound, and have few texts.
-                if marks.firsts.iter().any(|&row| texts.get(row as usize).is_err()) {
-                    check(&|row| texts.get(row).map(drop));
-                }
+            // Most columns are sound, and have few texts.
+            Values::Texts(texts @ TextValues::Bytes(_))
+                if marks.firsts.iter().any(|&row| texts.get(row as usize).is_err()) =>
+            {
+                check(&|row| texts.get(row).map(drop));
             }
             Values::Pairs(pairs) if pairs.may_be_unsound() => check(&|row| {
                 let mut out = String::new();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use serde::Serialize;
 
+use crate::api::json::BadJson;
+use crate::api::taken::BadName;
 use crate::http::body::BodyError;
 use crate::http::respond::{self, Answer};
 
@@ -101,14 +103,21 @@ impl ApiError {
     }
 }
 
+impl From<BadJson> for ApiError {
+    fn from(error: BadJson) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
+impl From<BadName> for ApiError {
+    fn from(error: BadName) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
-        let status = match error {
-            BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Broken => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
+        Self::new(error.status(), error.to_string())
     }
 }
 

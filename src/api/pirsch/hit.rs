@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use hitstone_engine::units::{DAY_MS, TimestampMs};
 
+use crate::api::json::Json;
+use crate::api::pairs::{self, Lists};
 use crate::api::pirsch::error::ApiError;
-use crate::api::pirsch::json::{Json, Number};
+
 use crate::enrich::client_ip::{self, BodyAddresses};
 use crate::hit::{ClientHints, CustomEvent, Hit, HitKind};
 
@@ -16,8 +18,6 @@ const SOURCE: &str = "pirsch";
 const TIME_MIN: TimestampMs = 946_684_800_000;
 /// Senders' clocks may run this far ahead.
 const AHEAD_MS_MAX: i64 = DAY_MS;
-/// Levels of objects within metadata.
-const META_DEPTH_MAX: usize = 16;
 
 /// The call that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,11 +162,12 @@ impl<'a> Fields<'a> {
             screen_width: self.screen_width,
             hints: self.hints,
             dnt: self.dnt.trim() == "1",
+            prefetch: false,
             tags: self.tags,
             disable_bot_filter: self.disable_bot_filter,
             status: None,
             event_id: self.event_id.into_owned(),
-            given_visitor: String::new(),
+            given_visitor: None,
             source: SOURCE,
         })
     }
@@ -239,48 +240,9 @@ pub fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok()
 }
 
-/// Metadata or tags: scalars as texts, nested objects flattened to dotted keys. Absent values leave no pair.
-///
-/// # Errors
-/// 400, with the field at fault.
-pub fn pairs(name: &str, value: Json<'_>) -> Result<Vec<(String, String)>, ApiError> {
-    let mut pairs = Vec::new();
-    match value {
-        Json::Null => Ok(pairs),
-        Json::Object(members) => {
-            flatten(name, "", members, &mut pairs, 0)?;
-            Ok(pairs)
-        }
-        // PHP writes an empty map as a list.
-        Json::List(items) if items.is_empty() => Ok(pairs),
-        _ => Err(ApiError::field(name, "must be an object")),
-    }
-}
-
-fn flatten(
-    name: &str,
-    prefix: &str,
-    members: Vec<(Cow<'_, str>, Json<'_>)>,
-    pairs: &mut Vec<(String, String)>,
-    depth: usize,
-) -> Result<(), ApiError> {
-    if depth >= META_DEPTH_MAX {
-        return Err(ApiError::field(name, format!("is nested more than {META_DEPTH_MAX} levels deep")));
-    }
-    for (key, value) in members {
-        let key = if prefix.is_empty() { key.into_owned() } else { format!("{prefix}.{key}") };
-        match value {
-            Json::Null => {}
-            Json::Text(text) => pairs.push((key, text.into_owned())),
-            Json::Number(number) => pairs.push((key, Number::to_string(&number))),
-            Json::Bool(value) => pairs.push((key, value.to_string())),
-            Json::Object(members) => flatten(name, &key, members, pairs, depth + 1)?,
-            Json::List(_) => {
-                return Err(ApiError::field(name, format!("the value of {key:?} must not be an array")));
-            }
-        }
-    }
-    Ok(())
+/// Metadata or tags.
+fn pairs(name: &str, value: Json<'_>) -> Result<Vec<(String, String)>, ApiError> {
+    pairs::flatten(value, Lists::Refused).map_err(|message| ApiError::field(name, message))
 }
 
 #[cfg(test)]

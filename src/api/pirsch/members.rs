@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::api::json::{Json, Number};
 use crate::api::pirsch::error::ApiError;
-use crate::api::pirsch::json::{Json, Number};
 
 /// The members of a body.
 #[derive(Debug)]

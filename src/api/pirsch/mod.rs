@@ -7,7 +7,6 @@ pub mod error;
 pub mod filter;
 pub mod goal;
 pub mod hit;
-pub mod json;
 pub mod manage;
 pub mod members;
 pub mod read;

@@ -7,8 +7,8 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use serde_json::json;
 
+use crate::api::json::Json;
 use crate::api::pirsch::error::ApiError;
-use crate::api::pirsch::json::Json;
 use crate::app::App;
 use crate::auth::SecretHash;
 use crate::clock;

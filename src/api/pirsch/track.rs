@@ -8,12 +8,12 @@ use std::sync::Arc;
 use hyper::Request;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName};
 
+use crate::api::json::Json;
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::{self, Call};
-use crate::api::pirsch::json::Json;
+use crate::api::taken;
 use crate::app::{App, IngestError, Ingested};
 use crate::hit::Hit;
 use crate::http::body;
@@ -24,19 +24,14 @@ pub const BATCH_ITEMS_MAX: usize = 5_000;
 /// Seconds after which a busy server may be asked again.
 const BUSY_SECONDS: u64 = 1;
 
-const REJECTED: HeaderName = HeaderName::from_static("x-hitstone-rejected");
-const REPEATED: HeaderName = HeaderName::from_static("x-hitstone-repeated");
-const EVENT_ID: HeaderName = HeaderName::from_static("x-event-id");
-const REQUEST_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
 /// Takes one hit.
 ///
 /// # Errors
 /// 400, 401, 413, 503.
 pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let site = access::to_write(app, request.headers())?;
-    let request_key = name_in(request.headers(), &REQUEST_KEY)?;
-    let event_id = name_in(request.headers(), &EVENT_ID)?;
+    let request_key = taken::request_key(request.headers())?;
+    let event_id = taken::event_id(request.headers())?;
     let body = body::read(request).await?;
     let mut hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
     hit::complete_url(&mut hit, &site.hostname);
@@ -54,7 +49,7 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
 /// 400, 401, 413, 503.
 pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let site = access::to_write(app, request.headers())?;
-    let request_key = name_in(request.headers(), &REQUEST_KEY)?;
+    let request_key = taken::request_key(request.headers())?;
     let body = body::read(request).await?;
     let mut hits = read_batch(call, &body, app.clock.now_ms())?;
     hits.iter_mut().for_each(|hit| hit::complete_url(hit, &site.hostname));
@@ -76,26 +71,8 @@ fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
     items.into_iter().enumerate().map(read).collect()
 }
 
-/// The name that a header gives an event or a request; `None` when there is none, or an empty one. One that cannot be
-/// read is an error: its sender relies on it.
-fn name_in(headers: &HeaderMap, header: &HeaderName) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get(header) else { return Ok(None) };
-    let Ok(text) = std::str::from_utf8(value.as_bytes()) else {
-        return Err(ApiError::bad(format!("the header {header} is not UTF-8")));
-    };
-    let text = text.trim();
-    Ok((!text.is_empty()).then(|| text.to_owned()))
-}
-
 fn accepted(ingested: &Ingested) -> Answer {
-    let mut answer = respond::empty();
-    if !ingested.left_out.is_empty() {
-        answer = respond::with_header(answer, REJECTED, &ingested.left_out.join(", "));
-    }
-    if ingested.repeated > 0 {
-        answer = respond::with_header(answer, REPEATED, &ingested.repeated.to_string());
-    }
-    answer
+    taken::tell_repeats(taken::tell_reasons(respond::empty(), &ingested.left_out), ingested)
 }
 
 fn api_error(error: IngestError, in_batch: bool) -> ApiError {
@@ -115,19 +92,6 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_782_000_000_000;
-
-    #[test]
-    fn names_in_headers_are_trimmed_and_must_be_text() {
-        let named = |value: &[u8]| {
-            let value = hyper::header::HeaderValue::from_bytes(value).unwrap();
-            name_in(&HeaderMap::from_iter([(EVENT_ID, value)]), &EVENT_ID)
-        };
-        assert_eq!(named(b" a b ").unwrap().as_deref(), Some("a b"));
-        assert_eq!(named("\u{fc}".as_bytes()).unwrap().as_deref(), Some("\u{fc}"));
-        assert_eq!(named(b" ").unwrap(), None);
-        assert_eq!(name_in(&HeaderMap::new(), &EVENT_ID).unwrap(), None);
-        assert_eq!(named(b"\xfc").unwrap_err().status.as_u16(), 400);
-    }
 
     #[test]
     fn one_bad_item_is_named_and_rejects_all() {

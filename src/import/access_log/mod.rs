@@ -178,11 +178,12 @@ impl PageView {
             screen_width: 0,
             hints: ClientHints::default(),
             dnt: self.dnt,
+            prefetch: false,
             tags: Vec::new(),
             time: Some(self.time),
             status: Some(self.status),
             event_id: String::new(),
-            given_visitor: String::new(),
+            given_visitor: None,
             source: SOURCE,
         }
     }

@@ -1,11 +1,16 @@
 //! JSON values whose texts are borrowed from the body where they can be. Deep nesting is refused by the parser.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
-use crate::api::pirsch::error::ApiError;
+/// A body is no JSON; where and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not JSON: {0}")]
+pub struct BadJson(String);
 
 /// A number as it was written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,9 +64,40 @@ impl<'a> Json<'a> {
     /// Parses a body.
     ///
     /// # Errors
-    /// 400 with the position of the fault.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
-        serde_json::from_slice(body).map_err(|error| ApiError::bad(format!("the body is not JSON: {error}")))
+    /// It is no JSON; with the position of the fault.
+    pub fn parse(body: &'a [u8]) -> Result<Self, BadJson> {
+        serde_json::from_slice(body).map_err(|error| BadJson(error.to_string()))
+    }
+
+    /// A name that an object has twice, at any depth.
+    pub fn repeated_name(&self) -> Option<&str> {
+        match self {
+            Json::List(items) => items.iter().find_map(Json::repeated_name),
+            Json::Object(members) => {
+                let mut names = HashSet::with_capacity(members.len());
+                let twice = members.iter().map(|(name, _)| &**name).find(|name| !names.insert(*name));
+                twice.or_else(|| members.iter().find_map(|(_, value)| value.repeated_name()))
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => None,
+        }
+    }
+}
+
+/// As JSON text.
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Number(Number::Whole(number)) => serializer.serialize_u64(*number),
+            Json::Number(Number::Negative(number)) => serializer.serialize_i64(*number),
+            Json::Number(Number::Float(number)) => serializer.serialize_f64(*number),
+            Json::Text(text) => serializer.serialize_str(text),
+            Json::List(items) => serializer.collect_seq(items),
+            Json::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+            }
+        }
     }
 }
 
@@ -181,10 +217,30 @@ mod tests {
     fn faults_have_a_position_and_depth_is_bounded() {
         for body in [&b"{"[..], b"", b"{\"a\":1,}", b"\"\xff\"", b"{} {}", b"{\"a\":\"\xc3\"}"] {
             let error = Json::parse(body).unwrap_err();
-            assert!(error.error[0].contains("line 1 column"), "{error:?}");
+            assert!(error.to_string().contains("line 1 column"), "{error}");
         }
         let deep = "[".repeat(100_000);
         assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn names_that_come_twice_are_found() {
+        let table = [
+            (r#"{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}"#, None),
+            (r#"{"a":1,"b":2,"a":3}"#, Some("a")),
+            (r#"{"a":1,"\u0061":3}"#, Some("a")),
+            (r#"{"a":[{"b":{"c":1,"c":1}}]}"#, Some("c")),
+            ("[]", None),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(Json::parse(text.as_bytes()).unwrap().repeated_name(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_written_as_it_was_read() {
+        let text = r#"{"a":[1,-2,0.5,true,null,"\"é"],"b":{}}"#;
+        assert_eq!(serde_json::to_string(&Json::parse(text.as_bytes()).unwrap()).unwrap(), text);
     }
 
     #[test]

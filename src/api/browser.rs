@@ -1,0 +1,124 @@
+//! What the headers of a browser's request say of the browser and its user.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use hyper::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue, USER_AGENT};
+
+use crate::app::App;
+use crate::hit::ClientHints;
+
+/// A browser that made a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Browser {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The `Accept-Language` header.
+    pub accept_language: String,
+    /// Client hints.
+    pub hints: ClientHints,
+    /// Its user asks not to be tracked: Do Not Track or Global Privacy Control.
+    pub dnt: bool,
+    /// It fetches what nobody has asked for yet.
+    pub prefetch: bool,
+}
+
+impl Browser {
+    /// The browser that sent these headers from `ip`.
+    pub fn of(ip: IpAddr, headers: &HeaderMap) -> Self {
+        let owned = |name: &str| text(headers, name).into_owned();
+        Self {
+            ip,
+            user_agent: owned(USER_AGENT.as_str()),
+            accept_language: owned(ACCEPT_LANGUAGE.as_str()),
+            hints: ClientHints {
+                ua: owned("sec-ch-ua"),
+                mobile: owned("sec-ch-ua-mobile"),
+                platform: owned("sec-ch-ua-platform"),
+                platform_version: owned("sec-ch-ua-platform-version"),
+                width: owned("sec-ch-width"),
+                viewport_width: owned("sec-ch-viewport-width"),
+            },
+            dnt: ["dnt", "sec-gpc"].iter().any(|name| text(headers, name) == "1"),
+            prefetch: ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+                .iter()
+                .any(|name| is_prefetch(&text(headers, name))),
+        }
+    }
+}
+
+/// `prefetch`, `prefetch;prerender`, `preview`.
+fn is_prefetch(purpose: &str) -> bool {
+    let first = purpose.split([';', ',']).next().unwrap_or_default().trim();
+    ["prefetch", "prerender", "preview"].iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// The client's address: the peer's, or what a trusted proxy says.
+pub fn address(app: &App, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let values = headers.get_all(app.proxies.header.as_str());
+    app.proxies.client(peer, values.iter().filter_map(|value| value.to_str().ok()))
+}
+
+/// Whether the sender wants to know why something is left out.
+pub fn asks_for_reasons(headers: &HeaderMap) -> bool {
+    text(headers, "x-hitstone-debug") == "1"
+}
+
+/// A header's text, trimmed; empty when there is none. Browsers send characters up to U+00FF as one byte each, others
+/// send UTF-8.
+pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, str> {
+    let bytes = headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text.trim()),
+        Err(_) => {
+            Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().trim().to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &[u8])]) -> HeaderMap {
+        let value = |bytes| HeaderValue::from_bytes(bytes).unwrap();
+        list.iter()
+            .map(|(name, bytes)| (hyper::header::HeaderName::from_static(name), value(bytes)))
+            .collect()
+    }
+
+    #[test]
+    fn texts_are_utf_8_or_latin_1() {
+        let table: [(&[u8], &str); 4] =
+            [(b" a ", "a"), ("caf\u{e9}".as_bytes(), "café"), (b"caf\xe9", "café"), (b"", "")];
+        for (bytes, wanted) in table {
+            assert_eq!(text(&headers(&[("x", bytes)]), "x"), wanted);
+        }
+        assert_eq!(text(&HeaderMap::new(), "x"), "");
+    }
+
+    #[test]
+    fn wishes_and_purposes() {
+        let of = |name: &'static str, value: &str| {
+            Browser::of(IpAddr::from([192, 0, 2, 1]), &headers(&[(name, value.as_bytes())]))
+        };
+        for (name, value, wanted) in
+            [("dnt", "1", true), ("dnt", "0", false), ("sec-gpc", "1", true), ("sec-gpc", "?1", false)]
+        {
+            assert_eq!(of(name, value).dnt, wanted, "{name}: {value}");
+        }
+        for (name, value, wanted) in [
+            ("sec-purpose", "prefetch", true),
+            ("sec-purpose", "prefetch;prerender", true),
+            ("purpose", "prefetch", true),
+            ("x-moz", "Prefetch", true),
+            ("x-purpose", "preview", true),
+            ("sec-purpose", "", false),
+            ("purpose", "speed", false),
+        ] {
+            assert_eq!(of(name, value).prefetch, wanted, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A refused request: a status and a few words. Clients look only at the status.
+
+use hyper::StatusCode;
+
+use crate::api::taken;
+use crate::app::IngestError;
+use crate::http::body::BodyError;
+use crate::http::respond::{self, Answer};
+
+/// Seconds after which a busy server may be asked again.
+const BUSY_SECONDS: u64 = 1;
+
+/// Why a request is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    status: StatusCode,
+    message: String,
+    retry_after: Option<u64>,
+    methods: Option<&'static str>,
+    /// Told in a header.
+    reason: Option<&'static str>,
+}
+
+impl Refused {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), retry_after: None, methods: None, reason: None }
+    }
+
+    /// 400.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same with the reason, as it is counted, in a header: when that was asked for.
+    pub fn telling(self, reason: &'static str, is_asked: bool) -> Self {
+        Self { reason: is_asked.then_some(reason), ..self }
+    }
+
+    /// 405.
+    pub fn method(methods: &'static str) -> Self {
+        let refused = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}"));
+        Self { methods: Some(methods), ..refused }
+    }
+
+    /// There is no body to read.
+    pub fn body(error: BodyError) -> Self {
+        Self::new(error.status(), error.to_string())
+    }
+
+    /// The event was not taken.
+    pub fn ingest(error: IngestError) -> Self {
+        match error {
+            IngestError::Refused { field, message, .. } => Self::bad(format!("{field}: {message}")),
+            IngestError::Busy(message) => {
+                let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
+                Self { retry_after: Some(BUSY_SECONDS), ..refused }
+            }
+            IngestError::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
+            IngestError::TooLarge(message) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+        }
+    }
+
+    /// Whether the request itself is wrong.
+    pub fn is_bad_request(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+    }
+
+    /// As an answer.
+    pub fn answer(self) -> Answer {
+        let message = self.message.clone();
+        self.with_body(|status| respond::text(status, message))
+    }
+
+    /// As an answer with another body.
+    pub fn with_body(self, body: impl FnOnce(StatusCode) -> Answer) -> Answer {
+        let mut answer = body(self.status);
+        if let Some(seconds) = self.retry_after {
+            answer = respond::retry_after(answer, seconds);
+        }
+        if let Some(methods) = self.methods {
+            answer = respond::allow(answer, methods);
+        }
+        if let Some(reason) = self.reason {
+            answer = taken::tell_reasons(answer, &[reason]);
+        }
+        // Of a body that was too large or too slow the rest is still to come: the connection is of no more use.
+        if matches!(self.status.as_u16(), 408 | 413) { respond::close(answer) } else { answer }
+    }
+}
