@@ -68,6 +68,7 @@ pub struct Arena {
     received: AppendColumn<u64>,
     texts: Vec<AppendColumn<u32>>,
     reader: Arc<ArenaReader>,
+    scratch: Scratch,
 }
 
 /// What readers see. Slices are as long as what has been published; callers cut them at their watermark.
@@ -102,7 +103,11 @@ impl Arena {
         Self::over(scratch.map_err(|error| StorageError::io("reserve memory for", path, &error))?, capacity)
     }
 
-    fn over(mut scratch: Scratch, capacity: ArenaCapacity) -> Result<Self, StorageError> {
+    /// An empty open segment over a scratch of one that had the same capacity.
+    ///
+    /// # Errors
+    /// The scratch is too small.
+    pub fn over(mut scratch: Scratch, capacity: ArenaCapacity) -> Result<Self, StorageError> {
         let rows = capacity.rows;
         let interner = Interner::new(&mut scratch, capacity.strings, capacity.string_bytes)?;
         let code_columns =
@@ -158,7 +163,13 @@ impl Arena {
             received,
             texts,
             reader,
+            scratch,
         })
+    }
+
+    /// The scratch that it lay over, to be rewound once nobody reads any more.
+    pub fn into_scratch(self) -> Scratch {
+        self.scratch
     }
 
     /// The readers' side.

@@ -112,11 +112,13 @@ impl Region {
     }
 }
 
-/// A preallocated, zeroed, writable region from which columns are carved.
+/// A preallocated, writable region from which columns are carved.
 pub struct Scratch {
     path: PathBuf,
     region: Arc<Region>,
     used_bytes: usize,
+    /// It was used before, so that it is not all zero.
+    rewound: bool,
 }
 
 impl Scratch {
@@ -148,7 +150,14 @@ impl Scratch {
     }
 
     fn over(path: &Path, region: Region) -> Self {
-        Self { path: path.to_path_buf(), region: Arc::new(region), used_bytes: 0 }
+        Self { path: path.to_path_buf(), region: Arc::new(region), used_bytes: 0, rewound: false }
+    }
+
+    /// The region anew, for other columns, when all that were carved from it and their readers are gone.
+    pub fn rewind(mut self) -> Option<Self> {
+        Arc::get_mut(&mut self.region)?;
+        (self.used_bytes, self.rewound) = (0, true);
+        Some(self)
     }
 
     /// Bytes that no column has taken yet.
@@ -181,6 +190,11 @@ impl Scratch {
     pub fn table<T: Pod + Send + Sync>(&mut self, len: usize) -> Result<Table<T>, StorageError> {
         let column = self.column::<T>(len)?;
         let (start, _region) = (column.shared.start, Arc::clone(&column.shared._region));
+        if self.rewound {
+            // SAFETY: the column has room for `len` elements, gave out no reader and is about to go, so nobody else
+            // knows the range. All bits zero are a T (Pod).
+            unsafe { std::ptr::write_bytes(start.as_ptr(), 0, len) };
+        }
         Ok(Table { start, len, _region })
     }
 
@@ -249,7 +263,7 @@ impl<T: Pod> Deref for Table<T> {
 
     fn deref(&self) -> &[T] {
         // SAFETY: `start` is aligned for T and followed by `len` elements of the region, which lives as long as `self`.
-        // A region is zero when it is made, and any bit pattern is a T (Pod). Nobody writes but through `&mut self`.
+        // A region is zero when it is made, tables are when they are carved anew, and any bit pattern is a T (Pod). Nobody writes but through `&mut self`.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
@@ -406,6 +420,27 @@ mod tests {
         assert_eq!(small.as_slice(), [1, 2, 3]);
         assert_eq!((wide.get(0), wide.get(8), wide.get(9)), (Some(u64::MAX), Some(7), None));
         assert_eq!(wide.as_slice().as_ptr() as usize % ALIGNMENT, 0);
+    }
+
+    #[test]
+    fn a_scratch_is_used_again_when_nobody_uses_it() {
+        let mut scratch = Scratch::in_memory(Path::new("s"), 128).unwrap();
+        let mut column = scratch.column::<u64>(8).unwrap();
+        column.extend(&[7; 8]).unwrap();
+        let reader = column.reader();
+        drop(column);
+        assert!(scratch.rewind().is_none(), "somebody reads");
+        assert_eq!(reader.slice(8), [7; 8]);
+
+        let mut scratch = Scratch::in_memory(Path::new("s"), 128).unwrap();
+        scratch.column::<u64>(8).unwrap().extend(&[7; 8]).unwrap();
+        let mut scratch = scratch.rewind().unwrap();
+        assert_eq!(*scratch.table::<u64>(8).unwrap(), [0; 8]);
+        let mut scratch = scratch.rewind().unwrap();
+        let mut column = scratch.column::<u8>(9).unwrap();
+        assert!(column.as_slice().is_empty());
+        column.push(1).unwrap();
+        assert_eq!((column.as_slice(), scratch.bytes_left()), (&[1][..], 64));
     }
 
     #[test]

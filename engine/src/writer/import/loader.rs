@@ -23,7 +23,7 @@ use crate::manifest::segment_path;
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use crate::units::{DayUtc, SegmentId, SessionId, SiteId, VisitorId};
-use crate::vfs::SharedFs;
+use crate::vfs::{Scratch, SharedFs};
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Loader {
     renumbered: HashMap<(VisitorId, SessionId), SessionId>,
     pub(super) open: Staging,
     pub(super) frozen: Option<Frozen>,
+    /// What a written one lay over: its memory is there already.
+    spare: Option<Scratch>,
     /// The file's segments so far.
     written: Vec<SegmentId>,
     /// Earlier sessions are being marked.
@@ -91,7 +93,8 @@ impl Loader {
         Ok(Self {
             visitors: Visitors::new(&fs, &folder, 2)?,
             sessions: KeyMap::new(&fs, &folder, 3)?,
-            open: Staging::new(&fs, &folder, site, size)?,
+            open: Staging::new(&fs, &folder, site, size, None)?,
+            spare: None,
             files_before: stored.files(),
             published: BTreeSet::new(),
             renumbered: HashMap::new(),
@@ -159,6 +162,9 @@ impl Loader {
 
     /// Brings a session here that earlier rows of the command opened.
     fn bring_given(&mut self, visitor: VisitorId, given: i64) -> Result<Option<u32>, ImportError> {
+        if !self.visitors.is_known(visitor) {
+            return Ok(None);
+        }
         let in_frozen = self.frozen.as_ref().and_then(|frozen| frozen.given.get(&(visitor, given)).copied());
         if let Some(ordinal) = in_frozen
             && let Some(brought) = self.bring_frozen(ordinal, Some(given))?
@@ -236,7 +242,7 @@ impl Loader {
             return Ok(());
         }
         self.number_sessions()?;
-        let next = Staging::new(&self.fs, &self.folder, self.site, self.size)?;
+        let next = Staging::new(&self.fs, &self.folder, self.site, self.size, self.spare.take())?;
         let full = std::mem::replace(&mut self.open, next);
         let number = self.numbers.next().ok_or_else(|| StorageError::TooLarge {
             what: format!("one import writes {} segments at most", limits::IMPORT_SEGMENTS_MAX),
@@ -316,6 +322,8 @@ impl Loader {
         let left = frozen.left.iter().filter_map(|ordinal| segment.find_session(reader.key(ordinal)));
         let left: RoaringBitmap = left.collect();
         self.stored.add(segment, left);
+        drop(reader);
+        self.spare = frozen.arena.into_scratch().rewind();
         Ok(())
     }
 

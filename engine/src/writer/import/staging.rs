@@ -20,7 +20,7 @@ use crate::record::Operation;
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::session::Extent;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
-use crate::vfs::SharedFs;
+use crate::vfs::{Scratch, SharedFs};
 use crate::writer::SEAL_TEXT_BYTES;
 use crate::writer::index::SessionIndex;
 
@@ -114,15 +114,23 @@ fn place_of(text: &str) -> usize {
 }
 
 impl Staging {
+    /// An empty one, over the spare scratch of another if there is one.
     pub(super) fn new(
         fs: &SharedFs,
         folder: &Path,
         site: SiteId,
         size: SegmentSize,
+        spare: Option<Scratch>,
     ) -> Result<Self, StorageError> {
-        let scratch = folder.join(format!("import-{:016x}", 0));
-        let arena = Arena::create(&**fs, &scratch, size.capacity())?;
-        fs.remove(&scratch)?;
+        let arena = match spare {
+            Some(scratch) => Arena::over(scratch, size.capacity())?,
+            None => {
+                let path = folder.join(format!("import-{:016x}", 0));
+                let arena = Arena::create(&**fs, &path, size.capacity())?;
+                fs.remove(&path)?;
+                arena
+            }
+        };
         let (index, given, sessions) = (SessionIndex::default(), HashMap::new(), Vec::new());
         let recent = vec![0; RECENT_TEXTS * COLUMN_COUNT];
         let marked = vec![MarkedCode::default(); Mark::COUNT * COLUMN_COUNT];

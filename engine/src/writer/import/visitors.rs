@@ -128,6 +128,11 @@ impl Visitors {
         Ok(Some(Known { first, last, n, marked }))
     }
 
+    /// Whether the visitor has sessions in a segment of the import.
+    pub(super) fn is_known(&self, visitor: VisitorId) -> bool {
+        self.known.get([visitor.0, 0]).is_some()
+    }
+
     /// Whether the visitor is marked.
     pub(super) fn is_marked(&self, visitor: VisitorId) -> bool {
         self.any_marked && self.known.get([visitor.0, 0]).is_some_and(|value| Known::unpack(value).marked)
