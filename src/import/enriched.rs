@@ -27,10 +27,9 @@ pub(super) fn check(row: &Row<'_>, now: TimestampMs) -> Result<(), &'static str>
     if row.time > now.saturating_add(AHEAD_MS_MAX) {
         return Err("its time is more than 24 hours ahead");
     }
-    let is_empty = |column: Column| row.text(column).is_empty();
     match row.kind {
-        Kind::PageView if is_empty(Column::Path) => Err("a page view without a path"),
-        Kind::Event if is_empty(Column::EventName) => Err("an event without event_name"),
+        Kind::PageView if row.is_empty(Column::Path) => Err("a page view without a path"),
+        Kind::Event if row.is_empty(Column::EventName) => Err("an event without event_name"),
         _ => Ok(()),
     }
 }

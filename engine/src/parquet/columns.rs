@@ -196,10 +196,11 @@ impl Values {
     }
 
     /// Marks of texts that are equal.
-    pub fn marks(&self, marker: &mut Marker) -> Marks {
+    pub fn marks(&self, rows: usize, marker: &mut Marker) -> Marks {
         match self {
             Values::Texts(TextValues::Utf8(texts)) => marker.mark(texts.views(), texts.nulls()),
             Values::Texts(TextValues::Bytes(bytes)) => marker.mark(bytes.views(), bytes.nulls()),
+            Values::Pairs(pairs) => Marks::of_empty(rows, |row| pairs.is_empty(row)),
             _ => Marks::default(),
         }
     }
@@ -257,7 +258,7 @@ impl TextValues {
 
 impl PairValues {
     /// Whether a row has no pairs.
-    pub fn is_empty(&self, row: usize) -> bool {
+    fn is_empty(&self, row: usize) -> bool {
         self.offsets.get(row) == self.offsets.get(row + 1)
             || self.nulls.as_ref().is_some_and(|nulls| row >= nulls.len() || nulls.is_null(row))
     }

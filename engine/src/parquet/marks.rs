@@ -11,12 +11,15 @@ pub(super) const COUNT: usize = BATCH_ROWS + 1;
 
 /// Places of the table, of which at most half are taken.
 const PLACES: usize = (2 * BATCH_ROWS).next_power_of_two();
-const _: () = assert!(COUNT <= u16::MAX as usize, "marks have 16 bits");
+const _: () = assert!(COUNT <= NONE as usize, "marks have 16 bits");
+
+/// Stands for nothing: the row's text has no mark.
+const NONE: u16 = u16::MAX;
 
 /// The marks of a column.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Of each row; 0 for an empty text. Empty when all rows are.
+    /// Of each row; 0 for an empty text, [`NONE`]. Empty when all rows are empty.
     of_rows: Vec<u16>,
     /// Bytes of the longest text.
     pub longest: usize,
@@ -94,9 +97,15 @@ fn place(view: u128) -> usize {
 }
 
 impl Marks {
-    /// The mark of a row; 0 for an empty text.
-    pub fn of(&self, row: usize) -> u16 {
-        self.of_rows.get(row).copied().unwrap_or(0)
+    /// Tells empty texts from others, which get no marks.
+    pub fn of_empty(rows: usize, is_empty: impl Fn(usize) -> bool) -> Self {
+        let of_rows = (0..rows).map(|row| if is_empty(row) { 0 } else { NONE }).collect();
+        Self { of_rows, ..Self::default() }
+    }
+
+    /// The mark of a row, if it has one; 0 for an empty text.
+    pub fn of(&self, row: usize) -> Option<u16> {
+        Some(self.of_rows.get(row).copied().unwrap_or(0)).filter(|&mark| mark != NONE)
     }
 }
 
@@ -125,13 +134,15 @@ mod tests {
             let mut known = vec![None; COUNT];
             for (row, text) in texts.iter().enumerate() {
                 let text = text.as_deref().unwrap_or("");
-                let mark = marks.of(row);
+                let mark = marks.of(row).unwrap();
                 assert_eq!(mark == 0, text.is_empty());
                 assert_eq!(*known[usize::from(mark)].get_or_insert(text), text);
             }
             assert!(marker.places.iter().all(|&place| place == 0), "what is left mixes up the next column");
         }
         let none = marker.mark(&[0; 100], None);
-        assert_eq!((none.of(3), none.longest, none.of_rows.len()), (0, 0, 0));
+        assert_eq!((none.of(3), none.longest, none.of_rows.len()), (Some(0), 0, 0));
+        let some = Marks::of_empty(2, |row| row == 0);
+        assert_eq!((some.of(0), some.of(1), some.longest), (Some(0), None, 0));
     }
 }

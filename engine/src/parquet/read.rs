@@ -143,6 +143,8 @@ pub struct Batch {
     marks: [Marks; COLUMN_COUNT],
     /// What is wrong with texts of rows, if anything is.
     faults: BTreeMap<usize, RowFault>,
+    /// Bytes of the longest texts of all columns together.
+    longest: usize,
     first_row: u64,
     len: usize,
 }
@@ -154,15 +156,16 @@ impl Batch {
     fn new(columns: [Values; COLUMNS.len()], marker: &mut Marker, first_row: u64, len: usize) -> Self {
         let number = NEXT_BATCH.fetch_add(1, Ordering::Relaxed);
         let (places, marks, faults) = ([0; COLUMN_COUNT], Default::default(), BTreeMap::new());
-        let mut batch = Self { number, columns, places, marks, faults, first_row, len };
+        let mut batch = Self { number, columns, places, marks, faults, longest: 0, first_row, len };
         for (place, (column, values)) in COLUMNS.iter().zip(&batch.columns).enumerate() {
             let (Content::Text(text) | Content::Pairs(text)) = column.content else { continue };
-            let marks = values.marks(marker);
+            let marks = values.marks(len, marker);
             let mut fault = |row: usize, what: &str| {
                 let (number, what) = (first_row + row as u64 + 1, what.to_owned());
                 batch.faults.entry(row).or_insert(RowFault { row: number, column: column.name, what });
             };
             values.check_texts(&marks, len, &mut fault);
+            batch.longest += marks.longest;
             batch.places[text.index()] = place;
             batch.marks[text.index()] = marks;
         }
@@ -227,16 +230,13 @@ impl Batch {
 
     /// Stands for a row's text.
     pub(super) fn mark(&self, column: Column, row: usize) -> Option<Mark> {
-        if matches!(self.values(column), Values::Pairs(pairs) if !pairs.is_empty(row)) {
-            return None;
-        }
-        let number = self.marks.get(column.index()).map_or(0, |marks| marks.of(row));
+        let number = self.marks.get(column.index())?.of(row)?;
         Some(Mark { batch: self.number, number })
     }
 
     /// Bytes of the longest texts of all columns together.
     pub(super) fn longest(&self) -> usize {
-        self.marks.iter().map(|marks| marks.longest).sum()
+        self.longest
     }
 }
 

@@ -116,6 +116,14 @@ impl<'a> Row<'a> {
         self.texts.text(column)
     }
 
+    /// Whether it has no text of a column.
+    pub fn is_empty(&self, column: Column) -> bool {
+        match self.texts.mark(column) {
+            Some(mark) => mark.number == 0,
+            None => self.text(column).is_empty(),
+        }
+    }
+
     /// Kind and flags, as they are stored.
     pub(super) fn kind_byte(&self) -> u8 {
         self.kind as u8 | if self.non_interactive { ROW_NON_INTERACTIVE } else { 0 }
