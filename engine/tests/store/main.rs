@@ -23,6 +23,7 @@ mod parquet_file;
 mod parquet_types;
 mod questions;
 mod random;
+mod rebuild;
 mod sessions;
 mod threads;
 mod workload;
