@@ -126,8 +126,10 @@ impl LakeFile {
 
     /// Notes that it is damaged, so that nothing of it is served until its index is made anew or the next start.
     pub fn set_aside(&self, damage: StorageError) {
-        *self.lock() = Some(Err(damage));
-        self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+        let before = self.lock().replace(Err(damage));
+        if !matches!(before, Some(Err(_))) {
+            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether damage that names this path is its own.

@@ -202,9 +202,9 @@ impl LiveSite {
 
     /// The number of a visitor's first session on a day: what is in a file that cannot be read may have those below.
     pub fn first_session_number(&self, day: DayUtc) -> u16 {
-        let has_file = self.files.iter().any(|live| live.key.contains(day));
-        let is_unknown = has_file && self.is_stuck(|key| key.contains(day));
-        if is_unknown { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
+        let mut unknown =
+            self.files.iter().filter(|live| live.key.contains(day) && live.file.damage().is_some());
+        if unknown.next().is_some() { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
     }
 
     /// The file of a key.

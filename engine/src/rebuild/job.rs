@@ -50,6 +50,8 @@ pub struct RebuildJob {
 struct Elsewhere {
     /// The open ones first, then the youngest.
     segments: Vec<Arc<Segment>>,
+    /// No segment is damaged, which would not be among them.
+    is_all: bool,
     /// Their live sessions: visitor and session id.
     sessions: HashSet<(u64, u32)>,
 }
@@ -191,7 +193,8 @@ impl RebuildJob {
             }
         }
         let segments = parts.into_iter().map(|part| part.segment).collect();
-        Ok(Elsewhere { segments, sessions })
+        let is_all = snapshot.sealed().iter().all(|view| view.segment.table(self.site).is_ok());
+        Ok(Elsewhere { segments, is_all, sessions })
     }
 
     /// Writes the index of a file; gives its length and the sessions that are stored elsewhere.
@@ -210,7 +213,8 @@ impl RebuildJob {
         let of_file = ParquetFile { len: checksums.file_len(), checksums: checksums.sums().to_vec() };
         let bytes = CheckedBytes::new(path, bytes, checksums);
         bytes.check(0..bytes.file_len())?;
-        let marks = Marks::of(self.site, live, &bytes, &self.lake.files, &elsewhere.segments)?;
+        let marks =
+            Marks::of(self.site, live, &bytes, &self.lake.files, (&elsewhere.segments, elsewhere.is_all))?;
         let mut gatherer = Gatherer {
             codes,
             means,

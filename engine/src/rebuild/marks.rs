@@ -18,7 +18,6 @@ use crate::segment::table::FLAG_GIVEN_ID;
 use crate::units::{DayUtc, SessionId, SiteId};
 
 /// The marked visitors of a file.
-#[derive(Default)]
 pub(super) struct Marks {
     visitors: HashSet<u64>,
     /// Nobody can tell any more. Marking too many is slower, never wrong.
@@ -29,7 +28,8 @@ pub(super) struct Marks {
 type Days = (u64, DayUtc, DayUtc);
 
 impl Marks {
-    /// Those of one of a site's files. `bytes` are its own, `segments` all that the site has beside files.
+    /// Those of one of a site's files. `bytes` are its own, `segments` what the site has beside files; `is_all` unless
+    /// some are damaged.
     ///
     /// # Errors
     /// The file is damaged, or one could not be read.
@@ -38,7 +38,7 @@ impl Marks {
         file: &LiveFile,
         bytes: &CheckedBytes,
         files: &[LiveFile],
-        segments: &[Arc<Segment>],
+        (segments, is_all): (&[Arc<Segment>], bool),
     ) -> Result<Self, StorageError> {
         if let Ok(index) = file.file.read_index() {
             let mut visitors = HashSet::new();
@@ -48,7 +48,7 @@ impl Marks {
             return Ok(Self { visitors, all: false });
         }
         let mut own = days_of(bytes)?;
-        let mut marks = Self::default();
+        let mut marks = Self { visitors: HashSet::new(), all: !is_all };
         for other in files.iter().filter(|other| other.key != file.key) {
             if let Ok(index) = other.file.read_index() {
                 index.given_visitors(|visitor| marks.mark(&own, visitor))?;
@@ -57,12 +57,7 @@ impl Marks {
             }
         }
         for segment in segments {
-            // What is damaged has its sessions' visitors, too.
-            let Ok(table) = segment.table(site) else {
-                marks.all = true;
-                continue;
-            };
-            let Some(table) = table else { continue };
+            let Some(table) = segment.table(site)? else { continue };
             let given = |session: &usize| table.states.flags(*session) & FLAG_GIVEN_ID != 0;
             let visitors = (0..table.session_count()).filter(given);
             visitors

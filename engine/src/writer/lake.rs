@@ -25,9 +25,6 @@ impl Core {
         found: &mut Vec<Candidate>,
     ) {
         let Some(live) = self.lake.site(site) else { return };
-        if dictionary(live).is_none() {
-            return;
-        }
         let near = Near::new(time, window_ms);
         for (file, live) in live.files.iter().enumerate() {
             let candidates = live.sessions_near(visitor, &near).into_iter();

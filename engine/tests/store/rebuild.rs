@@ -401,7 +401,11 @@ fn sessions_that_are_opened_meanwhile_have_numbers_of_their_own() {
         let numbers = |core: &mut Core| -> Vec<(u64, u32)> {
             content(core).into_keys().map(|(_, visitor, _, n)| (visitor, n)).collect()
         };
-        let wanted = [(1, 0), (1, 0x8000), (2, 0), (2, 0x8000), (2, 0x8001), (2, 0x8002), (3, 0x8000)];
+        // Without the dictionary the index still tells of sessions, though not whether an event may join them.
+        let wanted = match prefix {
+            "index-" => [(1, 0), (1, 0x8000), (2, 0), (2, 0x8000), (2, 0x8001), (2, 0x8002), (3, 0x8000)],
+            _ => [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0)],
+        };
         assert_eq!(numbers(&mut core), wanted, "{prefix}");
         compact_all(&mut core);
         assert_eq!(numbers(&mut core), wanted, "{prefix}, compacted");
@@ -531,7 +535,10 @@ fn strings_that_come_meanwhile_have_one_code() {
     let mut core = open(&fs).unwrap();
     let mut next = 0u64;
     let mut beside = |core: &mut Core, when: &str| {
-        let paths = ["/prices/ü", "/x/y/z", "/a", "/b", "/über/uns", "/", &format!("/{when}")];
+        let paths = match when {
+            "before" => ["/prices/ü", "/x/y/z", "/new before"],
+            _ => ["/prices/ü", "/über/uns", "/new after"],
+        };
         for path in paths {
             next += 1;
             store(core, &[view(1_000_000 + next, NOON + next as i64 * DAY, path)]);
