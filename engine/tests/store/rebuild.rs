@@ -643,6 +643,35 @@ fn a_parquet_file_that_is_not_sound_is_set_aside() {
     }
 }
 
+/// What is left of a damaged index still tells of damage in the Parquet file that no decoding would find.
+#[test]
+fn checksums_of_a_damaged_index_are_believed() {
+    let (fs, ..) = filled(24);
+    let mut core = open(&fs).unwrap();
+    let live = files(&mut core)[0].clone();
+    drop(core);
+    let fs = fs.kill();
+    let index = index_path(Path::new(FOLDER), live.file.number());
+    let place = places(&index, &fs.read(&index).unwrap())[0];
+    assert!(fs.flip_bits(&index, place as u64, 1));
+    let parquet = live.file.parquet();
+    let len = fs.read(parquet).unwrap().len() as u64;
+    for at in (0..len).step_by(211) {
+        let fs = fs.kill();
+        assert!(fs.flip_bits(parquet, at, 4));
+        // Its end is as the manifest says.
+        let mut manifest = Manifest::read(&fs, Path::new(FOLDER)).unwrap().unwrap();
+        let entry = &mut manifest.lake.values_mut().next().unwrap().files[0];
+        entry.parquet_end_crc = hitstone_engine::lake::end_crc(&fs.read(parquet).unwrap());
+        manifest.write(&fs, Path::new(FOLDER)).unwrap();
+        let mut core = open(&fs).unwrap();
+        let site = wanted_site(&mut core);
+        let is_done = rebuild_beside(&mut core, site, Extent::Indexes, &mut |_, _| ()).unwrap();
+        let damage: Vec<String> = core.snapshot().damage().map(|damage| damage.to_string()).collect();
+        assert!(!is_done && damage[0].contains(".parquet"), "byte {at} of {len}: {damage:?}");
+    }
+}
+
 /// The rows of a Parquet file from the last one to the first.
 fn reversed(bytes: &[u8]) -> Vec<u8> {
     use parquet::arrow::ArrowWriter;
