@@ -26,13 +26,13 @@ engine aggregate: checksum codec error index query query::tally scan schema segm
 engine checksum:
 engine codec:
 engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
-engine dictionary: checksum error schema segment::layout segment::table units vfs
+engine dictionary: error schema segment segment::layout segment::table units vfs
 engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units vfs
 engine import: error event manifest store units writer
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
-engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::table session units vfs
 engine limits:
 engine log: checksum codec error limits vfs
 engine manifest: checksum codec error event units vfs
@@ -58,6 +58,7 @@ engine query::report: error event query query::groups query::guard query::metada
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
+engine rebuild: dictionary error index lake parquet scan schema segment segment::build segment::table snapshot units vfs
 engine record: codec event schema units
 engine root:
 engine scan: segment::table
@@ -74,10 +75,10 @@ engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: limits schema units
 engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
-engine store: aggregate compaction error event lake limits snapshot units vfs writer
+engine store: aggregate compaction error event lake limits rebuild snapshot units vfs writer
 engine units:
 engine vfs: error
-engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::filter segment::table session snapshot units vfs
+engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units goals sites state
 server api:
 server api::health: api::pirsch app engine::store http
