@@ -103,6 +103,7 @@ fn settings() -> CompactionSettings {
         days_of: Arc::new(|_, _| None),
         clock: Arc::new(|| i64::MAX / 4),
         share: 1.0,
+        tell: Arc::new(|_| ()),
     }
 }
 

@@ -46,6 +46,7 @@ pub fn settings(state: &Arc<StateFile>, clock: &Clock) -> CompactionSettings {
         clock: Arc::new(move || clock.now_ms()),
         aggregate_rows_min: AGGREGATE_ROWS_MIN,
         share: SHARE,
+        tell: Arc::new(|what| eprintln!("hitstone: {what}")),
     }
 }
 

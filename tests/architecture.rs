@@ -58,6 +58,7 @@ engine query::report: error event query query::groups query::guard query::metada
 engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
 engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
+engine rebuild: dictionary error index lake parquet scan schema segment segment::build segment::table snapshot units vfs
 engine record: codec event schema units
 engine root:
 engine scan: segment::table
@@ -74,7 +75,7 @@ engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::sessions units
 engine session: limits schema units
 engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
-engine store: aggregate compaction error event lake limits snapshot units vfs writer
+engine store: aggregate compaction error event lake limits rebuild snapshot units vfs writer
 engine units:
 engine version: error vfs
 engine vfs: error

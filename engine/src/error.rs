@@ -137,6 +137,9 @@ pub enum CompactionError {
     /// Nobody knows the site's host name, which its folder is to have.
     #[error("site {} has no host name", .0.0)]
     NoHost(SiteId),
+    /// Strings and codes of the site do not fit each other: its dictionary and its indexes are to be made anew.
+    #[error("strings of site {} have other codes than its dictionary says", .0.0)]
+    Codes(SiteId),
 }
 
 /// Why Parquet could not be written or read. What is wrong with a file is told behind its path and a colon.

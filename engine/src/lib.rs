@@ -21,6 +21,7 @@ pub mod open;
 pub mod parquet;
 pub mod positions;
 pub mod query;
+pub mod rebuild;
 pub mod record;
 pub mod scan;
 pub mod schema;

@@ -2,6 +2,8 @@
 
 /// Rows that a session holds at most; the next event opens a new one.
 pub const SESSION_ROWS_MAX: usize = 65_536;
+/// Sessions are numbered from here on where the visitor's others of the day cannot be known: those below may be taken.
+pub const SESSION_NUMBER_UNKNOWN: u16 = 1 << 15;
 /// Bytes of row texts that a session holds at most; the next event opens a new one. Bounds what a move writes.
 pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
 /// A session lasts less than this.

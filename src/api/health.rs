@@ -119,6 +119,11 @@ fn lake_metrics(text: &mut String, status: &Status) {
         ),
         ("compaction_written_bytes_total", "Bytes written for it.", done.written_bytes),
         ("compaction_failures_total", "Compactions that failed.", done.failures),
+        (
+            "rebuilt_files_total",
+            "Indexes and dictionaries made anew because they were damaged.",
+            done.rebuilt,
+        ),
     ];
     gauges.iter().for_each(|(name, help, value)| metric(text, name, "gauge", help, &value.to_string()));
     counters.iter().for_each(|(name, help, value)| metric(text, name, "counter", help, &value.to_string()));

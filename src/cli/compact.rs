@@ -22,7 +22,10 @@ use crate::versions;
 
 /// The command as it is typed.
 pub(super) fn command() -> Command {
-    plain("compact", "Brings everything that is stored into the Parquet files under DIR/lake/")
+    plain(
+        "compact",
+        "Brings everything that is stored into the Parquet files under DIR/lake/; makes damaged indexes of them anew",
+    )
 }
 
 /// `hitstone compact`

@@ -1,4 +1,5 @@
-//! Damage in the lake: named, never served, and nothing but what lies in the file is missing.
+//! Damage in the lake: named, never served, and nothing but what lies in the file is missing; until it is mended, where the
+//! Parquet files have what is damaged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -221,20 +222,83 @@ fn a_damaged_parquet_file_is_named_and_not_served() {
     check(&april(), &answers_without(&april()), &["2025-04.parquet"]);
 }
 
-#[test]
-fn a_damaged_index_is_named_and_its_file_not_served() {
-    let index = named("index-")[0].clone();
-    let without = answers_without(&april());
-    assert_eq!(without, answers_without(&index), "both are the file of April");
-    check(&index, &without, &[index.to_str().expect("UTF-8")]);
+/// Asks until nothing is missing. Whether anything was.
+fn until_whole(what: &str, client: &mut Client, without: &[(String, Value)], names: &[&str]) -> bool {
+    let (began, mut told) = (Instant::now(), false);
+    loop {
+        let found = answers(client);
+        assert_sound(what, &found, without, names);
+        if found.iter().all(|answer| answer.incomplete.is_none()) {
+            return told;
+        }
+        told = true;
+        assert!(began.elapsed() < PATIENCE, "{what}: it is not mended");
+    }
+}
+
+/// A file that is derived from the Parquet files is made anew while the server runs; nobody has to do anything.
+fn check_mended(file: &Path, without: &[(String, Value)]) {
+    let name = file.to_str().expect("UTF-8");
+    let (mut told, mut mended) = (0, 0);
+    for (what, folder) in damages(file) {
+        let what = format!("{name} {what}");
+        let server = start(folder);
+        let mut client = server.log_in(&prepared().site);
+        told += usize::from(until_whole(&what, &mut client, without, &[name]));
+        let metrics = server.connect().get("/metrics", "").text();
+        assert!(metrics.contains("\nhitstone_damaged_files 0\n"), "{what}: {metrics}");
+        mended += usize::from(!metrics.contains("\nhitstone_rebuilt_files_total 0\n"));
+        assert_writing_goes_on(&what, &mut client);
+        let folder = server.stop();
+        assert!(!folder.stderr().contains("a fault in the program"), "{what}: {}", folder.stderr());
+        let server = start(folder);
+        let mut client = server.log_in(&prepared().site);
+        assert_writing_is_there(&what, &mut client);
+        assert!(answers(&mut client).iter().all(|answer| answer.incomplete.is_none()), "{what}");
+    }
+    assert!(told >= 5 && mended >= 8, "{name}: told {told} times, mended {mended} times");
 }
 
 #[test]
-fn a_damaged_dictionary_is_named_and_its_site_s_lake_not_served() {
-    let dictionary = named("dictionary-")[0].clone();
-    let without = answers_without(&dictionary);
-    assert_eq!(without[0].1["views"], 0);
-    check(&dictionary, &without, &[dictionary.to_str().expect("UTF-8")]);
+fn a_damaged_index_is_made_anew() {
+    let index = named("index-")[0].clone();
+    check_mended(&index, &answers_without(&april()));
+}
+
+#[test]
+fn a_damaged_dictionary_is_made_anew() {
+    // Nothing of the lake is served without it: as if the site had nothing.
+    let folder = Folder::new();
+    let site = folder.create_site(HOST);
+    let server = start(folder);
+    let found = answers(&mut server.log_in(&site)).into_iter();
+    let without: Vec<(String, Value)> = found.map(|answer| (answer.name, answer.value)).collect();
+    check_mended(&named("dictionary-")[0].clone(), &without);
+}
+
+/// An event comes before anybody has asked for statistics: its visit is in the lake, and nobody can read it.
+#[test]
+fn what_comes_while_it_is_damaged_is_there_afterwards() {
+    for prefix in ["index-", "dictionary-"] {
+        let server = start(damaged(&named(prefix)[0], |_| None));
+        let mut client = server.log_in(&prepared().site);
+        let mut body = april_hit(&client, 0);
+        body["url"] = json!(format!("https://{HOST}/meanwhile"));
+        client.post_ok("/api/v1/hit", &body);
+        let began = Instant::now();
+        let views = loop {
+            let response = client.statistics_response("total", "from=2025-03-28&to=2025-05-02");
+            if response.header("X-Hitstone-Incomplete").is_none() {
+                break response.json()["views"].clone();
+            }
+            assert!(began.elapsed() < PATIENCE, "{prefix}: it is not mended");
+        };
+        let question = "total?from=2025-03-28&to=2025-05-02&";
+        let whole = prepared().answers.iter().find(|(name, _)| name == question).expect("the question");
+        assert_eq!(views, whole.1["views"].as_u64().expect("a number") + 1, "{prefix}");
+        let told = server.stop().stderr().to_owned();
+        assert!(told.contains("anew from the Parquet files") && told.contains("2025-04"), "{told}");
+    }
 }
 
 #[test]
@@ -287,9 +351,10 @@ fn damage_is_told_and_keeps_nothing_else_from_the_lake() {
     fs::write(folder.data().join(april()), bytes_of(&april())).expect("writing the file");
     let server = start(folder);
     let mut client = server.log_in(&prepared().site);
+    // What has left it meanwhile is looked for, so its index is made anew.
+    server.folder().run_json(&["compact", "--json"]);
     let found = answers(&mut client);
     assert!(found.iter().all(|answer| answer.incomplete.is_none()));
-    server.folder().run_json(&["compact", "--json"]);
     assert_writing_is_there("with the file", &mut client);
 }
 

@@ -89,6 +89,7 @@ fn open(folder: &tempfile::TempDir, worlds: &[World], sites: &HashMap<u32, Site>
         clock: Arc::new(|| 0),
         aggregate_rows_min: 1,
         share: 1.0,
+        tell: Arc::new(|_| ()),
     };
     store.start_compaction(settings).unwrap();
     store

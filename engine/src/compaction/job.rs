@@ -11,7 +11,7 @@ use super::plan::Step;
 use super::situation::hidden_or_later;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
-use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile};
+use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile, ROW_COLUMNS};
 use crate::lake::{
     BlockChecksumsBuilder, Compacted, LakeContext, LakeDictionary, LiveFile, OpenFile, Taken,
     dictionary_path, end_crc, index_path, parquet_path, temporary_path,
@@ -25,10 +25,7 @@ use crate::segment::build::SessionState;
 use crate::segment::table::{FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, SiteTable};
 use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
-use crate::vfs::{File, Fs};
-
-/// The texts of rows that an index has.
-const ROW_COLUMNS: [Column; 4] = [Column::Hostname, Column::Path, Column::Title, Column::EventName];
+use crate::vfs::{create_anew, write_synced};
 
 /// What becomes one file of the lake.
 pub struct CompactionJob {
@@ -112,6 +109,15 @@ impl CompactionJob {
         }
     }
 
+    /// What the dictionary that is made says against itself is that codes and strings do not fit each other.
+    fn codes_or(&self, error: StorageError) -> CompactionError {
+        let [.., dictionary] = self.paths();
+        match error {
+            StorageError::Corrupt { path, .. } if path == dictionary => CompactionError::Codes(self.site),
+            error => error.into(),
+        }
+    }
+
     fn paths(&self) -> [PathBuf; 3] {
         let parquet = parquet_path(&self.context.folder, &self.host, self.step.key);
         let [index, dictionary] = self.numbers;
@@ -133,7 +139,8 @@ impl CompactionJob {
         let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded, &hidden)?;
         let mut gathered = Gathered::new(&sources);
         let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
-        let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref())?;
+        let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref());
+        let dictionary = dictionary.map_err(|error| self.codes_or(error))?;
         let entry = self.write_index(&mut gathered, &parquet, checksums)?;
         let fs = &*self.context.fs;
         fs.sync_dir(&self.context.folder)?;
@@ -265,19 +272,6 @@ impl CompactionJob {
             ..LakeEntry::default()
         })
     }
-}
-
-fn create_anew(fs: &dyn Fs, path: &Path) -> Result<Box<dyn File>, StorageError> {
-    if fs.exists(path)? {
-        fs.remove(path)?;
-    }
-    fs.create_new(path, false)
-}
-
-fn write_synced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let mut file = create_anew(fs, path)?;
-    file.append(bytes)?;
-    file.sync_data()
 }
 
 /// Gathers what an index needs of the sessions that are written.

@@ -1,8 +1,9 @@
 //! Makes a site's dictionary from the one before and what is new.
 
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::reader::{SiteDictionary, Strings};
 use crate::error::StorageError;
@@ -22,6 +23,9 @@ pub struct DictionaryBuilder<'a> {
 #[derive(Default)]
 struct Fresh {
     places: HashMap<u32, u32>,
+    /// Places by string.
+    by_text: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     codes: Vec<u32>,
     ends: Vec<u32>,
     text: String,
@@ -32,6 +36,27 @@ impl Fresh {
         let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(place).copied().unwrap_or(0);
         self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// `None` when there is no room for it.
+    fn push(&mut self, code: u32, text: &str) -> Option<()> {
+        let end = self.text.len().checked_add(text.len()).and_then(|end| u32::try_from(end).ok())?;
+        let place = self.codes.len() as u32;
+        self.places.insert(code, place);
+        self.codes.push(code);
+        self.ends.push(end);
+        self.text.push_str(text);
+        let mut by_text = std::mem::take(&mut self.by_text);
+        let hash = |place: &u32| self.hasher.hash_one(self.text(*place as usize));
+        by_text.insert_unique(hash(&place), place, hash);
+        self.by_text = by_text;
+        Some(())
+    }
+
+    fn find(&self, text: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(text);
+        let place = self.by_text.find(hash, |&place| self.text(place as usize) == text)?;
+        self.codes.get(*place as usize).copied()
     }
 }
 
@@ -80,17 +105,14 @@ impl<'a> DictionaryBuilder<'a> {
         let known = match (older.place(code), fresh.places.get(&code)) {
             (Some(place), _) => older.text(place),
             (None, Some(&place)) => fresh.text(place as usize),
-            (None, None) => {
-                let end = fresh.text.len().checked_add(text.len()).and_then(|end| u32::try_from(end).ok());
-                let end = end.ok_or_else(|| too_large(column))?;
-                fresh.places.insert(code, fresh.codes.len() as u32);
-                fresh.codes.push(code);
-                fresh.ends.push(end);
-                fresh.text.push_str(text);
-                return Ok(());
-            }
+            (None, None) => return fresh.push(code, text).ok_or_else(|| too_large(column)),
         };
         if known == text { Ok(()) } else { Err(self.conflict(column)) }
+    }
+
+    /// The code of a string that was added.
+    pub fn find_added(&self, column: Column, text: &str) -> Option<u32> {
+        self.fresh.get(column.index())?.find(text)
     }
 
     /// How many strings were added that the older dictionary has not. With 0 there is no need for a new one.

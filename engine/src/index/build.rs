@@ -12,7 +12,10 @@ use crate::segment::layout::{FileWriter, Tag};
 use crate::segment::table::{FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape};
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
 
-/// Texts that an index has of each row.
+/// The texts that an index has of each row.
+pub const ROW_COLUMNS: [Column; ROW_CODE_COUNT] =
+    [Column::Hostname, Column::Path, Column::Title, Column::EventName];
+/// How many texts an index has of each row.
 pub const ROW_CODE_COUNT: usize = 4;
 
 /// A row as an index has it.
@@ -22,7 +25,7 @@ pub struct IndexRow {
     pub time: TimestampMs,
     /// [`crate::event::Kind`] and [`crate::segment::table::ROW_NON_INTERACTIVE`].
     pub kind: u8,
-    /// The site's codes of host name, path, title and event name.
+    /// The site's codes of [`ROW_COLUMNS`].
     pub texts: [u32; ROW_CODE_COUNT],
 }
 

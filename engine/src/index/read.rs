@@ -111,6 +111,31 @@ impl Index {
         parquet_file(&self.checked()?)
     }
 
+    /// As [`Self::parquet_file`], from the blocks that say it alone, whatever is wrong with others.
+    ///
+    /// # Errors
+    /// Those blocks are damaged.
+    pub fn parquet_file_alone(&self) -> Result<ParquetFile, StorageError> {
+        let blocks = self.blocks()?;
+        let own =
+            [Tag::PARQUET_LENGTH, Tag::PARQUET_CHECKSUMS].into_iter().filter_map(|tag| blocks.block(tag));
+        own.into_iter().try_for_each(|block| blocks.check_sum(block))?;
+        parquet_file(&blocks)
+    }
+
+    /// Calls `take` for each session whose visitor's id was given, with the visitor.
+    ///
+    /// # Errors
+    /// The index is damaged.
+    pub fn given_visitors(&self, mut take: impl FnMut(u64)) -> Result<(), StorageError> {
+        let table = assemble(&self.checked()?, &NoStrings, None, NOTHING.get_or_init(Loaded::default))?;
+        let is_given = |session: &usize| table.states.flags(*session) & FLAG_GIVEN_ID != 0;
+        // All of them are known.
+        let visitors = (0..table.session_count()).filter(is_given);
+        visitors.filter_map(|session| table.visitors.get(session)).for_each(&mut take);
+        Ok(())
+    }
+
     /// The table. `strings` has the strings of the site, `cold` reads the Parquet file, of which `loaded` is at hand.
     ///
     /// # Errors

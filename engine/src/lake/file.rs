@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::blocks::BlockChecksums;
@@ -36,13 +36,16 @@ pub struct LakeContext {
     pub cache: Arc<ColumnCache>,
     /// Files that are mapped.
     pub open_files: Arc<OpenFiles>,
+    /// How often damage was found.
+    pub damage_count: Arc<AtomicU64>,
 }
 
 impl LakeContext {
     /// Of a data folder, nothing read and nothing mapped.
     pub fn new(fs: &SharedFs, folder: &Path) -> Self {
         let (cache, open_files) = (Arc::new(ColumnCache::default()), Arc::default());
-        Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files }
+        let damage_count = Arc::default();
+        Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files, damage_count }
     }
 }
 
@@ -121,14 +124,25 @@ impl LakeFile {
         self.index
     }
 
-    /// Notes that it is damaged, so that nothing of it is served until the next start.
+    /// Notes that it is damaged, so that nothing of it is served until its index is made anew or the next start.
     pub fn set_aside(&self, damage: StorageError) {
-        *self.lock() = Some(Err(damage));
+        let before = self.lock().replace(Err(damage));
+        if !matches!(before, Some(Err(_))) {
+            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether damage that names this path is its own.
     pub fn is_at(&self, path: &Path) -> bool {
-        path == self.parquet || path == index_path(&self.context.folder, self.index)
+        path == self.parquet || path == self.index_path()
+    }
+
+    /// Whether damage was found in its index, so that it is to be made anew from the Parquet file.
+    pub fn wants_index(&self) -> bool {
+        let damage = self.damage();
+        damage.is_some_and(
+            |damage| matches!(damage, StorageError::Corrupt { path, .. } if path == self.index_path()),
+        )
     }
 
     /// The Parquet file's place.
@@ -139,7 +153,7 @@ impl LakeFile {
     /// The file, mapped.
     ///
     /// # Errors
-    /// It is damaged, which stays so until the next start; a failed operation is tried again.
+    /// It is damaged, which stays so until its index is made anew or the next start; a failed operation is tried again.
     pub fn open(self: &Arc<Self>) -> Result<Arc<OpenFile>, StorageError> {
         self.used.store(true, Ordering::Relaxed);
         let mut open = self.lock();
@@ -149,7 +163,9 @@ impl LakeFile {
         let found = self.map().map(Arc::new);
         match &found {
             Ok(_) => {}
-            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {}
+            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {
+                self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+            }
             Err(_) => return found,
         }
         *open = Some(found.clone());
@@ -168,9 +184,21 @@ impl LakeFile {
         Ok(fs.exists(&temporary)? && self.is_it(&fs.map(&temporary)?))
     }
 
-    fn map(&self) -> Result<OpenFile, StorageError> {
-        let path = index_path(&self.context.folder, self.index);
+    fn index_path(&self) -> PathBuf {
+        index_path(&self.context.folder, self.index)
+    }
+
+    /// Its index, mapped and checked, whatever is known of the Parquet file.
+    ///
+    /// # Errors
+    /// It is damaged or could not be read.
+    pub fn read_index(&self) -> Result<Index, StorageError> {
+        let path = self.index_path();
         let bytes = self.map_existing(&path)?;
+        if self.index_len == 0 {
+            let what = "sessions have moved since it was found damaged, or its Parquet file was";
+            return Err(StorageError::corrupt(&path, 0, what));
+        }
         if bytes.len() as u64 != self.index_len {
             let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), self.index_len);
             return Err(StorageError::corrupt(&path, 0, what));
@@ -179,17 +207,40 @@ impl LakeFile {
         if index.id() != self.index || index.site() != self.site {
             return Err(StorageError::corrupt(&path, 0, "it is the index of another file"));
         }
+        index.runs()?;
+        Ok(index)
+    }
+
+    /// The checksums of the Parquet file, from its index: those blocks of it are sound, though others may not be.
+    pub fn known_checksums(&self) -> Option<BlockChecksums> {
+        let path = self.index_path();
+        let index = Index::open(&path, self.map_existing(&path).ok()?).ok()?;
+        if index.id() != self.index || index.site() != self.site {
+            return None;
+        }
+        let of_file = index.parquet_file_alone().ok()?;
+        BlockChecksums::new(of_file.len, &of_file.checksums)
+            .filter(|known| known.file_len() == self.parquet_len)
+    }
+
+    fn map(&self) -> Result<OpenFile, StorageError> {
+        let index = self.read_index()?;
         let of_file = index.parquet_file()?;
-        let checksums = BlockChecksums::new(of_file.len, &of_file.checksums)
-            .ok_or_else(|| StorageError::corrupt(&path, 0, "it has not one checksum for each block"))?;
+        let checksums = BlockChecksums::new(of_file.len, &of_file.checksums).ok_or_else(|| {
+            StorageError::corrupt(&self.index_path(), 0, "it has not one checksum for each block")
+        })?;
         let (parquet, cache) = (self.map_parquet()?, self.context.cache.clone());
         let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache);
         let filters = index.runs()?.iter().map(|_| OnceLock::new()).collect();
         Ok(OpenFile { index, columns, filters })
     }
 
-    /// The Parquet file is in its place, or still beside it when a crash, or another thread, has not moved it yet.
-    fn map_parquet(&self) -> Result<Bytes, StorageError> {
+    /// The Parquet file, mapped. It is in its place, or still beside it when a crash, or another thread, has not moved
+    /// it yet.
+    ///
+    /// # Errors
+    /// It is another file, or could not be mapped.
+    pub fn map_parquet(&self) -> Result<Bytes, StorageError> {
         let fs = &self.context.fs;
         if fs.exists(&self.parquet)? {
             let bytes = fs.map(&self.parquet)?;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
@@ -12,9 +13,10 @@ use super::file::{LakeContext, LakeFile};
 use super::paths::dictionary_path;
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
+use crate::limits;
 use crate::manifest::{LakeEntry, LakeSite};
 use crate::parquet::Key;
-use crate::units::{SegmentId, SiteId};
+use crate::units::{DayUtc, SegmentId, SiteId};
 
 /// A site's dictionary, mapped when it is first needed.
 pub struct LakeDictionary {
@@ -38,9 +40,27 @@ impl LakeDictionary {
     /// The dictionary, mapped.
     ///
     /// # Errors
-    /// It is damaged or could not be mapped; that stays so until the next start.
+    /// It is damaged or could not be mapped; that stays so until it is made anew or the next start.
     pub fn open(&self) -> Result<Arc<SiteDictionary>, StorageError> {
-        self.open.get_or_init(|| self.map().map(Arc::new)).clone()
+        let open = self.open.get_or_init(|| {
+            let found = self.map().map(Arc::new);
+            if found.is_err() {
+                self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+            }
+            found
+        });
+        open.clone()
+    }
+
+    /// Whether damage was found in it, so that it is to be made anew.
+    pub fn wants_rebuild(&self) -> bool {
+        self.damage().is_some_and(|damage| !matches!(damage, StorageError::Version { .. }))
+    }
+
+    /// What the manifest is to name. Without it strings may have got other codes than it has, so once it was found
+    /// damaged it is never believed again, even if somebody should put the file back: it has no length any more.
+    fn in_manifest(&self) -> (SegmentId, u64) {
+        (self.number, if self.wants_rebuild() { 0 } else { self.len })
     }
 
     /// The damage that was found in it so far.
@@ -55,6 +75,9 @@ impl LakeDictionary {
             return Err(corrupt("the file is missing".into()));
         }
         let bytes = self.context.fs.map(&path)?;
+        if self.len == 0 {
+            return Err(corrupt("strings have got codes since it was found damaged".into()));
+        }
         if bytes.len() as u64 != self.len {
             return Err(corrupt(format!(
                 "the file has {} bytes, the manifest says {}",
@@ -126,13 +149,17 @@ impl Lake {
         Ok(Self { sites: Arc::new(live) })
     }
 
-    /// What the manifest is to name.
+    /// What the manifest is to name. Sessions that left a file while it could not be read are not among those that must
+    /// not count. So its index is not to be believed, even if the file should be whole again: it has no length any more.
     pub fn entries(&self) -> BTreeMap<SiteId, LakeSite> {
-        let entry =
-            |live: &LiveFile| LakeEntry { superseded: (*live.superseded).clone(), ..live.entry.clone() };
+        let entry = |live: &LiveFile| LakeEntry {
+            superseded: (*live.superseded).clone(),
+            index_len: if live.file.damage().is_some() { 0 } else { live.entry.index_len },
+            ..live.entry.clone()
+        };
         let site = |live: &LiveSite| LakeSite {
             host: live.host.clone(),
-            dictionary: live.dictionary.as_ref().map(|dictionary| dictionary.name()),
+            dictionary: live.dictionary.as_ref().map(|dictionary| dictionary.in_manifest()),
             files: live.files.iter().map(entry).collect(),
         };
         self.sites.iter().map(|(number, live)| (*number, site(live))).collect()
@@ -171,6 +198,13 @@ impl LiveSite {
     pub fn is_stuck(&self, is_such: impl Fn(Key) -> bool) -> bool {
         let dictionary = self.dictionary.iter().any(|dictionary| dictionary.damage().is_some());
         dictionary || self.files.iter().any(|live| is_such(live.key) && live.file.damage().is_some())
+    }
+
+    /// The number of a visitor's first session on a day: what is in a file that cannot be read may have those below.
+    pub fn first_session_number(&self, day: DayUtc) -> u16 {
+        let mut unknown =
+            self.files.iter().filter(|live| live.key.contains(day) && live.file.damage().is_some());
+        if unknown.next().is_some() { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
     }
 
     /// The file of a key.

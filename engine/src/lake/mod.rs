@@ -9,7 +9,9 @@ mod cold;
 mod compacted;
 mod file;
 mod live;
+mod orphans;
 mod paths;
+mod rebuilt;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -21,8 +23,10 @@ pub use cold::ParquetColumns;
 pub use compacted::{Compacted, Taken};
 pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
+pub use orphans::remove_temporaries;
 pub use paths::{
     DICTIONARY_PREFIX, INDEX_PREFIX, dictionary_path, index_path, is_temporary, lake_folder, parquet_path,
     temporary_path,
 };
+pub use rebuilt::{Rebuilt, RebuiltFile};
 pub use search::{Found, Near};

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+use super::mender::{Mender, Schedule, Tell};
 use super::{Shared, WriterTasks, aggregator};
 use crate::aggregate::LocalDays;
 use crate::compaction::{CompactionJob, Situation, Step};
 use crate::error::{CompactionError, StorageError};
-use crate::lake::LakeContext;
+use crate::lake::{LakeContext, remove_temporaries};
+use crate::rebuild::{Extent, look_for_damage};
 use crate::units::{DayUtc, SiteId, TimestampMs};
 
 /// How often it looks whether something was sealed.
@@ -24,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AT_TIME_EVERY: Duration = Duration::from_secs(60);
 /// How long it leaves a failure alone.
 const RETRY_AFTER: Duration = Duration::from_secs(300);
+/// How often damage that turns up on demand is mended, should there be ever more.
+const MEND_TURNS: usize = 3;
 /// How often it asks whether a seal, or an import, is over.
 const SEAL_POLL: Duration = Duration::from_millis(10);
 
@@ -43,6 +47,8 @@ pub struct CompactionSettings {
     pub aggregate_rows_min: u64,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
     pub share: f64,
+    /// Is told what was made anew because it was damaged.
+    pub tell: Tell,
 }
 
 /// What compaction has done since the start.
@@ -58,6 +64,8 @@ pub struct CompactionFigures {
     pub written_bytes: u64,
     /// Attempts that failed.
     pub failures: u64,
+    /// Indexes and dictionaries that were made anew because they were damaged.
+    pub rebuilt: u64,
 }
 
 /// How far a compaction on demand is.
@@ -78,7 +86,8 @@ pub(super) struct Counters {
     new_rows: AtomicU64,
     written_rows: AtomicU64,
     written_bytes: AtomicU64,
-    failures: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) rebuilt: AtomicU64,
 }
 
 impl Counters {
@@ -90,6 +99,7 @@ impl Counters {
             written_rows: of(&self.written_rows),
             written_bytes: of(&self.written_bytes),
             failures: of(&self.failures),
+            rebuilt: of(&self.rebuilt),
         }
     }
 }
@@ -124,7 +134,14 @@ impl Compactor {
         let stopping = Arc::new(AtomicBool::new(false));
         let folder = context.folder.clone();
         let window_ms = tasks.run(|core| Ok(core.session_window_ms()))?;
-        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone() };
+        let mender = Mender {
+            shared: shared.clone(),
+            tasks: tasks.clone(),
+            context: context.clone(),
+            tell: settings.tell.clone(),
+            stopping: stopping.clone(),
+        };
+        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone(), mender };
         let thread = std::thread::Builder::new()
             .name("compactor".into())
             .spawn(move || work.run(&received))
@@ -169,11 +186,17 @@ struct Work {
     settings: CompactionSettings,
     window_ms: i64,
     stopping: Arc<AtomicBool>,
+    mender: Mender,
 }
 
 impl Work {
     fn run(self, commands: &Receiver<Command>) {
+        if remove_temporaries(&*self.context.fs, &self.context.folder).is_err() {
+            // They cost nothing but room; the next start tries again.
+            self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let (mut looked_at, mut look_at) = (None, Instant::now());
+        let mut mending = Schedule::default();
         loop {
             match commands.recv_timeout(LOOK_EVERY) {
                 Ok(Command::Everything(report)) => {
@@ -182,6 +205,8 @@ impl Work {
                     let _ = report.send(Report::Done(result));
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    let mut pace = Pace::new(self.settings.share);
+                    self.mender.look(&mut mending, &mut || pace.rest());
                     let newest = self.shared.snapshot.load().newest_segment();
                     if looked_at == Some(newest) && Instant::now() < look_at {
                         continue;
@@ -226,7 +251,9 @@ impl Work {
             }
             std::thread::sleep(SEAL_POLL);
         }
-        let mut progress = CompactionProgress::default();
+        let (mut progress, mut mend_turns) = (CompactionProgress::default(), MEND_TURNS);
+        look_for_damage(&self.shared.snapshot.load());
+        self.mender.mend(&mut || ());
         loop {
             let snapshot = self.shared.snapshot.load();
             let situation = Situation::of(&snapshot, &*self.settings.host_of, TimestampMs::MAX);
@@ -235,6 +262,12 @@ impl Work {
             let today = DayUtc::of((self.settings.clock)());
             let Some(step) = situation.next_step(today, true) else {
                 self.aggregate()?;
+                // Damage that turned up while files were written.
+                let is_mended = mend_turns > 0 && self.mender.mend(&mut || ()).sites > 0;
+                if is_mended {
+                    mend_turns -= 1;
+                    continue;
+                }
                 let damage = self.shared.snapshot.load().damage().next();
                 return damage.map_or(Ok(progress), |damage| Err(damage.into()));
             };
@@ -277,7 +310,13 @@ impl Work {
         settled: TimestampMs,
         rest: &mut dyn FnMut(),
     ) -> Result<u64, CompactionError> {
-        let result = self.try_write(step, settled, rest);
+        let result = match self.try_write(step, settled, rest) {
+            Err(CompactionError::Codes(site)) => {
+                let rebuilt = self.mender.rebuild(site, Extent::Everything, rest);
+                rebuilt.and_then(|_| self.try_write(step, settled, rest))
+            }
+            result => result,
+        };
         if result.is_err() {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
         }

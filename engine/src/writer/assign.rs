@@ -59,7 +59,8 @@ impl Core {
         if event.kind == Kind::Ping {
             return Ok(None);
         }
-        match next_session_id(event.time, &sessions) {
+        let first = self.first_session_number(event.site, DayUtc::of(event.time));
+        match next_session_id(event.time, &sessions, first) {
             Some(session) => {
                 let key = SessionKey { site: event.site, visitor, session };
                 Ok(Some(open_operation(event, key, out)))
@@ -144,7 +145,7 @@ impl Core {
                         |named| event.texts.get(named),
                         |column| attribute(table, session, column),
                     ))
-                })?;
+                });
                 other.unwrap_or(false)
             }
         })
@@ -190,7 +191,7 @@ impl Core {
                 let needs = Needs::of_session(key.session.day());
                 let moved = self.with_lake_table(key.site, file, &needs, |table| {
                     Ok(self.try_move(&sealed_operation(table, key, session)?, moves))
-                })?;
+                });
                 moved.unwrap_or(false)
             }
         })
@@ -228,13 +229,13 @@ fn in_open(
     }));
 }
 
-/// One more than the visitor's largest number on the event's UTC day.
-fn next_session_id(time: TimestampMs, sessions: &[Candidate]) -> Option<SessionId> {
+/// One more than the visitor's largest number on the event's UTC day, `first` at least.
+fn next_session_id(time: TimestampMs, sessions: &[Candidate], first: u16) -> Option<SessionId> {
     let day = DayUtc::of(time);
     let largest = sessions.iter().filter(|known| known.id.day() == day).map(|known| known.id.n()).max();
     let n = match largest {
-        Some(n) => n.checked_add(1)?,
-        None => 0,
+        Some(n) => n.checked_add(1)?.max(first),
+        None => first,
     };
     Some(SessionId::new(day, n))
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::Core;
 use super::assign::{Candidate, Place};
+use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::index::{Loaded, Needs};
 use crate::lake::{LiveSite, Near};
 use crate::limits;
 use crate::schema::Column;
 use crate::segment::table::SiteTable;
-use crate::units::{SessionKey, SiteId, TimestampMs, VisitorId};
+use crate::units::{DayUtc, SessionKey, SiteId, TimestampMs, VisitorId};
 
 impl Core {
     /// The visitor's sessions in the lake that an event at `time` could join, and all that were opened on its UTC day.
@@ -48,41 +49,53 @@ impl Core {
         }
     }
 
-    /// Does something with a session's table; `loaded` says what of it must be at hand.
+    /// The number of a visitor's first session on a day: what is in a file that cannot be read has others, and may be
+    /// served again. Ask for the sessions of that day before, so that damage is known.
+    pub(super) fn first_session_number(&self, site: SiteId, day: DayUtc) -> u16 {
+        self.lake.site(site).map_or(0, |live| live.first_session_number(day))
+    }
+
+    /// Does something with a session's table; `needs` says what of it must be at hand. `None`: it is damaged.
     pub(super) fn with_lake_table<T>(
         &self,
         site: SiteId,
         file: usize,
         needs: &Needs,
         take: impl FnOnce(&SiteTable<'_>) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        let Some(live) = self.lake.site(site) else { return Ok(None) };
-        let (Some(file), Some(strings)) = (live.files.get(file), &live.dictionary) else { return Ok(None) };
-        let (open, strings) = (file.file.open()?, strings.open()?);
-        let loaded = Loaded::load(&open.index, needs, &open.columns)?;
-        let table = open.index.table(&*strings, &open.columns, &loaded)?;
-        take(&table).map(Some)
+    ) -> Option<T> {
+        let live = self.lake.site(site)?;
+        let strings = dictionary(live)?;
+        live.files.get(file)?.ask(|open| {
+            let loaded = Loaded::load(&open.index, needs, &open.columns)?;
+            take(&open.index.table(&*strings, &open.columns, &loaded)?)
+        })
     }
 
     /// The site's code that the lake has of a text.
     pub(super) fn lake_code(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
-        dictionary(self.lake.site(site)?)?.find(column, text)
+        self.site_dictionary(site)?.find(column, text)
     }
 
     /// The greatest site code that the lake has of a column.
     pub(super) fn greatest_lake_code(&self, site: SiteId, column: Column) -> u32 {
         let Some(live) = self.lake.site(site) else { return 0 };
-        match dictionary(live) {
+        match self.site_dictionary(site) {
             Some(dictionary) => dictionary.greatest(column),
-            // No code that a damaged dictionary has may be given to another text: it may be repaired.
+            // Codes that a damaged dictionary has are given to no other text, as far as they are known.
             None => {
                 let open = live.files.iter().filter_map(|live| live.file.open().ok());
                 open.map(|open| open.index.greatest_site_code(column)).max().unwrap_or(0)
             }
         }
     }
+
+    /// The site's dictionary, or the one that is going to be it.
+    fn site_dictionary(&self, site: SiteId) -> Option<Arc<SiteDictionary>> {
+        let coming = self.coming_dictionary.as_ref().filter(|coming| coming.site() == site);
+        coming.cloned().or_else(|| dictionary(self.lake.site(site)?))
+    }
 }
 
-fn dictionary(live: &LiveSite) -> Option<Arc<crate::dictionary::SiteDictionary>> {
+fn dictionary(live: &LiveSite) -> Option<Arc<SiteDictionary>> {
     live.dictionary.as_ref()?.open().ok()
 }

@@ -16,6 +16,7 @@ pub mod import;
 mod index;
 mod lake;
 mod options;
+mod rebuild;
 mod recover;
 mod seal;
 mod versions;
@@ -28,6 +29,7 @@ use roaring::RoaringBitmap;
 
 use crate::aggregate::Aggregates;
 use crate::codec::{Malformed, Writer};
+use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::event::{Batch, Event, Position};
 use crate::ids::{self, RememberedIds};
@@ -132,6 +134,8 @@ pub struct Core {
     importing: Option<import::UnderWay>,
     next_segment: u64,
     next_site_code: HashMap<(SiteId, Column), u32>,
+    /// A dictionary that is going to be its site's.
+    coming_dictionary: Option<Arc<SiteDictionary>>,
     /// The greatest time at which an event was taken: what "now" means for carrying sessions over.
     now: TimestampMs,
     torn_tail_bytes: u64,
@@ -239,14 +243,24 @@ impl Core {
 
     /// Two numbers for new files, which no other file has.
     pub fn take_numbers(&mut self) -> [SegmentId; 2] {
-        let first = self.next_segment;
-        self.next_segment += 2;
-        [SegmentId(first), SegmentId(first + 1)]
+        [self.take_number(), self.take_number()]
+    }
+
+    /// A number for a new file.
+    pub fn take_number(&mut self) -> SegmentId {
+        let number = SegmentId(self.next_segment);
+        self.next_segment += 1;
+        number
     }
 
     /// Whether an import is under way.
     pub fn is_importing(&self) -> bool {
         self.importing.as_ref().is_some_and(import::UnderWay::is_alive)
+    }
+
+    /// Whether an import to the site is under way.
+    fn is_importing_to(&self, site: SiteId) -> bool {
+        self.importing.as_ref().is_some_and(|known| known.is_alive() && known.site == site)
     }
 
     /// How long a session lives without activity, milliseconds.

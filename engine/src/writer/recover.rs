@@ -126,6 +126,7 @@ impl Core {
             importing: None,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
+            coming_dictionary: None,
             now: i64::MIN / 4,
             torn_tail_bytes: 0,
             seal_requested: false,

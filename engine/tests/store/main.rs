@@ -24,6 +24,7 @@ mod parquet_file;
 mod parquet_types;
 mod questions;
 mod random;
+mod rebuild;
 mod sessions;
 mod setup;
 mod threads;

@@ -9,6 +9,7 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
 
 /// A small generator of numbers (xorshift), so that a failure is named by its seed alone.
+#[derive(Clone)]
 pub struct Rng(u64);
 
 impl Rng {
@@ -39,6 +40,7 @@ impl Rng {
 }
 
 /// Makes events around a clock that moves on.
+#[derive(Clone)]
 pub struct Workload {
     rng: Rng,
     now: i64,

@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Goes on counting codes by itself once an import is over.
-    pub(super) fn forget_ended_import(&mut self) {
+    pub(in crate::writer) fn forget_ended_import(&mut self) {
         if let Some(ended) = self.importing.take_if(|under_way| !under_way.is_alive())
             && ended.given_up.is_none()
         {

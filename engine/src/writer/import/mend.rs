@@ -308,6 +308,7 @@ impl Core {
         for segment in live.chain(file.segments.iter().map(|(segment, _)| segment)) {
             segment.all_sessions_of(key.site, key.visitor, |_, id| look(id));
         }
+        look(SessionId::new(day, self.first_session_number(key.site, day)));
         if let Some(lake) = self.lake.site(key.site)
             && let Some(Ok(strings)) = lake.dictionary.as_ref().map(|strings| strings.open())
         {

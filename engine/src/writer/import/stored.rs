@@ -13,11 +13,12 @@ use crate::codec::Writer;
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::index::Needs;
+use crate::limits;
 use crate::schema::Column;
 use crate::segment::Segment;
 use crate::session::Extent;
 use crate::snapshot::Snapshot;
-use crate::units::{SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
+use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
 /// Where a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +175,15 @@ impl Stored {
             found.extend(sessions.map(|(session, id)| (Place { part, session }, id)));
         }
         found
+    }
+
+    /// The number of a visitor's first session on a day: what is in a file that cannot be read may have those below.
+    pub(super) fn first_session_number(&self, day: DayUtc) -> u16 {
+        let is_unknown = |part: &Part| match &part.body {
+            Body::Lake(lake) => lake.live.key.contains(day) && lake.live.file.damage().is_some(),
+            Body::Segment(_) => false,
+        };
+        if self.parts.iter().any(is_unknown) { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
     }
 
     /// Whether the visitor of a session is marked as one that recurs on any day.

@@ -65,18 +65,20 @@ impl Visitors {
             Some(known) => Some(known),
             None => self.before(visitor, stored)?,
         };
+        // Known once the visitor's sessions were looked for.
+        let first = stored.first_session_number(day);
         let Some(mut known) = known else {
-            let known = Known { first: day.0, last: day.0, n: 0, marked: false };
+            let known = Known { first: day.0, last: day.0, n: first, marked: false };
             self.known.insert([visitor.0, 0], known.pack())?;
-            return Ok(Some(SessionId::new(day, 0)));
+            return Ok(Some(SessionId::new(day, first)));
         };
         self.any_marked |= known.marked;
         let n = match day.0.cmp(&known.last) {
-            std::cmp::Ordering::Greater => Some(0),
+            std::cmp::Ordering::Greater => Some(first),
             std::cmp::Ordering::Equal => known.n.checked_add(1),
-            std::cmp::Ordering::Less => largest().map_or(Some(0), |n| n.checked_add(1)),
+            std::cmp::Ordering::Less => largest().map_or(Some(first), |n| n.checked_add(1)),
         };
-        let Some(n) = n else { return Ok(None) };
+        let Some(n) = n.map(|n| n.max(first)) else { return Ok(None) };
         if day.0 >= known.last {
             (known.last, known.n) = (day.0, n);
         }
