@@ -20,11 +20,11 @@ use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
-use crate::bounds::view;
 use crate::compaction::compact;
 use crate::dump::{Content, assert_same, of_model, of_snapshot};
 use crate::model::Model;
 use crate::questions;
+use crate::setup::view;
 use crate::workload::{Rng, SITES, Workload};
 
 const FOLDER: &str = "/data";
