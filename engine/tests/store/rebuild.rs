@@ -791,10 +791,11 @@ fn a_running_store_mends_what_a_query_finds() {
         assert!(incomplete(&store.snapshot()).is_some());
         wait_until("it is not mended", || incomplete(&store.snapshot()).is_none());
         assert_same(&of_snapshot(&store.snapshot(), &SITES), &of_model(&model), prefix);
+        // It is told, and counted, just after it is to be seen.
+        let words = telling.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(words.contains(&prefix[..5]) && words.contains(".example"), "{words}");
         assert!(store.status().compaction.rebuilt > 0);
         assert_eq!(store.status().damaged_files, 0);
-        let words = telling.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert!(words.contains(&prefix[..5]) && words.contains(".example"), "{words}");
         store.close().unwrap();
         let mut core = open(&fs.kill()).unwrap();
         assert_whole(&mut core, &model, prefix);
