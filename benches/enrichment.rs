@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use hitstone::enrich::user_agent::Agents;
 use hitstone::enrich::{EnrichSettings, Enricher, SiteContext};
-use hitstone::hit::{ClientHints, Hit, HitKind};
+use hitstone::hit::{Campaign, ClientHints, Hit, HitKind};
 use hitstone::salts::Salts;
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::{OsFs, SharedFs};
@@ -66,6 +66,7 @@ fn hit() -> Hit {
         user_agent: AGENTS[0].into(),
         accept_language: "fr-CH, fr;q=0.9".into(),
         referrer: "https://www.google.com/search?q=x".into(),
+        campaign: Campaign::default(),
         title: "Prices".into(),
         screen_width: 1920,
         hints: ClientHints::default(),
@@ -74,6 +75,7 @@ fn hit() -> Hit {
         tags: Vec::new(),
         time: None,
         disable_bot_filter: false,
+        disable_host_check: false,
         status: None,
         event_id: String::new(),
         given_visitor: None,

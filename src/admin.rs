@@ -38,7 +38,7 @@ pub enum Request {
     AlternativeAdd { site: String, hostname: String },
     AlternativeReplace { site: String, id: String, hostname: String },
     AlternativeRemove { site: String, id: String },
-    ClientCreate { site: String, write_only: bool, description: String },
+    ClientCreate { site: String, kind: NewClient, description: String },
     ClientDescribe { site: String, client_id: String, description: String },
     ClientList { site: Option<String> },
     ClientRevoke { site: Option<String>, client_id: String },
@@ -46,6 +46,18 @@ pub enum Request {
     GoalReplace { site: String, id: String, goal: GoalSpec },
     GoalList { site: Option<String> },
     GoalDelete { site: Option<String>, id: String },
+}
+
+/// What a new client is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewClient {
+    /// An id and a secret, for access tokens that read and write.
+    Oauth,
+    /// An access key, which writes.
+    WriteOnly,
+    /// A token for SegmentStream's calls, which writes.
+    Basic,
 }
 
 /// A setting that is on or off.
@@ -72,6 +84,7 @@ pub struct SiteChanges {
     pub public: Option<bool>,
     pub strict_hosts: Option<bool>,
     pub keep_event_id: Option<bool>,
+    pub track_bot_filter: Option<bool>,
 }
 
 /// What is answered. Serialised without a tag: this is what `--json` prints.
@@ -92,6 +105,10 @@ pub enum Response {
     },
     AccessKeyCreated {
         access_key: String,
+        client_id: String,
+    },
+    TrackTokenCreated {
+        track_token: String,
         client_id: String,
     },
     Site(Box<SiteInfo>),
@@ -170,8 +187,8 @@ fn apply(state: &mut State, now: TimestampMs, request: Request) -> Result<Respon
             site::replace_alternative(state, now, &site, &id, &hostname)
         }
         Request::AlternativeRemove { site, id } => site::remove_alternative(state, now, &site, &id),
-        Request::ClientCreate { site, write_only, description } => {
-            client::create(state, now, &site, write_only, &description)
+        Request::ClientCreate { site, kind, description } => {
+            client::create(state, now, &site, kind, &description)
         }
         Request::ClientDescribe { site, client_id, description } => {
             client::describe(state, now, &site, &client_id, &description)

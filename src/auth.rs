@@ -19,6 +19,8 @@ pub const IDENTIFICATION_CODE_CHARS: usize = 32;
 pub const ACCESS_KEY_PREFIX: &str = "pa_";
 /// Length of an access key after its prefix.
 pub const ACCESS_KEY_CHARS: usize = 45;
+/// Length of a token for SegmentStream's calls.
+pub const TRACK_TOKEN_CHARS: usize = 48;
 /// Length of an access token.
 pub const ACCESS_TOKEN_CHARS: usize = 64;
 

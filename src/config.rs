@@ -54,7 +54,7 @@ pub const SERVER: &[Setting] = &[
         "events-per-minute",
         "N",
         "60",
-        "Events that browsers of one address (IPv6: of one /64) may send in a minute, then 429; 0 is no limit. Calls with a token have none.",
+        "Events that browsers of one address (IPv6: of one /64) may send in a minute, then 429; 0 is no limit. Calls with a token have none, nor has /collect.",
     ),
     setting(
         "trust-proxy",

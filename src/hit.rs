@@ -2,7 +2,12 @@
 
 use std::net::IpAddr;
 
-use hitstone_engine::units::TimestampMs;
+use hitstone_engine::units::{DAY_MS, TimestampMs};
+
+/// 2000-01-01T00:00:00Z: nobody counted visits before.
+pub const TIME_MIN: TimestampMs = 946_684_800_000;
+/// How far a sender's clock may be ahead.
+pub const TIME_AHEAD_MS_MAX: i64 = DAY_MS;
 
 /// What the request reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +43,17 @@ pub struct ClientHints {
     pub platform_version: String,
     pub width: String,
     pub viewport_width: String,
+}
+
+/// A campaign that the sender names beside the page's URL; empty where it does not.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[allow(missing_docs, reason = "named after the parameters of URLs")]
+pub struct Campaign {
+    pub source: String,
+    pub medium: String,
+    pub campaign: String,
+    pub content: String,
+    pub term: String,
 }
 
 /// What kind of thing an id names that the site gave. Ids of different kinds never match. The numbers are hashed and
@@ -85,6 +101,8 @@ pub struct Hit {
     pub accept_language: String,
     /// The referrer the sender names, else the `Referer` header.
     pub referrer: String,
+    /// The campaign, where the sender names it; it wins over that of the URL.
+    pub campaign: Campaign,
     /// The page's title.
     pub title: String,
     /// Width of the screen in pixels, 0 when unknown.
@@ -101,6 +119,9 @@ pub struct Hit {
     pub time: Option<TimestampMs>,
     /// The sender vouches for the client: no bot filter.
     pub disable_bot_filter: bool,
+    /// The page may be of any host, unless the site is strict: the sender's origin has been checked, or its credentials
+    /// are one site's.
+    pub disable_host_check: bool,
     /// HTTP status of the page, when said.
     pub status: Option<u16>,
     /// The sender's id of the event; empty when none.
@@ -109,4 +130,13 @@ pub struct Hit {
     pub given_visitor: Option<GivenVisitor>,
     /// The interface: `pirsch`, `prisme`, ...
     pub source: &'static str,
+}
+
+impl Hit {
+    /// Completes a URL that is a path only: what servers know of a request, and some of their clients send as it is.
+    pub fn complete_url(&mut self, hostname: &str) {
+        if self.url.starts_with('/') && !self.url.starts_with("//") {
+            self.url.insert_str(0, &format!("https://{hostname}"));
+        }
+    }
 }

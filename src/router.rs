@@ -10,10 +10,10 @@ use crate::api::pirsch::domain::setting::{self, Setting};
 use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
-use crate::api::pirsch::{client, goal, read, token, track};
-use crate::api::{browser, health, prisme};
+use crate::api::pirsch::{client, goal, page, read, token, track};
+use crate::api::{browser, health, prisme, segmentstream};
 use crate::app::App;
-use crate::http::respond::{self, Answer};
+use crate::http::respond::Answer;
 use crate::scripts::{self, Script};
 
 /// What a path leads to.
@@ -32,8 +32,10 @@ enum Route {
     GoalPattern,
     Track(Call),
     Batch(Call),
+    Page(Call),
     Statistic(String),
     Prisme(prisme::Route),
+    SegmentStream(segmentstream::Route),
     Script(&'static Script),
 }
 
@@ -65,6 +67,12 @@ fn find(path: &str) -> Option<(Methods, Route)> {
         "/api/v1/hit/batch" => (POST, Route::Batch(Call::Hit)),
         "/api/v1/event/batch" => (POST, Route::Batch(Call::Event)),
         "/api/v1/session/batch" => (POST, Route::Batch(Call::Session)),
+        "/hit" => (ANY, Route::Page(Call::Hit)),
+        "/event" => (ANY, Route::Page(Call::Event)),
+        "/session" => (ANY, Route::Page(Call::Session)),
+        "/track" => (ANY, Route::SegmentStream(segmentstream::Route::Track)),
+        "/track/batch" => (ANY, Route::SegmentStream(segmentstream::Route::Batch)),
+        "/collect" => (ANY, Route::SegmentStream(segmentstream::Route::Collect)),
         _ => return find_below(path),
     })
 }
@@ -91,12 +99,7 @@ pub async fn answer(app: Arc<App>, peer: IpAddr, request: Request<Incoming>) -> 
     if !methods.is_empty() && !methods.contains(asked) {
         return ApiError::method_not_allowed(&names(methods));
     }
-    let answered = dispatch(&app, peer, route, request).await;
-    answered.unwrap_or_else(|error| {
-        let answer = error.answer();
-        // Of a body that was too large or too slow the rest is still to come: the connection is of no more use.
-        if matches!(error.status.as_u16(), 408 | 413) { respond::close(answer) } else { answer }
-    })
+    dispatch(&app, peer, route, request).await.unwrap_or_else(|error| error.answer())
 }
 
 fn names(methods: Methods) -> String {
@@ -127,6 +130,8 @@ async fn dispatch(
         Route::GoalPattern => goal::try_pattern(app, request).await,
         Route::Track(call) => track::single(app, call, request).await,
         Route::Batch(call) => track::batch(app, call, request).await,
+        Route::Page(call) => Ok(page::answer(app, peer, call, request).await),
+        Route::SegmentStream(route) => Ok(segmentstream::answer(app, peer, route, request).await),
         Route::Prisme(route) => Ok(prisme::answer(app, peer, &route, request).await),
         Route::Script(script) => Ok(script.answer(request.headers())),
         Route::Statistic(path) => read::statistic(app, &path, request.uri(), request.headers()).await,

@@ -57,6 +57,9 @@ pub struct Site {
     pub strict_hosts: bool,
     /// The senders' event ids are stored.
     pub keep_event_id: bool,
+    /// Programs and spam are left out also where the sender has a token and answers for its events.
+    #[serde(default)]
+    pub track_bot_filter: bool,
     /// Conversion goals in the order of their creation.
     #[serde(default)]
     pub goals: Vec<Goal>,
@@ -88,6 +91,7 @@ impl Site {
             public: false,
             strict_hosts: false,
             keep_event_id: false,
+            track_bot_filter: false,
             goals: Vec::new(),
             created: now,
             modified: now,
@@ -170,6 +174,11 @@ pub enum ClientKind {
         /// Hash of the key.
         key: SecretHash,
     },
+    /// A token that SegmentStream's calls carry as the name of Basic authentication; it only writes.
+    Basic {
+        /// Hash of the token.
+        token: SecretHash,
+    },
 }
 
 /// A client of one site.
@@ -195,7 +204,7 @@ pub struct Client {
 impl Client {
     /// Whether it may only write.
     pub fn is_write_only(&self) -> bool {
-        matches!(self.kind, ClientKind::WriteOnly { .. })
+        !matches!(self.kind, ClientKind::Oauth { .. })
     }
 }
 

@@ -20,8 +20,8 @@ use crate::hosts::HostIndex;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 const NAME: &str = "state";
-/// Version 2 added goals, and descriptions of clients.
-const KIND: Kind = Kind { magic: *b"HITSTATE", version: 2 };
+/// Version 2 added goals, and descriptions of clients; version 3 clients with Basic authentication.
+const KIND: Kind = Kind { magic: *b"HITSTATE", version: 3 };
 
 /// Refuses a folder whose state a newer program wrote; nothing else of it is read.
 ///
@@ -75,6 +75,8 @@ pub struct View {
     sites: HashMap<u32, Arc<LiveSite>>,
     clients: HashMap<String, Client>,
     keys: HashMap<SecretHash, u32>,
+    track_tokens: HashMap<SecretHash, u32>,
+    public_ids: HashMap<String, u32>,
     hosts: HostIndex,
 }
 
@@ -83,16 +85,18 @@ impl View {
         let sites =
             state.sites.iter().map(|site| (site.number, Arc::new(LiveSite::new(site.clone())))).collect();
         let clients = state.clients.iter().map(|client| (client.id.clone(), client.clone())).collect();
-        let keys = state
-            .clients
-            .iter()
-            .filter_map(|client| match client.kind {
-                ClientKind::WriteOnly { key } => Some((key, client.site)),
+        let (mut keys, mut track_tokens) = (HashMap::new(), HashMap::new());
+        for client in &state.clients {
+            let _ = match client.kind {
+                ClientKind::WriteOnly { key } => keys.insert(key, client.site),
+                ClientKind::Basic { token } => track_tokens.insert(token, client.site),
                 ClientKind::Oauth { .. } => None,
-            })
-            .collect();
+            };
+        }
+        let named = |site: &Site| [&site.id, &site.identification_code].map(|id| (id.clone(), site.number));
+        let public_ids = state.sites.iter().flat_map(named).collect();
         let hosts = HostIndex::of(&state.sites);
-        Self { state, sites, clients, keys, hosts }
+        Self { state, sites, clients, keys, track_tokens, public_ids, hosts }
     }
 
     /// The site with this number.
@@ -118,6 +122,21 @@ impl View {
     /// The site that an access key writes to. Found by the key's hash, so that timing tells nothing about the key.
     pub fn site_of_access_key(&self, key: &str) -> Option<&Arc<LiveSite>> {
         self.site(*self.keys.get(&SecretHash::of(key))?)
+    }
+
+    /// The site that a token for SegmentStream's calls writes to; found as that of an access key.
+    pub fn site_of_track_token(&self, token: &str) -> Option<&Arc<LiveSite>> {
+        self.site(*self.track_tokens.get(&SecretHash::of(token))?)
+    }
+
+    /// The site that pages name by its identification code.
+    pub fn site_of_code(&self, code: &str) -> Option<&Arc<LiveSite>> {
+        self.site_of_public_id(code).filter(|site| site.identification_code == code)
+    }
+
+    /// The site that pages name by its identification code or its id.
+    pub fn site_of_public_id(&self, id: &str) -> Option<&Arc<LiveSite>> {
+        self.site(*self.public_ids.get(id)?)
     }
 }
 
@@ -211,7 +230,7 @@ mod tests {
         };
         check(&file.view());
         file.change(|_| Ok::<_, StorageError>(())).unwrap();
-        assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 2);
+        assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 3);
         check(&open().view());
     }
 }

@@ -22,9 +22,11 @@ mod api {
     mod go_sdk;
     mod import;
     mod manage;
+    mod pirsch_pages;
     mod prisme;
     mod retry;
     mod sdk;
+    mod segmentstream;
     mod sessions;
     mod settings;
     mod statistics_input;

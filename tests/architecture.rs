@@ -88,8 +88,10 @@ server api::health: api::pirsch app engine::store http
 server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
-server api::pirsch: admin api::json api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server api::prisme: api::browser api::cors api::json api::limit api::pairs api::taken app auth enrich enrich::url hit hosts http sites
+server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
+server api::prisme: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http sites
+server api::refused: api::taken app http
+server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip hit http sites
 server api::taken: app http
 server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns versions
 server auth:
@@ -131,7 +133,7 @@ server milestones: admin app engine::error engine::query engine::store engine::u
 server pattern:
 server rate: engine::units
 server root:
-server router: api::browser api::health api::pirsch api::prisme app http scripts
+server router: api::browser api::health api::pirsch api::prisme api::segmentstream app http scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app http router

@@ -53,6 +53,19 @@ fn the_official_javascript_client_renews_its_token() {
     run("tokens.mjs", &server, &site);
 }
 
+/// Its client for pages, which sends by the site's identification code.
+#[test]
+fn the_official_javascript_client_for_pages() {
+    let name = "the_official_javascript_client_for_pages";
+    if skip_without_test_clock(name) || skip(name, missing()) {
+        return;
+    }
+    let folder = Folder::new();
+    let site = folder.create_site("sdk.test");
+    let server = folder.start(&[]);
+    run("web.mjs", &server, &site);
+}
+
 /// The scripts use the client as its declarations allow.
 #[test]
 fn the_scripts_fit_the_declarations() {

@@ -9,6 +9,7 @@ pub mod log_record;
 pub mod log_replay;
 pub mod parquet_read;
 pub mod segment_open;
+pub mod segmentstream_message;
 pub mod statistics_query;
 pub mod tracking_body;
 pub mod user_agent;
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("log_replay", log_replay::run, log_replay::seeds),
     ("parquet_read", parquet_read::run, parquet_read::seeds),
     ("segment_open", segment_open::run, segment_open::seeds),
+    ("segmentstream_message", segmentstream_message::run, segmentstream_message::seeds),
     ("statistics_query", statistics_query::run, statistics_query::seeds),
     ("tracking_body", tracking_body::run, tracking_body::seeds),
     ("user_agent", user_agent::run, user_agent::seeds),

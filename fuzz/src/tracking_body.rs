@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hitstone::api::json::Json;
 use hitstone::api::pirsch::hit::{Call, read};
 use hitstone::enrich::{EnrichSettings, Enricher, Outcome, SiteContext};
+use hitstone::hit::Hit;
 use hitstone::salts::Salts;
 use hitstone_engine::schema::Column;
 use hitstone_engine::units::SiteId;
@@ -13,7 +14,7 @@ use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use super::folder::Folder;
 
-const NOW_MS: i64 = 1_781_100_000_000;
+pub const NOW_MS: i64 = 1_781_100_000_000;
 
 thread_local! {
     static ENRICHER: OnceCell<(Enricher, Folder)> = const { OnceCell::new() };
@@ -28,16 +29,21 @@ pub fn run(data: &[u8]) {
     for call in [Call::Hit, Call::Event, Call::Session] {
         for item in &items {
             let Ok(hit) = read(call, item.clone(), NOW_MS, in_batch) else { continue };
-            ENRICHER.with(|cell| {
-                let enricher = &cell.get_or_init(enricher).0;
-                let Ok(Outcome::Event(event)) = enricher.enrich(&hit, &site(), NOW_MS) else { return };
-                for column in Column::ALL {
-                    let text = event.texts.get(column);
-                    assert!(text.len() <= 64 * 1024, "{column:?} has {} bytes", text.len());
-                }
-            });
+            enrich(&hit);
         }
     }
+}
+
+/// Makes an event of a hit, whose texts must be bounded.
+pub fn enrich(hit: &Hit) {
+    ENRICHER.with(|cell| {
+        let enricher = &cell.get_or_init(enricher).0;
+        let Ok(Outcome::Event(event)) = enricher.enrich(hit, &site(), NOW_MS) else { return };
+        for column in Column::ALL {
+            let text = event.texts.get(column);
+            assert!(text.len() <= 64 * 1024, "{column:?} has {} bytes", text.len());
+        }
+    });
 }
 
 fn site() -> SiteContext<'static> {

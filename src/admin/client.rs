@@ -2,7 +2,7 @@
 
 use hitstone_engine::units::TimestampMs;
 
-use super::{AdminError, ClientInfo, Response, site};
+use super::{AdminError, ClientInfo, NewClient, Response, site};
 use crate::auth::{self, SecretHash};
 use crate::sites::{CLIENTS_MAX, Client, ClientKind, DESCRIPTION_CHARS_MAX};
 use crate::state::State;
@@ -48,18 +48,28 @@ pub(super) fn create(
     state: &mut State,
     now: TimestampMs,
     host: &str,
-    write_only: bool,
+    kind: NewClient,
     description: &str,
 ) -> Result<Response, AdminError> {
     let site = site(state, host)?.number;
-    if !write_only {
-        let (client_id, client_secret) = add_oauth(state, now, site, description)?;
-        return Ok(Response::ClientCreated { client_id, client_secret });
-    }
-    let access_key = auth::random_access_key()?;
-    let kind = ClientKind::WriteOnly { key: SecretHash::of(&access_key) };
-    let client_id = add(state, now, site, kind, description)?;
-    Ok(Response::AccessKeyCreated { access_key, client_id })
+    Ok(match kind {
+        NewClient::Oauth => {
+            let (client_id, client_secret) = add_oauth(state, now, site, description)?;
+            Response::ClientCreated { client_id, client_secret }
+        }
+        NewClient::WriteOnly => {
+            let access_key = auth::random_access_key()?;
+            let kind = ClientKind::WriteOnly { key: SecretHash::of(&access_key) };
+            let client_id = add(state, now, site, kind, description)?;
+            Response::AccessKeyCreated { access_key, client_id }
+        }
+        NewClient::Basic => {
+            let track_token = auth::random_text(auth::TRACK_TOKEN_CHARS)?;
+            let kind = ClientKind::Basic { token: SecretHash::of(&track_token) };
+            let client_id = add(state, now, site, kind, description)?;
+            Response::TrackTokenCreated { track_token, client_id }
+        }
+    })
 }
 
 pub(super) fn describe(

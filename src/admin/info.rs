@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::goals::{Goal, GoalSpec};
-use crate::sites::{Client, Site, WeekStart};
+use crate::sites::{Client, ClientKind, Site, WeekStart};
 
 /// A site as commands show it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,7 @@ pub struct SiteInfo {
     pub public: bool,
     pub strict_hosts: bool,
     pub keep_event_id: bool,
+    pub track_bot_filter: bool,
     pub created: String,
     pub modified: String,
 }
@@ -41,6 +42,7 @@ impl SiteInfo {
             public: site.public,
             strict_hosts: site.strict_hosts,
             keep_event_id: site.keep_event_id,
+            track_bot_filter: site.track_bot_filter,
             created: rfc3339(site.created),
             modified: rfc3339(site.modified),
         }
@@ -54,6 +56,7 @@ pub struct ClientInfo {
     pub client_id: String,
     pub site: String,
     pub write_only: bool,
+    pub basic: bool,
     #[serde(default)]
     pub description: String,
     pub created: String,
@@ -65,6 +68,7 @@ impl ClientInfo {
             client_id: client.id.clone(),
             site: site.to_owned(),
             write_only: client.is_write_only(),
+            basic: matches!(client.kind, ClientKind::Basic { .. }),
             description: client.description.clone(),
             created: rfc3339(client.created),
         }

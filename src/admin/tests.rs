@@ -7,8 +7,8 @@ fn create(file: &StateFile, host: &str) -> Result<Response, AdminError> {
     execute(file, 5, Request::SiteCreate { host: host.into() })
 }
 
-fn new_client(site: &str, write_only: bool) -> Request {
-    Request::ClientCreate { site: site.into(), write_only, description: String::new() }
+fn new_client(site: &str, kind: NewClient) -> Request {
+    Request::ClientCreate { site: site.into(), kind, description: String::new() }
 }
 
 fn new_goal(site: Option<&str>, name: &str) -> Request {
@@ -30,19 +30,31 @@ fn sites_and_clients_live_and_die_and_are_on_disk() {
     };
     assert_eq!((id.len(), client_id.len(), client_secret.len()), (10, 32, 64));
     assert!(create(&file, "example.com").is_err());
-    let request = new_client("example.com", true);
+    let request = new_client("example.com", NewClient::WriteOnly);
     let Ok(Response::AccessKeyCreated { access_key, .. }) = execute(&file, 5, request) else {
         panic!("no key")
+    };
+    let request = new_client("example.com", NewClient::Basic);
+    let Ok(Response::TrackTokenCreated { track_token, .. }) = execute(&file, 5, request) else {
+        panic!("no token")
     };
     let view = open().view();
     assert!(view.client(&client_id).is_some());
     assert_eq!(view.site_of_access_key(&access_key).map(|site| site.number), Some(1));
+    assert_eq!(view.site_of_track_token(&track_token).map(|site| site.number), Some(1));
+    assert!(
+        view.site_of_track_token(&access_key).is_none() && view.site_of_access_key(&track_token).is_none()
+    );
+    let code = view.state.sites[0].identification_code.clone();
+    assert!(view.site_of_code(&code).is_some() && view.site_of_code(&id).is_none());
+    assert!(view.site_of_public_id(&code).is_some() && view.site_of_public_id(&id).is_some());
     execute(&file, 6, Request::SiteDelete { host: id }).unwrap();
     assert!(open().view().site_of_access_key(&access_key).is_none());
     create(&file, "example.com").unwrap();
     assert_eq!(open().view().state.sites[0].number, 2, "numbers are never reused");
     let text = String::from_utf8_lossy(&std::fs::read(folder.path().join("state")).unwrap()).into_owned();
     assert!(!text.contains(&client_secret) && !text.contains(&access_key));
+    assert!(!text.contains(&track_token));
 }
 
 #[test]
@@ -66,6 +78,8 @@ fn answers_survive_the_socket() {
     assert!(matches!(serde_json::from_str(&text), Ok(Response::ClientCreated { .. })));
     let key = r#"{"access_key":"pa_x","client_id":"a"}"#;
     assert!(matches!(serde_json::from_str(key), Ok(Response::AccessKeyCreated { .. })));
+    let token = r#"{"track_token":"x","client_id":"a"}"#;
+    assert!(matches!(serde_json::from_str(token), Ok(Response::TrackTokenCreated { .. })));
 }
 
 #[test]
@@ -208,8 +222,8 @@ fn every_answer_survives_the_socket() {
         Request::SiteList,
         Request::ClientDescribe { site: site(), client_id: client_id.clone(), description: "d".into() },
         Request::ClientList { site: None },
-        new_client("one.test", false),
-        new_client("one.test", true),
+        new_client("one.test", NewClient::Oauth),
+        new_client("one.test", NewClient::WriteOnly),
         new_goal(None, "g"),
         Request::GoalList { site: None },
         Request::ClientRevoke { site: None, client_id },

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use crate::app::App;
 use crate::hit::ClientHints;
@@ -64,6 +64,12 @@ pub fn address(app: &App, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 /// Whether the sender wants to know why something is left out.
 pub fn asks_for_reasons(headers: &HeaderMap) -> bool {
     text(headers, "x-hitstone-debug") == "1"
+}
+
+/// What the body is said to be, lower case and without parameters; empty when nothing is said.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let said = text(headers, CONTENT_TYPE.as_str());
+    said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// A header's text, trimmed; empty when there is none. Browsers send characters up to U+00FF as one byte each, others

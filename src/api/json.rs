@@ -69,6 +69,29 @@ impl<'a> Json<'a> {
         serde_json::from_slice(body).map_err(|error| BadJson(error.to_string()))
     }
 
+    /// What an object has under a name, `null` aside; of several of the same name the last one's.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        let Json::Object(members) = self else { return None };
+        member(members, name)
+    }
+
+    /// As [`Self::member`], without the rest.
+    pub fn into_member(self, name: &str) -> Option<Self> {
+        let Json::Object(members) = self else { return None };
+        let value = members.into_iter().rev().find(|member| member.0 == name).map(|member| member.1);
+        value.filter(|value| *value != Json::Null)
+    }
+
+    /// What is found by going from member to member.
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |value, name| value.member(name))
+    }
+
+    /// A text, trimmed; empty for anything else.
+    pub fn text(&self) -> &str {
+        if let Json::Text(text) = self { text.trim() } else { "" }
+    }
+
     /// A name that an object has twice, at any depth.
     pub fn repeated_name(&self) -> Option<&str> {
         match self {
@@ -81,6 +104,12 @@ impl<'a> Json<'a> {
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => None,
         }
     }
+}
+
+/// The value of a member of these, `null` aside; of several of the same name the last one's.
+pub fn member<'j, 'a>(members: &'j [(Cow<'a, str>, Json<'a>)], name: &str) -> Option<&'j Json<'a>> {
+    let value = members.iter().rev().find(|member| member.0 == name).map(|member| &member.1);
+    value.filter(|value| **value != Json::Null)
 }
 
 /// As JSON text.
@@ -221,6 +250,19 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn members_are_found_by_their_way() {
+        let text = br#"{"a":{"b":" x ","n":null,"b2":1},"t":"old","t":"new","l":[]}"#;
+        let json = Json::parse(text).unwrap();
+        let at = |path: &[&str]| json.at(path).map(Json::text);
+        assert_eq!((at(&["a", "b"]), at(&["a", "b2"]), at(&["t"])), (Some("x"), Some(""), Some("new")));
+        for nothing in [&["a", "n"][..], &["b"], &["l", "b"], &["a", "b", "c"]] {
+            assert_eq!(at(nothing), None, "{nothing:?}");
+        }
+        assert_eq!(json.clone().into_member("t"), Some(Json::Text("new".into())));
+        assert_eq!(json.member("a").and_then(|a| a.clone().into_member("n")), None);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use hyper::header::{HeaderMap, HeaderName};
 use crate::app::Ingested;
 use crate::http::respond::{self, Answer};
 
+/// Items that a batch may have.
+pub const BATCH_ITEMS_MAX: usize = 5_000;
 /// Why something was left out.
 pub const REJECTED: HeaderName = HeaderName::from_static("x-hitstone-rejected");
 /// How many items were repeats.

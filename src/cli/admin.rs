@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
-use crate::admin::{self, ClientInfo, Request, Response, SiteChanges, SiteInfo};
+use crate::admin::{self, ClientInfo, NewClient, Request, Response, SiteChanges, SiteInfo};
 use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, data_folder, goal, say};
 use crate::clock::Clock;
@@ -33,9 +33,13 @@ pub fn client(matches: &ArgMatches) -> Result<(), Failure> {
     let (name, matches) = matches.subcommand().unwrap_or(("", matches));
     let request = match name {
         "create" => {
-            let write_only = matches.get_flag("write-only");
+            let kind = match (matches.get_flag("basic"), matches.get_flag("write-only")) {
+                (true, _) => NewClient::Basic,
+                (false, true) => NewClient::WriteOnly,
+                (false, false) => NewClient::Oauth,
+            };
             let description = text(matches, "description");
-            Request::ClientCreate { site: text(matches, "site"), write_only, description }
+            Request::ClientCreate { site: text(matches, "site"), kind, description }
         }
         "revoke" => Request::ClientRevoke { site: None, client_id: text(matches, "client") },
         _ => Request::ClientList { site: matches.get_one::<String>("site").cloned() },
@@ -70,6 +74,7 @@ fn changes(matches: &ArgMatches) -> SiteChanges {
         public: switch("public"),
         strict_hosts: switch("strict-hosts"),
         keep_event_id: switch("keep-event-id"),
+        track_bot_filter: switch("track-bot-filter"),
     }
 }
 
@@ -125,6 +130,10 @@ fn print(response: &Response) {
             pair("access key", &format!("{access_key} (shown only now)"));
             pair("client id", client_id);
         }
+        Response::TrackTokenCreated { track_token, client_id } => {
+            pair("track token", &format!("{track_token} (shown only now)"));
+            pair("client id", client_id);
+        }
         Response::Site(site) => print_site(site),
         Response::Deleted { deleted } => say(&format!("deleted {deleted}")),
         Response::ClientRevoked { revoked } => say(&format!("revoked {revoked}")),
@@ -142,7 +151,11 @@ fn print(response: &Response) {
 
 fn print_clients(clients: &[ClientInfo]) {
     for client in clients {
-        let kind = if client.write_only { "write-only" } else { "read-write" };
+        let kind = match (client.basic, client.write_only) {
+            (true, _) => "basic",
+            (false, true) => "write-only",
+            (false, false) => "read-write",
+        };
         let (id, created, description) = (&client.client_id, &client.created, &client.description);
         say(format!("{id}  {kind}  {created}  {}  {description}", client.site).trim_end());
     }

@@ -135,10 +135,15 @@ fn site_set() -> Command {
             "Pages of other hosts are not counted on any interface; Prisme's answers 400.",
         ))
         .arg(switch("keep-event-id", "The ids that senders give their events are stored."))
+        .arg(switch(
+            "track-bot-filter",
+            "Programs and spam are left out also of SegmentStream's /track and /track/batch.",
+        ))
 }
 
 fn client() -> Command {
     let write_only = Arg::new("write-only").long("write-only").action(ArgAction::SetTrue);
+    let basic = Arg::new("basic").long("basic").action(ArgAction::SetTrue).conflicts_with("write-only");
     let description =
         Arg::new("description").long("description").value_name("TEXT").help("What the client is for.");
     Command::new("client")
@@ -148,6 +153,7 @@ fn client() -> Command {
             plain("create", "Creates a client; its secret is shown once")
                 .arg(site().required(true))
                 .arg(write_only.help("An access key, which can write and not read."))
+                .arg(basic.help("A token for SegmentStream's /track, which can write and not read."))
                 .arg(description),
         )
         .subcommand(plain("list", "Lists the clients").arg(site()))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hitstone_engine::units::DAY_MS;
 
-use crate::admin::{Request, Response};
+use crate::admin::{NewClient, Request, Response};
 use crate::app::{App, IngestError};
 use crate::clock;
 use crate::goals::GoalSpec;
@@ -68,7 +68,7 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Shown>, String> {
     // The mark of a filled folder; its secret cannot be shown again, so each start makes one.
     let created = administer(
         app,
-        Request::ClientCreate { site: HOST.into(), write_only: false, description: "demo".into() },
+        Request::ClientCreate { site: HOST.into(), kind: NewClient::Oauth, description: "demo".into() },
     )
     .await?;
     let Response::ClientCreated { client_id, client_secret } = created else { return Ok(None) };

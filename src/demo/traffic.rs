@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hitstone_engine::units::{DAY_MS, TimestampMs};
 
-use crate::hit::{ClientHints, CustomEvent, Hit, HitKind};
+use crate::hit::{Campaign, ClientHints, CustomEvent, Hit, HitKind};
 
 /// Visits on an ordinary weekday.
 const VISITS: u64 = 320;
@@ -216,6 +216,7 @@ fn page_view(visitor: &Visitor, time: TimestampMs, path: &str, title: &str, refe
         user_agent: visitor.user_agent.into(),
         accept_language: visitor.language.into(),
         referrer: referrer.into(),
+        campaign: Campaign::default(),
         title: title.into(),
         screen_width: visitor.screen_width,
         hints: ClientHints::default(),
@@ -224,6 +225,7 @@ fn page_view(visitor: &Visitor, time: TimestampMs, path: &str, title: &str, refe
         tags: tags(path),
         time: Some(time),
         disable_bot_filter: false,
+        disable_host_check: false,
         status: None,
         event_id: String::new(),
         given_visitor: None,

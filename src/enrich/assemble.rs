@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use hitstone_engine::event::{Event, Kind, Texts, encode_pairs};
 use hitstone_engine::schema::Column;
-use hitstone_engine::units::{DAY_MS, TimestampMs};
+use hitstone_engine::units::TimestampMs;
 
-use crate::hit::{CustomEvent, Hit, HitKind};
+use crate::hit::{CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
 
 use super::channel::{self, Origin};
 use super::geo::Place;
@@ -17,11 +17,6 @@ use super::url::{BadUrl, PageUrl, URL_BYTES_MAX};
 use super::user_agent::Agent;
 use super::visitor::Visitor;
 use super::{Refusal, SiteContext, language, screen};
-
-/// 2000-01-01T00:00:00Z: nobody counted visits before.
-const TIME_MIN: TimestampMs = 946_684_800_000;
-/// How far a sender's clock may be ahead.
-const TIME_AHEAD_MS_MAX: i64 = DAY_MS;
 
 /// Characters of an event's name.
 const EVENT_NAME_CHARS_MAX: usize = 200;
@@ -207,28 +202,33 @@ fn set_origin(texts: &mut Texts, hit: &Hit, site: &SiteContext<'_>, page: Option
         "Bing" if !parameter("msclkid").is_empty() => "(msclkid)",
         _ => "",
     };
+    let said = |said, key: &str| first_filled(said, parameter(key));
     // Prisme takes `ref` for the source where there is none.
-    let source = match parameter("utm_source") {
+    let source = match said(&hit.campaign.source, "utm_source") {
         "" if hit.source == "prisme" => parameter("ref"),
         source => source,
     };
-    let medium = if parameter("utm_medium").is_empty() { click } else { parameter("utm_medium") };
+    let medium = first_filled(said(&hit.campaign.medium, "utm_medium"), click);
     let origin = Origin {
         referrer: &url,
         referrer_name: &name,
         utm_source: source,
         utm_medium: medium,
-        utm_campaign: parameter("utm_campaign"),
+        utm_campaign: said(&hit.campaign.campaign, "utm_campaign"),
         ad_click: !click.is_empty(),
     };
     set(texts, Column::Channel, channel::of(&origin));
     set(texts, Column::UtmSource, origin.utm_source);
     set(texts, Column::UtmMedium, medium);
     set(texts, Column::UtmCampaign, origin.utm_campaign);
-    set(texts, Column::UtmContent, parameter("utm_content"));
-    set(texts, Column::UtmTerm, parameter("utm_term"));
+    set(texts, Column::UtmContent, said(&hit.campaign.content, "utm_content"));
+    set(texts, Column::UtmTerm, said(&hit.campaign.term, "utm_term"));
     set(texts, Column::Referrer, &url);
     set(texts, Column::ReferrerName, &name);
+}
+
+fn first_filled<'a>(first: &'a str, second: &'a str) -> &'a str {
+    if first.is_empty() { second } else { first }
 }
 
 /// What is known of the client: language, place, system, browser, screen.

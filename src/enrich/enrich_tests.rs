@@ -8,7 +8,7 @@ use hitstone_engine::vfs::OsFs;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::hit::{ClientHints, CustomEvent, GivenKind, GivenVisitor, HitKind};
+use crate::hit::{Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, HitKind};
 
 use super::*;
 
@@ -58,6 +58,7 @@ fn hit() -> Hit {
         user_agent: FIREFOX.into(),
         accept_language: "fr-CH, fr;q=0.9".into(),
         referrer: "https://www.google.com/search?q=x".into(),
+        campaign: Campaign::default(),
         title: "Prices".into(),
         screen_width: 1920,
         hints: ClientHints::default(),
@@ -66,6 +67,7 @@ fn hit() -> Hit {
         tags: vec![("author".into(), "John".into())],
         time: None,
         disable_bot_filter: false,
+        disable_host_check: false,
         status: Some(200),
         event_id: "abc".into(),
         given_visitor: None,
@@ -197,9 +199,9 @@ fn hits_that_are_left_out() {
         (at("https://a.b.example.net/"), open, None),
         (at("https://example.net/"), open, Some(Reason::Hostname)),
         (at("https://badexample.net/"), open, Some(Reason::Hostname)),
-        (Hit { source: "prisme", ..at("https://other.com/") }, site(), None),
+        (Hit { disable_host_check: true, ..at("https://other.com/") }, site(), None),
         (
-            Hit { source: "prisme", ..at("https://other.com/") },
+            Hit { disable_host_check: true, ..at("https://other.com/") },
             SiteContext { strict_hosts: true, ..site() },
             Some(Reason::Hostname),
         ),

@@ -270,9 +270,7 @@ impl Enricher {
         if filtered && (self.agents.read(&hit.user_agent).bot || client_hints::name_a_bot(&hit.hints)) {
             return Some(Reason::Bot);
         }
-        // Elsewhere the sender's origin has been checked, or the credentials are one site's.
-        let names_pages_freely = matches!(hit.source, "pirsch" | "script" | "log");
-        let checks_host = names_pages_freely || site.strict_hosts;
+        let checks_host = !hit.disable_host_check || site.strict_hosts;
         if checks_host && page.is_some_and(|page| !site.owns_host(&page.host)) {
             return Some(Reason::Hostname);
         }
@@ -286,6 +284,7 @@ impl Enricher {
         let spam = self.spam.load();
         let parameters = ["ref", "referer", "referrer", "source", "utm_source"];
         spam.holds(&hit.referrer)
+            || spam.holds(&hit.campaign.source)
             || page.is_some_and(|page| parameters.iter().any(|name| spam.holds(page.parameter(name))))
     }
 

@@ -9,7 +9,7 @@ use hyper::header::{EXPECT, HeaderMap};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
-/// Bytes that a body may have.
+/// Bytes that a body may have where nothing else is said.
 pub const BYTES_MAX: usize = 1 << 20;
 /// A body must be here whole within this time.
 const TIME_MAX: Duration = Duration::from_secs(20);
@@ -20,9 +20,12 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// More than [`BYTES_MAX`].
-    #[error("the body is larger than 1 MiB")]
-    TooLarge,
+    /// It has more bytes than it may have.
+    #[error("the body is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// How many it may have.
+        bytes_max: usize,
+    },
     /// Not whole within 20 seconds.
     #[error("the body did not arrive within 20 seconds")]
     TooSlow,
@@ -35,51 +38,55 @@ impl BodyError {
     /// The status to answer with.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
     }
 }
 
-/// The whole body.
+/// The whole body, of at most [`BYTES_MAX`].
 ///
 /// # Errors
 /// It is too large, too slow or broken; the connection is of no further use then.
 pub async fn read(request: Request<Incoming>) -> Result<Bytes, BodyError> {
     let (head, body) = request.into_parts();
-    read_parts(&head.headers, body).await
+    read_parts(&head.headers, body, BYTES_MAX).await
 }
 
-/// The whole body of a request with these headers.
+/// The whole body of a request with these headers, of at most so many bytes.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_parts(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, BodyError> {
+pub async fn read_parts(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes, BodyError> {
     let waits_for_go_ahead = headers.contains_key(EXPECT);
-    if body.size_hint().lower() > BYTES_MAX as u64 {
+    if body.size_hint().lower() > bytes_max as u64 {
         if !waits_for_go_ahead {
             drain(body).await;
         }
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge { bytes_max });
     }
-    match timeout(TIME_MAX, collect(&mut body)).await {
-        Ok(Err(BodyError::TooLarge)) => {
+    match timeout(TIME_MAX, collect(&mut body, bytes_max)).await {
+        Ok(Err(error @ BodyError::TooLarge { .. })) => {
             drain(body).await;
-            Err(BodyError::TooLarge)
+            Err(error)
         }
         Ok(result) => result,
         Err(_) => Err(BodyError::TooSlow),
     }
 }
 
-async fn collect(body: &mut Incoming) -> Result<Bytes, BodyError> {
+async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > BYTES_MAX {
-            return Err(BodyError::TooLarge);
+        if first.len() + rest.len() + data.len() > bytes_max {
+            return Err(BodyError::TooLarge { bytes_max });
         }
         if first.is_empty() {
             first = data;

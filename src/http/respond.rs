@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+
+const NO_STORE: HeaderValue =
+    HeaderValue::from_static("no-store, no-cache, max-age=0, must-revalidate, proxy-revalidate");
 
 /// What every handler answers.
 pub type Answer = Response<Full<Bytes>>;
@@ -31,6 +34,13 @@ pub fn empty() -> Answer {
     Response::new(Full::default())
 }
 
+/// 204.
+pub fn no_content() -> Answer {
+    let mut answer = empty();
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
 /// Adds a header; a value that is none is left out.
 pub fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
     if let Ok(value) = HeaderValue::from_str(value) {
@@ -52,4 +62,16 @@ pub fn allow(answer: Answer, methods: &str) -> Answer {
 /// Ends the connection after this answer: the rest of the request is not read.
 pub fn close(answer: Answer) -> Answer {
     with_header(answer, CONNECTION, "close")
+}
+
+/// Ends the connection after an answer to a body that was too large or too slow: the rest of it is still to come.
+pub fn close_if_unread(answer: Answer) -> Answer {
+    let is_unread = matches!(answer.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
+    if is_unread { close(answer) } else { answer }
+}
+
+/// Nobody may keep this answer.
+pub fn uncached(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    answer
 }

@@ -30,7 +30,7 @@ pub(super) fn read(line: &[u8], app: &App, site: &LiveSite, now: TimestampMs) ->
         Ok(hit) => hit,
         Err(reason) => return Ok(Found::Refused(reason)),
     };
-    hit::complete_url(&mut hit, &site.hostname);
+    hit.complete_url(&site.hostname);
     match app.enrich_one(&hit, &site.context()) {
         Ok(Outcome::Event(mut event)) => {
             event.texts.set(Column::Source, SOURCE);

@@ -110,6 +110,10 @@ fn sites_and_clients_are_made_with_and_without_a_server() {
     }
     let (id, secret) = server.folder().create_client("flag.test");
     assert_eq!(server.token_response(&id, &secret).status, 200, "a client of the site that --site made");
+    let (key, token) =
+        (server.folder().create_access_key("flag.test"), server.folder().create_track_token("flag.test"));
+    let both = ["client", "create", "--site", "flag.test", "--basic", "--write-only"];
+    assert_eq!(server.folder().run(&both).status.code(), Some(2), "a client is of one kind");
 
     let hosts = |folder: &Folder| {
         let list = folder.run_json(&["site", "list", "--json"]);
@@ -129,7 +133,7 @@ fn sites_and_clients_are_made_with_and_without_a_server() {
 
     let stored: Vec<u8> =
         crate::support::files_below(&folder.data()).into_iter().flat_map(|file| file.1).collect();
-    for secret in [&before.client_secret, &during.client_secret, &secret] {
+    for secret in [&before.client_secret, &during.client_secret, &secret, &key, &token] {
         let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
         assert!(!found, "a secret is stored in plain text");
     }

@@ -139,6 +139,11 @@ impl Folder {
         text(&self.run_json(&["client", "create", "--site", host, "--write-only", "--json"]), "access_key")
     }
 
+    /// A token for SegmentStream's `/track`.
+    pub fn create_track_token(&self, host: &str) -> String {
+        text(&self.run_json(&["client", "create", "--site", host, "--basic", "--json"]), "track_token")
+    }
+
     /// Starts a server whose time is [`Folder::set_clock`]'s where the build allows it.
     pub fn start(self, args: &[&str]) -> Server {
         let clock = self.beside("clock");

@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use crate::admin::{Request as AdminRequest, Response};
+use crate::admin::{NewClient, Request as AdminRequest, Response};
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::manage;
@@ -70,17 +70,17 @@ async fn describe(app: &Arc<App>, site: &Site, id: &str, members: &Members<'_>) 
 
 async fn create(app: &Arc<App>, site: &Site, members: &Members<'_>) -> Result<Answer, ApiError> {
     access::check_domain(site, members.required("domain_id")?)?;
-    let write_only = match members.required("type")? {
-        "oauth" => false,
-        "token" => true,
+    let kind = match members.required("type")? {
+        "oauth" => NewClient::Oauth,
+        "token" => NewClient::WriteOnly,
         _ => return Err(ApiError::field("type", "must be oauth or token")),
     };
-    if !write_only {
+    if kind == NewClient::Oauth {
         check_scopes(members)?;
     }
     let request = AdminRequest::ClientCreate {
         site: site.id.clone(),
-        write_only,
+        kind,
         description: members.text("description")?.unwrap_or_default().to_owned(),
     };
     let (id, secret) = match manage::administer(app, request).await? {

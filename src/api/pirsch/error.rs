@@ -96,10 +96,11 @@ impl ApiError {
     pub fn answer(&self) -> Answer {
         let body = serde_json::to_vec(&Body { validation: &self.validation, error: &self.error });
         let answer = respond::json(self.status, body.unwrap_or_default());
-        match self.retry_after {
+        let answer = match self.retry_after {
             Some(seconds) => respond::retry_after(answer, seconds),
             None => answer,
-        }
+        };
+        respond::close_if_unread(answer)
     }
 }
 

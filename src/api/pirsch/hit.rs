@@ -3,21 +3,19 @@
 
 use std::borrow::Cow;
 
-use hitstone_engine::units::{DAY_MS, TimestampMs};
+use hitstone_engine::units::TimestampMs;
 
+use crate::api::browser::Browser;
 use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::pirsch::error::ApiError;
-
 use crate::enrich::client_ip::{self, BodyAddresses};
-use crate::hit::{ClientHints, CustomEvent, Hit, HitKind};
+use crate::hit::{Campaign, ClientHints, CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "pirsch";
-/// Nothing happened before 2000-01-01.
-const TIME_MIN: TimestampMs = 946_684_800_000;
-/// Senders' clocks may run this far ahead.
-const AHEAD_MS_MAX: i64 = DAY_MS;
+/// What stands before a tag's key in a query.
+const TAG: &str = "tag_";
 
 /// The call that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,24 +59,64 @@ struct Fields<'a> {
 /// # Errors
 /// 400, with the field at fault.
 pub fn read(call: Call, body: Json<'_>, now: TimestampMs, time_required: bool) -> Result<Hit, ApiError> {
-    let Json::Object(members) = body else {
-        return Err(ApiError::bad("expected a JSON object"));
-    };
-    let mut fields = Fields::default();
-    for (name, value) in members {
-        fields.take(&name, value)?;
+    let fields = Fields::of(body)?;
+    fields.check_url(call)?;
+    require("ip", &fields.ip)?;
+    require("user_agent", &fields.user_agent)?;
+    if time_required {
+        require("time", &fields.time)?;
     }
-    fields.into_hit(call, now, time_required)
+    let browser = fields.browser()?;
+    let (time, disable_bot_filter) = (time(&fields.time, now)?, fields.disable_bot_filter);
+    Ok(Hit { time, disable_bot_filter, ..fields.into_hit(call, browser)? })
 }
 
-/// Completes a URL that is a path only: what Go's servers know of a request, and its client sends as it is.
-pub fn complete_url(hit: &mut Hit, hostname: &str) {
-    if hit.url.starts_with('/') && !hit.url.starts_with("//") {
-        hit.url.insert_str(0, &format!("https://{hostname}"));
+/// Reads the body of a browser's call. Who calls and when is what the request itself shows: anyone may send one.
+///
+/// # Errors
+/// 400, with the field at fault.
+pub fn read_from(browser: Browser, call: Call, body: Json<'_>) -> Result<Hit, ApiError> {
+    let fields = Fields::of(body)?;
+    fields.check_url(call)?;
+    fields.into_hit(call, browser)
+}
+
+/// Reads the query of a browser's call, in which fields have short names.
+///
+/// # Errors
+/// 400, with the field at fault.
+pub fn read_query<'a>(
+    browser: Browser,
+    call: Call,
+    query: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+) -> Result<Hit, ApiError> {
+    let mut fields = Fields::default();
+    for (name, value) in query {
+        match &*name {
+            "url" => fields.url = value,
+            "t" => fields.title = value,
+            "ref" => fields.referrer = value,
+            // A browser cannot mend the width of its screen.
+            "w" => fields.screen_width = value.parse::<u16>().unwrap_or(0).into(),
+            _ => fields.tags.extend(name.strip_prefix(TAG).map(|key| (key.to_owned(), value.into_owned()))),
+        }
     }
+    fields.check_url(call)?;
+    fields.into_hit(call, browser)
 }
 
 impl<'a> Fields<'a> {
+    fn of(body: Json<'a>) -> Result<Self, ApiError> {
+        let Json::Object(members) = body else {
+            return Err(ApiError::bad("expected a JSON object"));
+        };
+        let mut fields = Self::default();
+        for (name, value) in members {
+            fields.take(&name, value)?;
+        }
+        Ok(fields)
+    }
+
     fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), ApiError> {
         match name {
             "url" => self.url = text(name, value)?,
@@ -121,15 +159,30 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn into_hit(self, call: Call, now: TimestampMs, time_required: bool) -> Result<Hit, ApiError> {
-        if call != Call::Session {
-            require("url", &self.url)?;
-        }
-        require("ip", &self.ip)?;
-        require("user_agent", &self.user_agent)?;
-        if time_required {
-            require("time", &self.time)?;
-        }
+    fn check_url(&self, call: Call) -> Result<(), ApiError> {
+        if call == Call::Session { Ok(()) } else { require("url", &self.url) }
+    }
+
+    /// The browser that a backend passes on.
+    fn browser(&self) -> Result<Browser, ApiError> {
+        let ip = client_ip::from_body(&BodyAddresses {
+            ip: &self.ip,
+            cf_connecting_ip: &self.cf_connecting_ip,
+            x_forwarded_for: &self.x_forwarded_for,
+            forwarded: &self.forwarded,
+            x_real_ip: &self.x_real_ip,
+        });
+        Ok(Browser {
+            ip: ip.ok_or_else(|| ApiError::field("ip", "is not an IP address"))?,
+            user_agent: self.user_agent.to_string(),
+            accept_language: self.accept_language.to_string(),
+            hints: self.hints.clone(),
+            dnt: self.dnt.trim() == "1",
+            prefetch: false,
+        })
+    }
+
+    fn into_hit(self, call: Call, browser: Browser) -> Result<Hit, ApiError> {
         let kind = match call {
             Call::Hit => HitKind::PageView,
             Call::Session => HitKind::KeepAlive,
@@ -143,28 +196,24 @@ impl<'a> Fields<'a> {
                 })
             }
         };
-        let ip = client_ip::from_body(&BodyAddresses {
-            ip: &self.ip,
-            cf_connecting_ip: &self.cf_connecting_ip,
-            x_forwarded_for: &self.x_forwarded_for,
-            forwarded: &self.forwarded,
-            x_real_ip: &self.x_real_ip,
-        });
+        let Browser { ip, user_agent, accept_language, hints, dnt, prefetch } = browser;
         Ok(Hit {
             kind,
-            ip: ip.ok_or_else(|| ApiError::field("ip", "is not an IP address"))?,
-            time: time(&self.time, now)?,
             url: self.url.into_owned(),
-            user_agent: self.user_agent.into_owned(),
-            accept_language: self.accept_language.into_owned(),
+            ip,
+            user_agent,
+            accept_language,
             referrer: self.referrer.into_owned(),
+            campaign: Campaign::default(),
             title: self.title.into_owned(),
             screen_width: self.screen_width,
-            hints: self.hints,
-            dnt: self.dnt.trim() == "1",
-            prefetch: false,
+            hints,
+            dnt,
+            prefetch,
             tags: self.tags,
-            disable_bot_filter: self.disable_bot_filter,
+            time: None,
+            disable_bot_filter: false,
+            disable_host_check: false,
             status: None,
             event_id: self.event_id.into_owned(),
             given_visitor: None,
@@ -214,7 +263,7 @@ fn time(text: &str, now: TimestampMs) -> Result<Option<TimestampMs>, ApiError> {
     if time < TIME_MIN {
         return Err(ApiError::field("time", "must not be before the year 2000"));
     }
-    if time > now + AHEAD_MS_MAX {
+    if time > now + TIME_AHEAD_MS_MAX {
         return Err(ApiError::field("time", "must not be more than 24 hours ahead"));
     }
     Ok(Some(time))

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::api::json::{Json, Number};
+use crate::api::json::{self, Json, Number};
 use crate::api::pirsch::error::ApiError;
 
 /// The members of a body.
@@ -24,8 +24,7 @@ impl<'a> Members<'a> {
 
     /// The member's value; of several of the same name the last one's.
     fn get(&self, name: &str) -> Option<&Json<'a>> {
-        let value = self.0.iter().rev().find(|member| member.0 == name).map(|member| &member.1);
-        value.filter(|value| **value != Json::Null)
+        json::member(&self.0, name)
     }
 
     /// Whether there is such a member.

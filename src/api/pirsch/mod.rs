@@ -9,6 +9,7 @@ pub mod goal;
 pub mod hit;
 pub mod manage;
 pub mod members;
+pub mod page;
 pub mod read;
 pub mod statistics;
 pub mod token;

@@ -95,7 +95,7 @@ fn is_client(app: &App, id: &str, secret: &str) -> bool {
     let view = app.state.view();
     match view.client(id).map(|client| client.kind.clone()) {
         Some(ClientKind::Oauth { secret: hash }) => hash.matches(secret),
-        Some(ClientKind::WriteOnly { .. }) | None => {
+        Some(ClientKind::WriteOnly { .. } | ClientKind::Basic { .. }) | None => {
             SecretHash::of("").matches(secret);
             false
         }

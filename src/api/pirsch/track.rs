@@ -13,14 +13,12 @@ use crate::api::json::Json;
 use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::{self, Call};
-use crate::api::taken;
+use crate::api::taken::{self, BATCH_ITEMS_MAX};
 use crate::app::{App, IngestError, Ingested};
 use crate::hit::Hit;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 
-/// Items that a batch may have.
-pub const BATCH_ITEMS_MAX: usize = 5_000;
 /// Seconds after which a busy server may be asked again.
 const BUSY_SECONDS: u64 = 1;
 
@@ -34,7 +32,7 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
     let event_id = taken::event_id(request.headers())?;
     let body = body::read(request).await?;
     let mut hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
-    hit::complete_url(&mut hit, &site.hostname);
+    hit.complete_url(&site.hostname);
     if hit.event_id.is_empty() {
         hit.event_id = event_id.unwrap_or_default();
     }
@@ -52,7 +50,7 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
     let request_key = taken::request_key(request.headers())?;
     let body = body::read(request).await?;
     let mut hits = read_batch(call, &body, app.clock.now_ms())?;
-    hits.iter_mut().for_each(|hit| hit::complete_url(hit, &site.hostname));
+    hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
     let ingested = app.ingest(&site, hits, request_key).await.map_err(|error| api_error(error, true))?;
     Ok(accepted(&ingested))
 }
@@ -75,7 +73,8 @@ fn accepted(ingested: &Ingested) -> Answer {
     taken::tell_repeats(taken::tell_reasons(respond::empty(), &ingested.left_out), ingested)
 }
 
-fn api_error(error: IngestError, in_batch: bool) -> ApiError {
+/// Why hits were not taken, in Pirsch's shape.
+pub(super) fn api_error(error: IngestError, in_batch: bool) -> ApiError {
     match error {
         IngestError::Refused { index, field, message } => {
             let error = ApiError::field(field, message);

@@ -4,18 +4,18 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
+use hyper::header::{HeaderMap, ORIGIN, REFERER};
 use hyper::http::request::Parts;
 use url::Url;
 
 use crate::api::browser::{self, Browser};
 use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
+use crate::api::refused::Refused;
 use crate::api::taken;
-use crate::hit::{CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
+use crate::hit::{Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
 use crate::hosts;
 
-use super::refused::Refused;
 use super::route::Route;
 use super::url::{Page, absolute};
 
@@ -125,6 +125,7 @@ impl<'a> Call<'a> {
             user_agent,
             accept_language,
             referrer: if is_page_view { self.document_referrer()? } else { String::new() },
+            campaign: Campaign::default(),
             title: String::new(),
             screen_width: 0,
             hints,
@@ -133,6 +134,7 @@ impl<'a> Call<'a> {
             tags: Vec::new(),
             time: None,
             disable_bot_filter: false,
+            disable_host_check: true,
             status: if is_page_view { Some(self.status()?) } else { None },
             event_id: event_id.unwrap_or_default(),
             given_visitor: self.given_visitor(),
@@ -174,9 +176,7 @@ impl<'a> Call<'a> {
     }
 
     fn check_content_type(&self, body: &[u8]) -> Result<(), Refused> {
-        let named = self.header(CONTENT_TYPE.as_str());
-        let bare = named.split(';').next().unwrap_or_default().trim();
-        if body.is_empty() || bare.eq_ignore_ascii_case("application/json") {
+        if body.is_empty() || browser::media_type(self.headers) == "application/json" {
             return Ok(());
         }
         Err(Refused::bad("the content type is not application/json"))

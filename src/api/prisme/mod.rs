@@ -4,7 +4,6 @@
 //! be a registered site's, then the method must be right. What is refused says why in a few words.
 
 mod call;
-mod refused;
 mod route;
 mod url;
 
@@ -13,11 +12,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, LOCATION, SERVER};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, SERVER};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
-use crate::api::{browser, cors, limit, taken};
+use crate::api::cors::{self, Sharing};
+use crate::api::refused::Refused;
+use crate::api::{browser, limit, taken};
 use crate::app::{App, Ingested};
 use crate::auth;
 use crate::enrich::Reason;
@@ -26,13 +27,10 @@ use crate::http::respond::{self, Answer};
 use crate::sites::LiveSite;
 
 use self::call::Call;
-use self::refused::Refused;
 pub use self::route::{Route, find};
 
 /// Methods that pages of other origins may use; those that may always be used are not named.
 const CROSS_ORIGIN_METHODS: &str = "POST";
-const NO_STORE: HeaderValue =
-    HeaderValue::from_static("no-store, no-cache, max-age=0, must-revalidate, proxy-revalidate");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-prisme-request-id");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// The word for events from nobody's pages, where other reasons are those of enrichment.
@@ -46,11 +44,11 @@ const PIXEL: &[u8] =
 /// Answers a request from `peer` on one of Prisme's routes, whatever its method.
 pub async fn answer(app: &Arc<App>, peer: IpAddr, route: &Route, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    let answer = match cors::preflight(&head.method, &head.headers, CROSS_ORIGIN_METHODS) {
+    let answer = match cors::preflight(Sharing::Plain, &head.method, &head.headers, CROSS_ORIGIN_METHODS) {
         Some(answer) => answer,
-        None => cors::open(limited(app, peer, route, &head, body).await, &head.headers),
+        None => cors::open(Sharing::Plain, limited(app, peer, route, &head, body).await, &head.headers),
     };
-    let answer = if route.is_noscript() { uncached(answer) } else { answer };
+    let answer = if route.is_noscript() { respond::uncached(answer) } else { answer };
     signed(answer, app, peer, &head.headers)
 }
 
@@ -84,7 +82,7 @@ async fn take(
     let body = if route.is_noscript() {
         Bytes::new()
     } else {
-        body::read_parts(&head.headers, body).await.map_err(Refused::body)?
+        body::read_parts(&head.headers, body, body::BYTES_MAX).await.map_err(Refused::body)?
     };
     let read = call.read(route, &body, ip)?;
     let request_key = taken::request_key(&head.headers).map_err(|error| Refused::bad(error.to_string()))?;
@@ -130,11 +128,6 @@ fn redirect(target: &str) -> Answer {
 fn pixel(status: StatusCode) -> Answer {
     let answer = respond::content(status, "image/gif", PIXEL);
     respond::with_header(answer, RESOURCE_POLICY, "cross-origin")
-}
-
-fn uncached(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    answer
 }
 
 /// What Prisme's answers all carry.

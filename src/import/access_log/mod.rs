@@ -20,7 +20,7 @@ use hitstone_engine::units::TimestampMs;
 
 use crate::enrich::client_ip::parse_address;
 use crate::enrich::url::canonical_host;
-use crate::hit::{ClientHints, Hit, HitKind};
+use crate::hit::{Campaign, ClientHints, Hit, HitKind};
 
 pub use nginx::LOG_FORMAT;
 pub use request::ASSETS;
@@ -171,9 +171,11 @@ impl PageView {
             url: format!("https://{host}{}", self.target),
             ip: self.ip,
             disable_bot_filter: self.user_agent.is_none(),
+            disable_host_check: false,
             user_agent: self.user_agent.unwrap_or_default(),
             accept_language: self.accept_language,
             referrer: self.referrer,
+            campaign: Campaign::default(),
             title: String::new(),
             screen_width: 0,
             hints: ClientHints::default(),

@@ -1,4 +1,5 @@
-//! A refused request: a status and a few words. Clients look only at the status.
+//! A refused request where interfaces have no shape of their own for it: a status and a few words. Clients look only at
+//! the status.
 
 use hyper::StatusCode;
 
@@ -29,6 +30,16 @@ impl Refused {
     /// 400.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// The same fault, found in an item of a batch.
+    pub fn in_item(self, index: usize) -> Self {
+        Self { message: format!("item {index}: {}", self.message), ..self }
     }
 
     /// The same with the reason, as it is counted, in a header: when that was asked for.
@@ -83,7 +94,6 @@ impl Refused {
         if let Some(reason) = self.reason {
             answer = taken::tell_reasons(answer, &[reason]);
         }
-        // Of a body that was too large or too slow the rest is still to come: the connection is of no more use.
-        if matches!(self.status.as_u16(), 408 | 413) { respond::close(answer) } else { answer }
+        respond::close_if_unread(answer)
     }
 }
