@@ -38,6 +38,8 @@ pub struct ClientHints {
     pub platform_version: String,
     pub width: String,
     pub viewport_width: String,
+    /// Other headers of the request contradict each other as no browser's do. Only interfaces that see them can tell.
+    pub contradictory: bool,
 }
 
 /// What kind of thing an id names that the site gave. Ids of different kinds never match. The numbers are hashed and

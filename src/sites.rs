@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, SecretHash};
 use crate::enrich::SiteContext;
+use crate::enrich::protection::{Check, Protection};
+use crate::filters::Filter;
 use crate::goals::Goal;
 
 /// Seconds that a visitor counts as active, unless the site says otherwise.
@@ -60,6 +62,12 @@ pub struct Site {
     /// Conversion goals in the order of their creation.
     #[serde(default)]
     pub goals: Vec<Goal>,
+    /// Checks for programs, spam and prefetching that are off.
+    #[serde(default)]
+    pub checks_off: Vec<Check>,
+    /// What is not counted, in the order of its creation.
+    #[serde(default)]
+    pub filters: Vec<Filter>,
     /// When the site was created.
     pub created: TimestampMs,
     /// When its settings were changed last.
@@ -89,6 +97,8 @@ impl Site {
             strict_hosts: false,
             keep_event_id: false,
             goals: Vec::new(),
+            checks_off: Vec::new(),
+            filters: Vec::new(),
             created: now,
             modified: now,
             secret: auth::to_hex(&auth::random_bytes::<16>()?),
@@ -122,6 +132,7 @@ pub struct LiveSite {
     site: Site,
     zone: TimeZone,
     secret: [u8; 16],
+    protection: Protection,
 }
 
 impl LiveSite {
@@ -130,7 +141,10 @@ impl LiveSite {
     pub fn new(site: Site) -> Self {
         let zone = TimeZone::get(&site.timezone).unwrap_or(TimeZone::UTC);
         let secret = auth::from_hex(&site.secret).unwrap_or_default();
-        Self { site, zone, secret }
+        // Filters were checked when they were made: one that this build cannot read leaves nothing out.
+        let traffic = site.filters.iter().filter_map(|filter| filter.rule().ok()).collect();
+        let protection = Protection { off: site.checks_off.clone(), traffic };
+        Self { site, zone, secret, protection }
     }
 
     /// What enrichment needs to know.
@@ -144,6 +158,7 @@ impl LiveSite {
             ignore_dnt: self.ignore_dnt,
             keep_event_id: self.keep_event_id,
             secret: self.secret,
+            protection: &self.protection,
         }
     }
 }

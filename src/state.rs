@@ -20,8 +20,8 @@ use crate::hosts::HostIndex;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 const NAME: &str = "state";
-/// Version 2 added goals, and descriptions of clients.
-const KIND: Kind = Kind { magic: *b"HITSTATE", version: 2 };
+/// Version 2 added goals, and descriptions of clients; version 3 filters, and checks that are off.
+const KIND: Kind = Kind { magic: *b"HITSTATE", version: 3 };
 
 /// Refuses a folder whose state a newer program wrote; nothing else of it is read.
 ///
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!((site.hostname.as_str(), site.timezone.as_str()), ("old.test", "Europe/Berlin"));
             assert_eq!((site.week_start, site.public), (WeekStart::Sunday, true));
             assert_eq!(site.alternative_hosts, ["a.test", "*.b.test"]);
-            assert!(site.goals.is_empty());
+            assert!(site.goals.is_empty() && site.filters.is_empty() && site.checks_off.is_empty());
             let client = view.client("5ZNYMF7tNG4RezWBfhpVEp9i9PLsMqWa").unwrap();
             assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
             assert_eq!((client.description.as_str(), client.modified), ("", 0));
@@ -211,7 +211,7 @@ mod tests {
         };
         check(&file.view());
         file.change(|_| Ok::<_, StorageError>(())).unwrap();
-        assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 2);
+        assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 3);
         check(&open().view());
     }
 }

@@ -23,6 +23,7 @@ mod api {
     mod import;
     mod manage;
     mod prisme;
+    mod rejected;
     mod retry;
     mod sdk;
     mod sessions;

@@ -11,6 +11,8 @@
     reason = "these are tests, helpers included"
 )]
 
+#[path = "clients/corpora.rs"]
+mod corpora;
 mod support;
 
 use std::path::{Path, PathBuf};

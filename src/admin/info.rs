@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
+use crate::enrich::protection::Check;
 use crate::goals::{Goal, GoalSpec};
 use crate::sites::{Client, Site, WeekStart};
 
@@ -22,6 +23,8 @@ pub struct SiteInfo {
     pub public: bool,
     pub strict_hosts: bool,
     pub keep_event_id: bool,
+    #[serde(default)]
+    pub checks_off: Vec<Check>,
     pub created: String,
     pub modified: String,
 }
@@ -41,6 +44,7 @@ impl SiteInfo {
             public: site.public,
             strict_hosts: site.strict_hosts,
             keep_event_id: site.keep_event_id,
+            checks_off: site.checks_off.clone(),
             created: rfc3339(site.created),
             modified: rfc3339(site.modified),
         }

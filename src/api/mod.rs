@@ -10,4 +10,5 @@ pub mod limit;
 pub mod pairs;
 pub mod pirsch;
 pub mod prisme;
+pub mod rejected;
 pub mod taken;
