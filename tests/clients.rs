@@ -2,7 +2,7 @@
 //! `tests/sdk`.
 //!
 //! Needs Node.js and `npm ci --prefix tests/sdk`. And the scripts that pages load, in pages made up by the scripts of
-//! `tests/scripts`; these need Node.js alone.
+//! `tests/scripts`; these need Node.js alone. And other people's lists of user agents.
 
 #![allow(
     clippy::unwrap_used,
