@@ -49,7 +49,8 @@ pub(super) fn request(name: &str, matches: &ArgMatches) -> Result<Request, Failu
         return Ok(Request::ListsShow);
     }
     let file = matches.get_one::<String>("from").cloned().unwrap_or_default();
-    let fault = |why: String| Failure::Failed(format!("{file}: {why}"));
+    let name = if file == "-" { "standard input" } else { &file };
+    let fault = |why: String| Failure::Failed(format!("{name}: {why}"));
     let bytes = read(&file).map_err(|error| fault(format!("cannot read it: {error}")))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(fault(format!("it is longer than {FILE_BYTES_MAX} bytes")));

@@ -179,10 +179,11 @@ pub const BOT_PATTERNS: &[(Program, &[&str])] = &[
     (
         Program::Other,
         &[
-            // No browser has an address of mail in it, nor one of a page: who is to be asked about a program has.
+            // No browser has an address of mail in it, nor one of a page: who is to be asked about a program has. The
+            // names of apps, such as jp.co.yahoo.app/1, are the other way round and end otherwise.
             r"@[a-z0-9-]+\.[a-z]",
             r"\(at\)",
-            r"[a-z0-9-]{2,}\.(com|org|net|io|eu|co|ai|dev)\b",
+            r"[a-z0-9-]{2,}\.(com|org|net|io|eu)($|[^a-z0-9.-])",
         ],
     ),
 ];

@@ -99,4 +99,13 @@ mod tests {
         let hints = ClientHints { contradictory: true, ..ClientHints::default() };
         assert!(is_contradictory(FIREFOX, "Windows", &hints));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(said in "(.{0,5}(; rv:| Firefox/|Chrome/|Chromium|\"|=)[0-9]{0,12}){0,4}", more in ".*") {
+            let hints = ClientHints { ua: said.clone(), platform: more.clone(), ..ClientHints::default() };
+            let _ = is_contradictory(&said, &more, &hints);
+            let _ = is_contradictory(&more, &said, &hints);
+        }
+    }
 }

@@ -105,3 +105,10 @@ fn marks_of_remarks_may_be_in_patterns() {
     assert_eq!(lists.verdict("a probe#7"), Verdict::Program);
     assert_eq!(lists.verdict("bprobe"), Verdict::Program);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_panic(text in "(\\[(bots|not-bots|spam|addresses|data-centres)\\]\n)?[\\PC\n]{0,100}") {
+        let _ = Lists::parse(&text).map(|lists| (lists.verdict(&text), lists.spam().holds(&text)));
+    }
+}
