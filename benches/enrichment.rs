@@ -45,6 +45,7 @@ fn main() {
         ignore_dnt: false,
         keep_event_id: false,
         secret: [9; 16],
+        protection: const { &hitstone::enrich::protection::Protection::new() },
     };
     let hit = hit();
     time("a whole hit, its user agent remembered", 200_000, |_| {

@@ -5,8 +5,11 @@
 //! another site is found.
 
 mod client;
+mod filter;
 mod goal;
 mod info;
+mod lists;
+mod rejected;
 mod site;
 
 #[cfg(test)]
@@ -16,12 +19,19 @@ use hitstone_engine::error::StorageError;
 use hitstone_engine::units::TimestampMs;
 use serde::{Deserialize, Serialize};
 
+use crate::enrich::protection::Check;
+use crate::filters::FilterSpec;
 use crate::goals::{GoalFault, GoalSpec};
+use crate::lists::{ListFile, UpdateError};
+use crate::rejections::Rejections;
 use crate::sites::{Site, WeekStart};
 use crate::state::{State, StateFile};
 
+pub use filter::FilterInfo;
 pub use goal::goal_reached;
 pub use info::{ClientInfo, GoalInfo, SiteInfo};
+pub use lists::ListsInfo;
+pub use rejected::RejectedInfo;
 pub use site::{ensure_alternative, ensure_site};
 
 /// What can be asked.
@@ -46,6 +56,12 @@ pub enum Request {
     GoalReplace { site: String, id: String, goal: GoalSpec },
     GoalList { site: Option<String> },
     GoalDelete { site: Option<String>, id: String },
+    FilterCreate { site: String, filter: FilterSpec },
+    FilterList { site: Option<String> },
+    FilterDelete { id: String },
+    ListsUpdate { text: String },
+    ListsShow,
+    Rejected { site: Option<String> },
 }
 
 /// What a new client is to be.
@@ -84,6 +100,7 @@ pub struct SiteChanges {
     pub public: Option<bool>,
     pub strict_hosts: Option<bool>,
     pub keep_event_id: Option<bool>,
+    pub checks_off: Option<Vec<Check>>,
     pub track_bot_filter: Option<bool>,
 }
 
@@ -123,6 +140,10 @@ pub enum Response {
     Clients(Vec<ClientInfo>),
     Sites(Vec<SiteInfo>),
     Goals(Vec<GoalInfo>),
+    Filter(FilterInfo),
+    Filters(Vec<FilterInfo>),
+    Lists(ListsInfo),
+    Rejected(Vec<RejectedInfo>),
 }
 
 /// Why an operation was not done.
@@ -162,12 +183,39 @@ impl From<GoalFault> for AdminError {
     }
 }
 
+impl From<UpdateError> for AdminError {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Fault(fault) => Self::Refused(fault.to_string()),
+            UpdateError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+/// What operations work on.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// Sites, clients, goals and filters.
+    pub state: &'a StateFile,
+    /// The operator's lists.
+    pub lists: &'a ListFile,
+    /// What was left out.
+    pub rejections: &'a Rejections,
+}
+
 /// Does what is asked. When it returns, the change is on disk and in force. Waits for the disk.
 ///
 /// # Errors
 /// Nothing was changed, and why.
-pub fn execute(file: &StateFile, now: TimestampMs, request: Request) -> Result<Response, AdminError> {
+pub fn execute(files: Files<'_>, now: TimestampMs, request: Request) -> Result<Response, AdminError> {
+    let file = files.state;
     match request {
+        Request::ListsUpdate { text } => lists::update(files.lists, now, &text),
+        Request::ListsShow => Ok(lists::show(files.lists)),
+        Request::Rejected { site } => {
+            rejected::rows(&file.view().state, files.rejections, now, site.as_deref())
+        }
+        Request::FilterList { site } => filter::list(&file.view().state, site.as_deref()),
         Request::SiteList => Ok(site::list(&file.view().state)),
         Request::ClientList { site } => client::list(&file.view().state, site.as_deref()),
         Request::GoalList { site } => goal::list(&file.view().state, site.as_deref()),
@@ -197,9 +245,15 @@ fn apply(state: &mut State, now: TimestampMs, request: Request) -> Result<Respon
         Request::GoalCreate { site, goal } => goal::create(state, now, site.as_deref(), goal),
         Request::GoalReplace { site, id, goal } => goal::replace(state, now, &site, &id, goal),
         Request::GoalDelete { site, id } => goal::delete(state, site.as_deref(), &id),
-        Request::SiteList | Request::ClientList { .. } | Request::GoalList { .. } => {
-            Err(AdminError::Refused("a list changes nothing".into()))
-        }
+        Request::FilterCreate { site, filter } => filter::create(state, now, &site, filter),
+        Request::FilterDelete { id } => filter::delete(state, &id),
+        Request::SiteList
+        | Request::ClientList { .. }
+        | Request::GoalList { .. }
+        | Request::FilterList { .. }
+        | Request::ListsUpdate { .. }
+        | Request::ListsShow
+        | Request::Rejected { .. } => Err(AdminError::Refused("this changes nothing of a site".into())),
     }
 }
 

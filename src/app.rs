@@ -15,16 +15,18 @@ use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
 use tokio::sync::oneshot;
 
-use crate::admin::{self, AdminError};
+use crate::admin::{self, AdminError, Files};
 use crate::clock::Clock;
 use crate::compaction;
 use crate::config::Settings;
 use crate::damage::Told;
 use crate::enrich::client_ip::Proxies;
-use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, SiteContext};
+use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, Rejection, SiteContext};
 use crate::event_ids;
 use crate::hit::Hit;
+use crate::lists::ListFile;
 use crate::rate::MinuteLimit;
+use crate::rejections::{self, Rejections};
 use crate::salts::Salts;
 use crate::sites::LiveSite;
 use crate::state::StateFile;
@@ -145,6 +147,8 @@ pub struct App {
     pub browser_events: MinuteLimit,
     /// Counts for metrics.
     pub counters: Arc<Counters>,
+    lists: ListFile,
+    rejections: Rejections,
     salts: Arc<Salts>,
     enricher: Enricher,
     store: ArcSwapOption<Store>,
@@ -186,6 +190,9 @@ impl App {
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
         let enricher = Enricher::new(&enrich, &fs, Arc::clone(&salts)).map_err(|error| error.to_string())?;
+        let lists = ListFile::open(Arc::clone(&fs), &folder).map_err(said)?;
+        enricher.take_lists(Arc::clone(&lists.current().lists));
+        let rejections = Rejections::open(Arc::clone(&fs), &folder).map_err(said)?;
         store.start_compaction(compaction::settings(&state, &clock)).map_err(said)?;
         let app = Self {
             proxies: settings.proxies(),
@@ -201,6 +208,8 @@ impl App {
             clock,
             state,
             tokens,
+            lists,
+            rejections,
             salts,
             enricher,
         };
@@ -239,8 +248,9 @@ impl App {
         ingested.stored = receipt.stored;
         ingested.repeated = receipt.repeated;
         if receipt.pings_without_session > 0 {
-            push_distinct(&mut ingested.left_out, "no-session");
-            self.counters.count_left_out("no-session", receipt.pings_without_session as u64);
+            push_distinct(&mut ingested.left_out, rejections::NO_SESSION);
+            let words = (rejections::NO_SESSION, "");
+            self.count_left_out(&site.context(), words, receipt.pings_without_session as u64);
         }
         self.counters.stored.fetch_add(ingested.stored as u64, Ordering::Relaxed);
         self.counters.repeated.fetch_add(ingested.repeated as u64, Ordering::Relaxed);
@@ -260,15 +270,15 @@ impl App {
         order.sort_by_key(|(_, hit)| hit.time.unwrap_or(now));
         let mut items = Vec::with_capacity(hits.len());
         let mut ingested = Ingested::default();
-        let mut reasons = Vec::new();
+        let mut left_out = Vec::new();
         for (index, hit) in order {
             let event_id = (!hit.event_id.is_empty()).then(|| event_ids::of_event(&context, &hit.event_id));
             let place = request_key.map(|key| event_ids::of_request_item(&context, key, index));
             let ids = ItemIds::new(event_id.into_iter().chain(place));
             match self.enricher.enrich(hit, &context, now) {
                 Ok(Outcome::Event(event)) => items.push(Item { event: Some(event), ids }),
-                Ok(Outcome::LeftOut(reason)) => {
-                    reasons.push(reason.as_str());
+                Ok(Outcome::LeftOut(rejection)) => {
+                    left_out.push(rejection);
                     if !ids.as_slice().is_empty() {
                         items.push(Item { event: None, ids });
                     }
@@ -283,9 +293,9 @@ impl App {
                 Err(EnrichError::Storage(error)) => return Err(error.into()),
             }
         }
-        for reason in reasons {
-            self.counters.count_left_out(reason, 1);
-            push_distinct(&mut ingested.left_out, reason);
+        for rejection in left_out {
+            self.count_rejection(&context, rejection);
+            push_distinct(&mut ingested.left_out, rejection.reason.as_str());
         }
         Ok((Batch { items, arrived: Some(now), position: None }, ingested))
     }
@@ -296,10 +306,26 @@ impl App {
     /// See [`EnrichError`].
     pub fn enrich_one(&self, hit: &Hit, site: &SiteContext<'_>) -> Result<Outcome, EnrichError> {
         let outcome = self.enricher.enrich(hit, site, self.clock.now_ms())?;
-        if let Outcome::LeftOut(reason) = &outcome {
-            self.counters.count_left_out(reason.as_str(), 1);
+        if let Outcome::LeftOut(rejection) = &outcome {
+            self.count_rejection(site, *rejection);
         }
         Ok(outcome)
+    }
+
+    /// Counts what came from nobody's pages.
+    pub fn count_unknown_origin(&self) {
+        self.counters.count_left_out(rejections::ORIGIN, 1);
+        let (zone, words) = (&jiff::tz::TimeZone::UTC, (rejections::ORIGIN, ""));
+        self.rejections.count(rejections::NO_SITE, zone, self.clock.now_ms(), words, 1);
+    }
+
+    fn count_rejection(&self, site: &SiteContext<'_>, rejection: Rejection) {
+        self.count_left_out(site, (rejection.reason.as_str(), rejection.detail), 1);
+    }
+
+    fn count_left_out(&self, site: &SiteContext<'_>, words: (&'static str, &'static str), count: u64) {
+        self.counters.count_left_out(words.0, count);
+        self.rejections.count(site.id.0, site.zone, self.clock.now_ms(), words, count);
     }
 
     /// Stores a batch and waits until it is synced. Not for threads that serve connections.
@@ -385,7 +411,9 @@ impl App {
     /// # Errors
     /// Nothing was changed, and why.
     pub fn administer(&self, request: admin::Request) -> Result<admin::Response, AdminError> {
-        let response = admin::execute(&self.state, self.clock.now_ms(), request)?;
+        let files = Files { state: &self.state, lists: &self.lists, rejections: &self.rejections };
+        let response = admin::execute(files, self.clock.now_ms(), request)?;
+        self.enricher.take_lists(Arc::clone(&self.lists.current().lists));
         self.forget_dead_tokens();
         Ok(response)
     }
@@ -398,16 +426,23 @@ impl App {
         }
     }
 
-    /// Does what is due every few seconds: ends salts, takes the operator's files anew, tells of damage. Waits for the
-    /// disk.
+    /// Does what is due every few seconds: ends salts, takes the operator's files anew, keeps what was counted, tells of
+    /// damage. Waits for the disk.
     pub fn tidy(&self) {
         self.tell_damage();
+        self.save_rejections();
         if let Err(error) = self.salts.expire(self.clock.now_ms()) {
             eprintln!("hitstone: {error}");
         }
         match self.enricher.reload_if_changed() {
             Ok(files) => files.iter().for_each(|file| eprintln!("hitstone: took {} anew", file.display())),
             Err(error) => eprintln!("hitstone: {error}"),
+        }
+    }
+
+    fn save_rejections(&self) {
+        if let Err(error) = self.rejections.save(self.clock.now_ms()) {
+            eprintln!("hitstone: {error}");
         }
     }
 
@@ -460,6 +495,8 @@ impl App {
     /// The first failed write or sync, in words.
     pub fn close(&self) -> Result<(), String> {
         let Some(mut store) = self.store.swap(None) else { return Ok(()) };
+        // While the store still has the folder's lock.
+        self.save_rejections();
         let deadline = Instant::now() + CLOSE_PATIENCE;
         loop {
             match Arc::try_unwrap(store) {

@@ -13,6 +13,8 @@ pub const CLIENT_SECRET_CHARS: usize = 64;
 pub const SITE_ID_CHARS: usize = 10;
 /// Length of a goal's public id.
 pub const GOAL_ID_CHARS: usize = 10;
+/// Length of a filter's public id.
+pub const FILTER_ID_CHARS: usize = 10;
 /// Length of a site's identification code.
 pub const IDENTIFICATION_CODE_CHARS: usize = 32;
 /// What access keys begin with.

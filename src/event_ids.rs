@@ -55,6 +55,8 @@ mod tests {
     use hitstone_engine::units::SiteId;
     use jiff::tz::TimeZone;
 
+    use crate::enrich::protection::Protection;
+
     static ZONE: TimeZone = TimeZone::UTC;
 
     fn site(number: u32, secret: u8) -> SiteContext<'static> {
@@ -67,6 +69,7 @@ mod tests {
             ignore_dnt: false,
             keep_event_id: false,
             secret: [secret; 16],
+            protection: const { &Protection::new() },
         }
     }
 

@@ -176,6 +176,22 @@ fn is_pattern(path: &str) -> bool {
     path.starts_with('^') || path.starts_with("(?")
 }
 
+/// The regular expression for a path as goals have it.
+///
+/// # Errors
+/// What is wrong with it, as the rest of a sentence that begins with its name.
+pub fn path_pattern(path: &str) -> Result<String, String> {
+    check_begin(path).and_then(|()| compiled(path)).map_err(|fault| fault.message)
+}
+
+fn check_begin(path: &str) -> Result<(), GoalFault> {
+    if path.starts_with(['/', '*']) || is_pattern(path) {
+        return Ok(());
+    }
+    let message = "must begin with / or *, as paths do, or with ^ or (? as a regular expression";
+    Err(GoalFault::new("path_pattern", message))
+}
+
 fn compiled(path: &str) -> Result<String, GoalFault> {
     let text = if is_pattern(path) { path.to_owned() } else { wildcards_to_pattern(path) };
     match pattern::compile(&text) {
@@ -190,9 +206,8 @@ fn checked(spec: GoalSpec) -> Result<GoalSpec, GoalFault> {
         .ok_or_else(|| GoalFault::new("name", "is required"))?;
     let trimmed = |text: Option<String>| text.map(|text| text.trim().to_owned());
     let path_pattern = text("path_pattern", trimmed(spec.path_pattern), pattern::BYTES_MAX)?;
-    if path_pattern.as_deref().is_some_and(|path| !path.starts_with(['/', '*']) && !is_pattern(path)) {
-        let message = "must begin with / or *, as paths do, or with ^ or (? as a regular expression";
-        return Err(GoalFault::new("path_pattern", message));
+    if let Some(path) = &path_pattern {
+        check_begin(path)?;
     }
     let spec = GoalSpec {
         name,

@@ -43,6 +43,8 @@ pub struct ClientHints {
     pub platform_version: String,
     pub width: String,
     pub viewport_width: String,
+    /// Other headers of the request contradict each other as no browser's do. Only interfaces that see them can tell.
+    pub contradictory: bool,
 }
 
 /// A campaign that the sender names beside the page's URL; empty where it does not.

@@ -11,7 +11,7 @@ use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
 use crate::api::pirsch::{client, goal, page, read, token, track};
-use crate::api::{browser, health, prisme, segmentstream};
+use crate::api::{browser, health, prisme, rejected, segmentstream};
 use crate::app::App;
 use crate::http::respond::Answer;
 use crate::scripts::{self, Script};
@@ -30,6 +30,7 @@ enum Route {
     Client,
     Goal,
     GoalPattern,
+    Rejected,
     Track(Call),
     Batch(Call),
     Page(Call),
@@ -61,6 +62,7 @@ fn find(path: &str) -> Option<(Methods, Route)> {
         "/api/v1/client" => (MANY, Route::Client),
         "/api/v1/goal" => (ALL, Route::Goal),
         "/api/v1/goal/regex" => (POST, Route::GoalPattern),
+        "/api/v1/rejected" => (GET, Route::Rejected),
         "/api/v1/hit" => (POST, Route::Track(Call::Hit)),
         "/api/v1/event" => (POST, Route::Track(Call::Event)),
         "/api/v1/session" => (POST, Route::Track(Call::Session)),
@@ -128,6 +130,7 @@ async fn dispatch(
         Route::Client => client::answer(app, request).await,
         Route::Goal => goal::answer(app, request).await,
         Route::GoalPattern => goal::try_pattern(app, request).await,
+        Route::Rejected => rejected::answer(app, request.uri(), request.headers()).await,
         Route::Track(call) => track::single(app, call, request).await,
         Route::Batch(call) => track::batch(app, call, request).await,
         Route::Page(call) => Ok(page::answer(app, peer, call, request).await),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, SecretHash};
 use crate::enrich::SiteContext;
+use crate::enrich::protection::{Check, Protection};
+use crate::filters::Filter;
 use crate::goals::Goal;
 
 /// Seconds that a visitor counts as active, unless the site says otherwise.
@@ -57,12 +59,18 @@ pub struct Site {
     pub strict_hosts: bool,
     /// The senders' event ids are stored.
     pub keep_event_id: bool,
-    /// Programs and spam are left out also where the sender has a token and answers for its events.
+    /// Checks for programs, spam and prefetching that are off.
+    #[serde(default)]
+    pub checks_off: Vec<Check>,
+    /// The other checks hold also where the sender has a token and answers for its events.
     #[serde(default)]
     pub track_bot_filter: bool,
     /// Conversion goals in the order of their creation.
     #[serde(default)]
     pub goals: Vec<Goal>,
+    /// What is not counted, in the order of its creation.
+    #[serde(default)]
+    pub filters: Vec<Filter>,
     /// When the site was created.
     pub created: TimestampMs,
     /// When its settings were changed last.
@@ -91,8 +99,10 @@ impl Site {
             public: false,
             strict_hosts: false,
             keep_event_id: false,
+            checks_off: Vec::new(),
             track_bot_filter: false,
             goals: Vec::new(),
+            filters: Vec::new(),
             created: now,
             modified: now,
             secret: auth::to_hex(&auth::random_bytes::<16>()?),
@@ -126,6 +136,7 @@ pub struct LiveSite {
     site: Site,
     zone: TimeZone,
     secret: [u8; 16],
+    protection: Protection,
 }
 
 impl LiveSite {
@@ -134,7 +145,10 @@ impl LiveSite {
     pub fn new(site: Site) -> Self {
         let zone = TimeZone::get(&site.timezone).unwrap_or(TimeZone::UTC);
         let secret = auth::from_hex(&site.secret).unwrap_or_default();
-        Self { site, zone, secret }
+        // Filters were checked when they were made: one that this build cannot read leaves nothing out.
+        let traffic = site.filters.iter().filter_map(|filter| filter.rule().ok()).collect();
+        let protection = Protection { off: site.checks_off.clone(), traffic };
+        Self { site, zone, secret, protection }
     }
 
     /// What enrichment needs to know.
@@ -148,6 +162,7 @@ impl LiveSite {
             ignore_dnt: self.ignore_dnt,
             keep_event_id: self.keep_event_id,
             secret: self.secret,
+            protection: &self.protection,
         }
     }
 }

@@ -20,7 +20,8 @@ use crate::hosts::HostIndex;
 use crate::sites::{Client, ClientKind, LiveSite, Site};
 
 const NAME: &str = "state";
-/// Version 2 added goals, and descriptions of clients; version 3 clients with Basic authentication.
+/// Version 2 added goals, and descriptions of clients; version 3 filters, checks that are off, those of `/track`, and
+/// clients with Basic authentication.
 const KIND: Kind = Kind { magic: *b"HITSTATE", version: 3 };
 
 /// Refuses a folder whose state a newer program wrote; nothing else of it is read.
@@ -207,13 +208,13 @@ mod tests {
 
     /// Written by the program before goals and descriptions were added.
     const VERSION_1: &[u8] = include_bytes!("../tests/fixtures/state-v1");
-    const SECRET: &str = "sPip3pFdCZORNUOzsPqGc6wSUGGeRkAX49fFSypNLpWI6gOMMhMFg5Ul2drXSa4v";
-    const KEY: &str = "pa_46sW5Z4DHDS3y6uny5aQHBOCf3UOVShQxS1p7dmVd2ttg";
+    /// Written by the program before filters, checks and clients with Basic authentication were added.
+    const VERSION_2: &[u8] = include_bytes!("../tests/fixtures/state-v2");
 
-    #[test]
-    fn the_first_version_is_read_and_kept() {
+    /// A file of an older version is read as it is, and the same after it was written anew.
+    fn check_kept(bytes: &[u8], check: impl Fn(&View)) {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("state"), VERSION_1).unwrap();
+        std::fs::write(folder.path().join("state"), bytes).unwrap();
         let open = || StateFile::open(Arc::new(OsFs), folder.path()).unwrap();
         let file = open();
         let check = |view: &View| {
@@ -221,16 +222,41 @@ mod tests {
             assert_eq!((site.hostname.as_str(), site.timezone.as_str()), ("old.test", "Europe/Berlin"));
             assert_eq!((site.week_start, site.public), (WeekStart::Sunday, true));
             assert_eq!(site.alternative_hosts, ["a.test", "*.b.test"]);
-            assert!(site.goals.is_empty());
-            let client = view.client("5ZNYMF7tNG4RezWBfhpVEp9i9PLsMqWa").unwrap();
-            assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
-            assert_eq!((client.description.as_str(), client.modified), ("", 0));
-            assert_eq!(view.site_of_access_key(KEY).map(|site| site.number), Some(1));
-            assert_eq!((view.state.clients.len(), view.state.next_site), (3, 3));
+            assert!(site.filters.is_empty() && site.checks_off.is_empty() && !site.track_bot_filter);
+            check(view);
         };
         check(&file.view());
         file.change(|_| Ok::<_, StorageError>(())).unwrap();
         assert_eq!(std::fs::read(folder.path().join("state")).unwrap()[8], 3);
         check(&open().view());
+    }
+
+    #[test]
+    fn the_first_version_is_read_and_kept() {
+        const SECRET: &str = "sPip3pFdCZORNUOzsPqGc6wSUGGeRkAX49fFSypNLpWI6gOMMhMFg5Ul2drXSa4v";
+        const KEY: &str = "pa_46sW5Z4DHDS3y6uny5aQHBOCf3UOVShQxS1p7dmVd2ttg";
+        check_kept(VERSION_1, |view| {
+            assert!(view.site(1).unwrap().goals.is_empty());
+            let client = view.client("5ZNYMF7tNG4RezWBfhpVEp9i9PLsMqWa").unwrap();
+            assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
+            assert_eq!((client.description.as_str(), client.modified), ("", 0));
+            assert_eq!(view.site_of_access_key(KEY).map(|site| site.number), Some(1));
+            assert_eq!((view.state.clients.len(), view.state.next_site), (3, 3));
+        });
+    }
+
+    #[test]
+    fn the_second_version_is_read_and_kept() {
+        const SECRET: &str = "eoaEc0A3gHbNWgoHwA0QD5N66vXkEvDl6qsGy8WmJPZkyJLxqQbK7weLM9J3gJ7v";
+        const KEY: &str = "pa_TjEMYO6OMrYm5iPQaO2AZp0TRqA8APvpBrul6eWJSlggH";
+        check_kept(VERSION_2, |view| {
+            let goals = &view.site(1).unwrap().goals;
+            assert_eq!((goals.len(), goals[0].id.as_str(), goals[0].name.as_str()), (1, "N9xi23sgDc", "Order"));
+            let client = view.client("ZjEsteq6jxJkCQ43WtRBSo2291YXdqv7").unwrap();
+            assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
+            assert_eq!(client.description, "of the shop");
+            assert_eq!(view.site_of_access_key(KEY).map(|site| site.number), Some(1));
+            assert_eq!((view.state.clients.len(), view.state.next_site), (3, 2));
+        });
     }
 }

@@ -24,6 +24,7 @@ mod api {
     mod manage;
     mod pirsch_pages;
     mod prisme;
+    mod rejected;
     mod retry;
     mod sdk;
     mod segmentstream;

@@ -80,7 +80,7 @@ engine units:
 engine version: error vfs
 engine vfs: error
 engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::layout segment::table session snapshot units vfs
-server admin: auth clock engine::error engine::units goals sites state
+server admin: auth clock engine::error engine::units enrich::protection filters goals lists rejections sites state
 server api:
 server api::browser: app hit
 server api::cors: http
@@ -89,13 +89,14 @@ server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
 server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server api::prisme: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http sites
+server api::prisme: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http rejections sites
 server api::refused: api::taken app http
+server api::rejected: admin api::pirsch app http
 server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip hit http sites
 server api::taken: app http
-server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns versions
+server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit lists rate rejections salts sites state tokens turns versions
 server auth:
-server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs export goals import milestones server sites state versions
+server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs enrich::lists enrich::protection export filters goals import lists milestones rejections server sites state versions
 server clock: engine::units
 server compaction: clock engine::error engine::store state statistics
 server config: enrich::client_ip sites
@@ -105,44 +106,54 @@ server demo: admin app clock engine::units goals hit sites
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
 server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
-server enrich::bots: enrich::client_ip enrich::user_agent_tables
+server enrich::bot_tables: enrich::program
+server enrich::bots: enrich::bot_tables enrich::client_ip enrich::program
 server enrich::channel: enrich::referrer_table
 server enrich::client_hints: enrich::user_agent enrich::user_agent_tables hit
 server enrich::client_ip:
+server enrich::consistency: enrich::client_hints hit
 server enrich::geo: engine::error engine::vfs enrich::watched
 server enrich::language:
+server enrich::lists: enrich::agent_cache enrich::client_ip enrich::networks enrich::program enrich::spam enrich::url pattern
+server enrich::networks: enrich::client_ip
+server enrich::program:
+server enrich::protection: enrich::traffic
 server enrich::referrer: enrich::client_ip enrich::referrer_table enrich::url
 server enrich::referrer_table: enrich::url
 server enrich::screen:
 server enrich::spam: enrich::url
+server enrich::traffic: enrich::client_ip enrich::networks enrich::url
 server enrich::url:
-server enrich::user_agent: enrich::agent_cache enrich::bots enrich::user_agent_tables
+server enrich::user_agent: enrich::agent_cache enrich::bots enrich::program enrich::user_agent_tables
 server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units hit salts
 server enrich::watched:
 server envelope: engine::checksum engine::error engine::version engine::vfs
 server event_ids: engine::event engine::units enrich
 server export: admin engine::error engine::parquet engine::store engine::units state statistics
+server filters: engine::units enrich::client_ip enrich::traffic enrich::url goals pattern
 server goals: engine::units pattern
 server hit: engine::units
 server hosts: enrich::url sites
 server http:
 server import: admin api::json api::pairs api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
+server lists: engine::error engine::units engine::version engine::vfs enrich::lists envelope
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
 server rate: engine::units
+server rejections: engine::error engine::units engine::version engine::vfs enrich envelope
 server root:
-server router: api::browser api::health api::pirsch api::prisme api::segmentstream app http scripts
+server router: api::browser api::health api::pirsch api::prisme api::rejected api::segmentstream app http scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app http router
-server sites: auth engine::units enrich goals
+server sites: auth engine::units enrich enrich::protection filters goals
 server state: auth engine::error engine::version engine::vfs envelope hosts sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::version engine::vfs envelope
 server turns: engine::units
-server versions: engine::error engine::manifest engine::vfs salts state tokens
+server versions: engine::error engine::manifest engine::vfs lists rejections salts state tokens
 ";
 
 /// Folders whose files have rules of their own.

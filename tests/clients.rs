@@ -2,7 +2,7 @@
 //! `tests/sdk`.
 //!
 //! Needs Node.js and `npm ci --prefix tests/sdk`. And the scripts that pages load, in pages made up by the scripts of
-//! `tests/scripts`; these need Node.js alone.
+//! `tests/scripts`; these need Node.js alone. And other people's lists of user agents.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,8 @@
     reason = "these are tests, helpers included"
 )]
 
+#[path = "clients/corpora.rs"]
+mod corpora;
 mod support;
 
 use std::path::{Path, PathBuf};

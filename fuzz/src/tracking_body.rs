@@ -56,6 +56,7 @@ fn site() -> SiteContext<'static> {
         ignore_dnt: false,
         keep_event_id: true,
         secret: [7; 16],
+        protection: const { &hitstone::enrich::protection::Protection::new() },
     }
 }
 

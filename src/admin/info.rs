@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
+use crate::enrich::protection::Check;
 use crate::goals::{Goal, GoalSpec};
 use crate::sites::{Client, ClientKind, Site, WeekStart};
 
@@ -22,6 +23,7 @@ pub struct SiteInfo {
     pub public: bool,
     pub strict_hosts: bool,
     pub keep_event_id: bool,
+    pub checks_off: Vec<Check>,
     pub track_bot_filter: bool,
     pub created: String,
     pub modified: String,
@@ -42,6 +44,7 @@ impl SiteInfo {
             public: site.public,
             strict_hosts: site.strict_hosts,
             keep_event_id: site.keep_event_id,
+            checks_off: site.checks_off.clone(),
             track_bot_filter: site.track_bot_filter,
             created: rfc3339(site.created),
             modified: rfc3339(site.modified),

@@ -104,6 +104,7 @@ pub(super) fn set(
     put(&mut site.public, changes.public);
     put(&mut site.strict_hosts, changes.strict_hosts);
     put(&mut site.keep_event_id, changes.keep_event_id);
+    put(&mut site.checks_off, changes.checks_off);
     put(&mut site.track_bot_filter, changes.track_bot_filter);
     Ok(changed(site, now))
 }

@@ -3,8 +3,15 @@ use std::sync::Arc;
 use super::*;
 use hitstone_engine::vfs::OsFs;
 
+fn run(file: &StateFile, now: TimestampMs, request: Request) -> Result<Response, AdminError> {
+    let beside = tempfile::tempdir().unwrap();
+    let lists = ListFile::open(Arc::new(OsFs), beside.path()).unwrap();
+    let rejections = Rejections::open(Arc::new(OsFs), beside.path()).unwrap();
+    execute(Files { state: file, lists: &lists, rejections: &rejections }, now, request)
+}
+
 fn create(file: &StateFile, host: &str) -> Result<Response, AdminError> {
-    execute(file, 5, Request::SiteCreate { host: host.into() })
+    run(file, 5, Request::SiteCreate { host: host.into() })
 }
 
 fn new_client(site: &str, kind: NewClient) -> Request {
@@ -31,11 +38,11 @@ fn sites_and_clients_live_and_die_and_are_on_disk() {
     assert_eq!((id.len(), client_id.len(), client_secret.len()), (10, 32, 64));
     assert!(create(&file, "example.com").is_err());
     let request = new_client("example.com", NewClient::WriteOnly);
-    let Ok(Response::AccessKeyCreated { access_key, .. }) = execute(&file, 5, request) else {
+    let Ok(Response::AccessKeyCreated { access_key, .. }) = run(&file, 5, request) else {
         panic!("no key")
     };
     let request = new_client("example.com", NewClient::Basic);
-    let Ok(Response::TrackTokenCreated { track_token, .. }) = execute(&file, 5, request) else {
+    let Ok(Response::TrackTokenCreated { track_token, .. }) = run(&file, 5, request) else {
         panic!("no token")
     };
     let view = open().view();
@@ -48,7 +55,7 @@ fn sites_and_clients_live_and_die_and_are_on_disk() {
     let code = view.state.sites[0].identification_code.clone();
     assert!(view.site_of_code(&code).is_some() && view.site_of_code(&id).is_none());
     assert!(view.site_of_public_id(&code).is_some() && view.site_of_public_id(&id).is_some());
-    execute(&file, 6, Request::SiteDelete { host: id }).unwrap();
+    run(&file, 6, Request::SiteDelete { host: id }).unwrap();
     assert!(open().view().site_of_access_key(&access_key).is_none());
     create(&file, "example.com").unwrap();
     assert_eq!(open().view().state.sites[0].number, 2, "numbers are never reused");
@@ -62,7 +69,7 @@ fn settings_are_checked_before_they_change() {
     let folder = tempfile::tempdir().unwrap();
     let file = StateFile::open(Arc::new(OsFs), folder.path()).unwrap();
     create(&file, "example.com").unwrap();
-    let set = |changes| execute(&file, 9, Request::SiteSet { host: "example.com".into(), changes });
+    let set = |changes| run(&file, 9, Request::SiteSet { host: "example.com".into(), changes });
     let zone = |zone: &str| SiteChanges { timezone: Some(zone.into()), ..SiteChanges::default() };
     assert!(set(zone("Mars/Base")).is_err());
     assert!(set(SiteChanges { active_visitors_seconds: Some(0), ..SiteChanges::default() }).is_err());
@@ -86,32 +93,32 @@ fn answers_survive_the_socket() {
 fn goals_live_and_die_and_are_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let file = open(folder.path());
-    assert!(matches!(execute(&file, 5, new_goal(None, "g")), Err(AdminError::NotFound(_))));
+    assert!(matches!(run(&file, 5, new_goal(None, "g")), Err(AdminError::NotFound(_))));
     create(&file, "one.test").unwrap();
-    let Ok(Response::Goal(goal)) = execute(&file, 5, new_goal(None, "g")) else { panic!("no goal") };
+    let Ok(Response::Goal(goal)) = run(&file, 5, new_goal(None, "g")) else { panic!("no goal") };
     assert_eq!(
         (goal.id.len(), goal.site.as_str(), goal.pattern.as_deref()),
         (10, "one.test", Some("(?i)^/a$"))
     );
     create(&file, "two.test").unwrap();
-    let unclear = execute(&file, 5, new_goal(None, "g")).unwrap_err();
+    let unclear = run(&file, 5, new_goal(None, "g")).unwrap_err();
     assert!(matches!(unclear, AdminError::Invalid { field: "site", .. }), "{unclear}");
     assert!(unclear.to_string().contains("one.test, two.test"), "{unclear}");
-    execute(&file, 5, new_goal(Some("TWO.test"), "h")).unwrap();
+    run(&file, 5, new_goal(Some("TWO.test"), "h")).unwrap();
     let names = |site: Option<&str>| {
         let list = Request::GoalList { site: site.map(str::to_owned) };
-        let Ok(Response::Goals(goals)) = execute(&open(folder.path()), 5, list) else { panic!("no list") };
+        let Ok(Response::Goals(goals)) = run(&open(folder.path()), 5, list) else { panic!("no list") };
         goals.into_iter().map(|goal| goal.spec.name).collect::<Vec<_>>()
     };
     assert_eq!((names(None), names(Some("two.test"))), (vec!["g".into(), "h".into()], vec!["h".into()]));
     let delete = |site: &str| Request::GoalDelete { site: Some(site.into()), id: goal.id.clone() };
-    assert!(matches!(execute(&file, 5, delete("two.test")), Err(AdminError::NotFound(_))));
-    execute(&file, 5, delete("one.test")).unwrap();
+    assert!(matches!(run(&file, 5, delete("two.test")), Err(AdminError::NotFound(_))));
+    run(&file, 5, delete("one.test")).unwrap();
     assert_eq!(names(None), ["h"]);
     for n in 1..crate::goals::GOALS_MAX {
-        execute(&file, 5, new_goal(Some("two.test"), &n.to_string())).unwrap();
+        run(&file, 5, new_goal(Some("two.test"), &n.to_string())).unwrap();
     }
-    assert!(matches!(execute(&file, 5, new_goal(Some("two.test"), "z")), Err(AdminError::Refused(_))));
+    assert!(matches!(run(&file, 5, new_goal(Some("two.test"), "z")), Err(AdminError::Refused(_))));
 }
 
 #[test]
@@ -122,7 +129,7 @@ fn a_goal_is_reached_once() {
     let make = |delete_reached| {
         let Request::GoalCreate { site, goal } = new_goal(None, "g") else { panic!("no goal") };
         let request = Request::GoalCreate { site, goal: GoalSpec { delete_reached, ..goal } };
-        let Ok(Response::Goal(goal)) = execute(&file, 5, request) else { panic!("no goal") };
+        let Ok(Response::Goal(goal)) = run(&file, 5, request) else { panic!("no goal") };
         file.view().state.sites[0].goal(&goal.id).unwrap().clone()
     };
     let (kept, gone, changed) = (make(false), make(true), make(true));
@@ -133,8 +140,7 @@ fn a_goal_is_reached_once() {
     }
     let Request::GoalCreate { goal, .. } = new_goal(None, "g") else { panic!("no goal") };
     let goal = GoalSpec { visitor_goal: Some(1_000), ..goal };
-    execute(&file, 9, Request::GoalReplace { site: "one.test".into(), id: changed.id.clone(), goal })
-        .unwrap();
+    run(&file, 9, Request::GoalReplace { site: "one.test".into(), id: changed.id.clone(), goal }).unwrap();
     assert!(!goal_reached(&file, 10, 1, &changed).unwrap(), "the numbers are those of another goal");
     let view = open(folder.path()).view();
     let goals: Vec<_> = view.state.sites[0].goals.iter().map(|goal| (&goal.id, goal.reached)).collect();
@@ -153,7 +159,7 @@ fn ids_win_over_host_names() {
     });
     fixed.unwrap();
     create(&file, "abcdefghij").unwrap();
-    execute(&file, 9, Request::SiteToggle { host: "abcdefghij".into(), switch: SiteSwitch::Public }).unwrap();
+    run(&file, 9, Request::SiteToggle { host: "abcdefghij".into(), switch: SiteSwitch::Public }).unwrap();
     let public: Vec<bool> = file.view().state.sites.iter().map(|site| site.public).collect();
     assert_eq!(public, [true, false]);
 }
@@ -168,10 +174,10 @@ fn a_client_is_found_with_its_own_site_only() {
     let client_id = file.view().state.clients[0].id.clone();
     let describe = |site: &str, description: &str| {
         let (site, description) = (site.to_owned(), description.to_owned());
-        execute(&file, 9, Request::ClientDescribe { site, client_id: client_id.clone(), description })
+        run(&file, 9, Request::ClientDescribe { site, client_id: client_id.clone(), description })
     };
     let revoke = |site: &str| {
-        execute(&file, 9, Request::ClientRevoke { site: Some(site.into()), client_id: client_id.clone() })
+        run(&file, 9, Request::ClientRevoke { site: Some(site.into()), client_id: client_id.clone() })
     };
     assert!(matches!(describe("two.test", "x"), Err(AdminError::NotFound(_))));
     assert!(matches!(revoke("two.test"), Err(AdminError::NotFound(_))));
@@ -188,13 +194,12 @@ fn alternative_hosts_have_ids_that_stay() {
     let file = open(folder.path());
     create(&file, "one.test").unwrap();
     let site = || "one.test".to_owned();
-    let add = |hostname: &str| {
-        execute(&file, 9, Request::AlternativeAdd { site: site(), hostname: hostname.into() })
-    };
+    let add =
+        |hostname: &str| run(&file, 9, Request::AlternativeAdd { site: site(), hostname: hostname.into() });
     let id = |hostname: &str| file.view().state.sites[0].alternative_id(hostname);
     let replace = |old: &str, hostname: &str| {
         let (id, hostname) = (id(old), hostname.to_owned());
-        execute(&file, 9, Request::AlternativeReplace { site: site(), id, hostname })
+        run(&file, 9, Request::AlternativeReplace { site: site(), id, hostname })
     };
     add("A.test").unwrap();
     add("*.b.test").unwrap();
@@ -206,7 +211,7 @@ fn alternative_hosts_have_ids_that_stay() {
     replace("a.test", "a.test").unwrap();
     replace("a.test", "c.test").unwrap();
     assert_eq!(file.view().state.sites[0].alternative_hosts, ["c.test", "*.b.test"]);
-    execute(&file, 9, Request::AlternativeRemove { site: site(), id: id("*.b.test") }).unwrap();
+    run(&file, 9, Request::AlternativeRemove { site: site(), id: id("*.b.test") }).unwrap();
     assert_eq!(file.view().state.sites[0].alternative_hosts, ["c.test"]);
 }
 
@@ -230,7 +235,7 @@ fn every_answer_survives_the_socket() {
         Request::SiteDelete { host: site() },
     ] {
         let asked: Request = serde_json::from_str(&serde_json::to_string(&request).unwrap()).unwrap();
-        let answer = execute(&file, 9, asked).unwrap();
+        let answer = run(&file, 9, asked).unwrap();
         let text = serde_json::to_string(&answer).unwrap();
         let read: Response = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text, "{request:?}");

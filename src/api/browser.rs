@@ -40,6 +40,7 @@ impl Browser {
                 platform_version: owned("sec-ch-ua-platform-version"),
                 width: owned("sec-ch-width"),
                 viewport_width: owned("sec-ch-viewport-width"),
+                contradictory: contradict(headers),
             },
             dnt: ["dnt", "sec-gpc"].iter().any(|name| text(headers, name) == "1"),
             prefetch: ["sec-purpose", "purpose", "x-purpose", "x-moz"]
@@ -47,6 +48,17 @@ impl Browser {
                 .any(|name| is_prefetch(&text(headers, name))),
         }
     }
+}
+
+/// Whether headers contradict each other as no browser's do. What proxies add, drop or change is not looked at.
+fn contradict(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| text(headers, name).eq_ignore_ascii_case(value);
+    // Nobody led a visitor here, and somebody did.
+    let from_nowhere =
+        is("sec-fetch-site", "none") && ["origin", "referer"].iter().any(|name| headers.contains_key(*name));
+    // Only what is to be shown as a page is asked for safely; scripts and pictures never are.
+    let is_page = is("sec-fetch-mode", "") || is("sec-fetch-mode", "navigate");
+    from_nowhere || (is("upgrade-insecure-requests", "1") && !is_page)
 }
 
 /// `prefetch`, `prefetch;prerender`, `preview`.
@@ -125,6 +137,27 @@ mod tests {
             ("purpose", "speed", false),
         ] {
             assert_eq!(of(name, value).prefetch, wanted, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn no_browser_contradicts_itself() {
+        for (list, wanted) in [
+            (&[][..], false),
+            (
+                &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), ("origin", "https://a.test")],
+                false,
+            ),
+            (&[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")], false),
+            (&[("sec-fetch-site", "none"), ("origin", "https://a.test")], true),
+            (&[("sec-fetch-site", "None"), ("referer", "https://a.test/")], true),
+            (&[("upgrade-insecure-requests", "1"), ("sec-fetch-mode", "navigate")], false),
+            (&[("upgrade-insecure-requests", "1"), ("sec-fetch-mode", "cors")], true),
+        ] {
+            let list: Vec<(&str, &[u8])> =
+                list.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            let hints = Browser::of(IpAddr::from([192, 0, 2, 1]), &headers(&list)).hints;
+            assert_eq!(hints.contradictory, wanted, "{list:?}");
         }
     }
 }

@@ -11,5 +11,6 @@ pub mod pairs;
 pub mod pirsch;
 pub mod prisme;
 pub mod refused;
+pub mod rejected;
 pub mod segmentstream;
 pub mod taken;

@@ -1,4 +1,5 @@
-//! `site`, `client` and `goal`: over the socket of the server that runs on the folder, else on the folder itself.
+//! `site`, `client`, `goal`, `filter`, `lists` and `rejected`: over the socket of the server that runs on the folder, else
+//! on the folder itself.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,11 +8,14 @@ use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
-use crate::admin::{self, ClientInfo, NewClient, Request, Response, SiteChanges, SiteInfo};
+use crate::admin::{self, ClientInfo, Files, NewClient, Request, Response, SiteChanges, SiteInfo};
 use crate::cli::reach::here_or_there;
-use crate::cli::{Failure, data_folder, goal, say};
+use crate::cli::{Failure, data_folder, filter, goal, lists, say};
 use crate::clock::Clock;
 use crate::control;
+use crate::enrich::protection::Check;
+use crate::lists::ListFile;
+use crate::rejections::Rejections;
 use crate::sites::WeekStart;
 use crate::state::StateFile;
 use crate::versions;
@@ -53,6 +57,23 @@ pub fn goal(matches: &ArgMatches) -> Result<(), Failure> {
     run(matches, goal::request(name, matches))
 }
 
+/// `hitstone filter ...`
+pub fn filter(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    run(matches, filter::request(name, matches))
+}
+
+/// `hitstone lists ...`
+pub fn lists(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    run(matches, lists::request(name, matches)?)
+}
+
+/// `hitstone rejected`
+pub fn rejected(matches: &ArgMatches) -> Result<(), Failure> {
+    run(matches, Request::Rejected { site: matches.get_one::<String>("site").cloned() })
+}
+
 fn text(matches: &ArgMatches, name: &str) -> String {
     matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
@@ -74,6 +95,9 @@ fn changes(matches: &ArgMatches) -> SiteChanges {
         public: switch("public"),
         strict_hosts: switch("strict-hosts"),
         keep_event_id: switch("keep-event-id"),
+        checks_off: matches.get_many::<Option<Check>>("checks-off").map(|checks| {
+            Check::ALL.into_iter().filter(|check| checks.clone().any(|off| *off == Some(*check))).collect()
+        }),
         track_bot_filter: switch("track-bot-filter"),
     }
 }
@@ -103,7 +127,10 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
         Ok(_lock) => {
             versions::refuse_newer(&*fs, folder).map_err(said)?;
             let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
-            let done = admin::execute(&state, Clock::system().now_ms(), request.clone());
+            let lists = ListFile::open(Arc::clone(&fs), folder).map_err(said)?;
+            let rejections = Rejections::open(Arc::clone(&fs), folder).map_err(said)?;
+            let files = Files { state: &state, lists: &lists, rejections: &rejections };
+            let done = admin::execute(files, Clock::system().now_ms(), request.clone());
             done.map(Some).map_err(|error| Failure::Failed(error.to_string()))
         }
         Err(StorageError::Locked { .. }) => Ok(None),
@@ -141,6 +168,10 @@ fn print(response: &Response) {
         Response::Clients(clients) => print_clients(clients),
         Response::Goal(goal) => goal::print(goal),
         Response::Goals(goals) => goals.iter().for_each(goal::print),
+        Response::Filter(one) => filter::print(one),
+        Response::Filters(filters) => filters.iter().for_each(filter::print),
+        Response::Lists(in_force) => lists::print(in_force),
+        Response::Rejected(rows) => lists::print_rejected(rows),
         Response::Sites(sites) => {
             for site in sites {
                 say(&format!("{}  {}  {}", site.id, site.created, site.hostname));

@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use crate::config::{DATA, NEW_DATA, SERVER, Setting};
+use crate::enrich::protection::Check;
 
 const AFTER: &str = "Every setting can also be given as a variable (--geo-db as HITSTONE_GEO_DB) or as a key of the \
 TOML file that --config or HITSTONE_CONFIG names (geo-db = \"...\"). A flag wins over a variable, a variable over the file.";
@@ -23,6 +24,9 @@ pub fn command() -> Command {
         .subcommand(site_commands())
         .subcommand(client())
         .subcommand(super::goal::command())
+        .subcommand(super::filter::command())
+        .subcommand(super::lists::command())
+        .subcommand(super::lists::rejected())
         .subcommand(super::export::command())
         .subcommand(super::compact::command())
         .subcommand(super::import::command())
@@ -135,10 +139,31 @@ fn site_set() -> Command {
             "Pages of other hosts are not counted on any interface; Prisme's answers 400.",
         ))
         .arg(switch("keep-event-id", "The ids that senders give their events are stored."))
+        .arg(
+            Arg::new("checks-off")
+                .long("checks-off")
+                .value_name("CHECK,...")
+                .action(ArgAction::Append)
+                .value_delimiter(',')
+                .value_parser(check)
+                .help(format!("All checks that are off: {}; \"\" for none. [default: none]", checks())),
+        )
         .arg(switch(
             "track-bot-filter",
-            "Programs and spam are left out also of SegmentStream's /track and /track/batch.",
+            "The checks that are on hold also for SegmentStream's /track and /track/batch.",
         ))
+}
+
+fn checks() -> String {
+    Check::ALL.map(Check::as_str).join(", ")
+}
+
+/// Nothing stands for no check, so that all can be switched on.
+fn check(name: &str) -> Result<Option<Check>, String> {
+    match Check::named(name.trim()) {
+        None if !name.trim().is_empty() => Err(format!("there is no such check; there are {}", checks())),
+        check => Ok(check),
+    }
 }
 
 fn client() -> Command {

@@ -5,9 +5,11 @@ mod admin;
 mod args;
 mod compact;
 mod export;
+mod filter;
 mod follow;
 mod goal;
 mod import;
+mod lists;
 mod reach;
 mod serve;
 mod sources;
@@ -46,6 +48,9 @@ pub fn main() -> ExitCode {
         Some(("site", matches)) => admin::site(matches),
         Some(("client", matches)) => admin::client(matches),
         Some(("goal", matches)) => admin::goal(matches),
+        Some(("filter", matches)) => admin::filter(matches),
+        Some(("lists", matches)) => admin::lists(matches),
+        Some(("rejected", matches)) => admin::rejected(matches),
         Some(("export", matches)) => export::export(matches),
         Some(("compact", matches)) => compact::compact(matches),
         Some(("import", matches)) => import::import(matches),

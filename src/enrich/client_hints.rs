@@ -25,8 +25,7 @@ pub fn apply(hints: &ClientHints, agent: &mut Agent) {
         agent.browser = mapped(HINTED_BROWSERS, &brand).unwrap_or(&brand).to_owned();
         agent.browser_version = major_minor(&version);
     }
-    let platform = unquoted(&hints.platform);
-    if let Some(os) = mapped(HINTED_SYSTEMS, &platform) {
+    if let Some(os) = system(hints) {
         if agent.os != os {
             agent.os = os.to_owned();
             agent.os_version.clear();
@@ -77,6 +76,17 @@ fn is_filler(brand: &str) -> bool {
         || letters.eq_ignore_ascii_case("notbrand")
 }
 
+/// The version of the engine in the brands, as far as it is Chromium's.
+pub fn engine_major(hints: &ClientHints) -> Option<u32> {
+    let engine = brands(&hints.ua).into_iter().find(|(brand, _)| brand == "Chromium")?;
+    engine.1.split('.').next()?.parse().ok()
+}
+
+/// The system that the hints name, as statistics call it.
+pub fn system(hints: &ClientHints) -> Option<&'static str> {
+    mapped(HINTED_SYSTEMS, &unquoted(&hints.platform))
+}
+
 /// Reads `"Brand";v="1", "Other brand";v="2"`; quoted texts may hold any of the marks.
 fn brands(list: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -110,7 +120,7 @@ mod tests {
 
     fn chrome_on_windows() -> Agent {
         Agent {
-            bot: false,
+            program: None,
             browser: "Chrome".to_owned(),
             browser_version: "120.0".to_owned(),
             os: "Windows".to_owned(),

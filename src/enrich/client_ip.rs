@@ -167,6 +167,26 @@ impl Network {
         let (bits, v4) = address_bits(ip.to_canonical());
         v4 == self.v4 && mask(bits, self.prefix_bits) == self.base
     }
+
+    /// Whether its addresses are IPv4.
+    pub fn is_v4(&self) -> bool {
+        self.v4
+    }
+
+    /// Whether it holds all addresses of its kind.
+    pub fn is_everything(&self) -> bool {
+        self.prefix_bits == if self.v4 { 96 } else { 0 }
+    }
+
+    /// Its first and its last address, as numbers.
+    pub fn range(&self) -> (u128, u128) {
+        let last = if self.prefix_bits == 0 {
+            u128::MAX
+        } else {
+            self.base | !(u128::MAX << (128 - self.prefix_bits))
+        };
+        (self.base, last)
+    }
 }
 
 impl FromStr for Network {
@@ -179,19 +199,25 @@ impl FromStr for Network {
             None => (text.trim(), None),
         };
         let ip: IpAddr = address.parse().map_err(|_| bad())?;
-        let (bits, v4) = address_bits(ip);
-        let width = if v4 { 32 } else { 128 };
+        let width = if ip.is_ipv4() { 32 } else { 128 };
         let length = length.unwrap_or(width);
         if length > width {
             return Err(bad());
         }
+        // Addresses are compared in their own kind: IPv4 that is mapped into IPv6 is IPv4.
+        let canonical = ip.to_canonical();
+        let (ip, length, width) = match length.checked_sub(96) {
+            Some(length) if ip.is_ipv6() && canonical.is_ipv4() => (canonical, length, 32),
+            _ => (ip, length, width),
+        };
+        let (bits, v4) = address_bits(ip);
         let prefix_bits = 128 - width + length;
         Ok(Self { base: mask(bits, prefix_bits), prefix_bits, v4 })
     }
 }
 
 /// The address as a number, IPv4 in the low 32 bits.
-fn address_bits(ip: IpAddr) -> (u128, bool) {
+pub fn address_bits(ip: IpAddr) -> (u128, bool) {
     match ip {
         IpAddr::V4(v4) => (u128::from(Ipv4Addr::to_bits(v4)), true),
         IpAddr::V6(v6) => (Ipv6Addr::to_bits(v6), false),
@@ -323,5 +349,9 @@ mod tests {
         assert!(everything.contains(ip("2001:db8::1")) && !everything.contains(ip("1.1.1.1")));
         let one: Network = "192.0.2.1".parse().unwrap();
         assert!(one.contains(ip("192.0.2.1")) && !one.contains(ip("192.0.2.2")));
+        let mapped: Network = "::ffff:192.0.2.0/120".parse().unwrap();
+        assert!(mapped.contains(ip("192.0.2.9")) && !mapped.contains(ip("192.0.3.9")));
+        let all_mapped: Network = "::ffff:0.0.0.0/96".parse().unwrap();
+        assert!(all_mapped.is_everything() && everything.is_everything() && !one.is_everything());
     }
 }

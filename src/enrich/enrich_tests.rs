@@ -47,6 +47,7 @@ fn site() -> SiteContext<'static> {
         ignore_dnt: false,
         keep_event_id: false,
         secret: [9; 16],
+        protection: const { &Protection::new() },
     }
 }
 
@@ -95,7 +96,7 @@ impl Bench {
     fn left_out(&self, hit: &Hit, site: &SiteContext<'_>) -> Option<Reason> {
         match self.enrich(hit, site).unwrap() {
             Outcome::Event(_) => None,
-            Outcome::LeftOut(reason) => Some(reason),
+            Outcome::LeftOut(rejection) => Some(rejection.reason),
         }
     }
 
@@ -370,7 +371,7 @@ fn an_operator_s_spam_list_is_taken_anew() {
     let is_spam = |host: &str| {
         let hit = Hit { referrer: format!("https://{host}/"), ..hit() };
         enricher.enrich(&hit, &site(), moment("2026-06-10T12:00:00Z")).unwrap()
-            == Outcome::LeftOut(Reason::Spam)
+            == Outcome::LeftOut(Reason::Spam.into())
     };
     assert!(is_spam("one.example") && !is_spam("second.example"));
     assert!(enricher.reload_if_changed().unwrap().is_empty());
@@ -451,7 +452,7 @@ proptest! {
         static BENCH: std::sync::LazyLock<Bench> = std::sync::LazyLock::new(bench);
         let hints = ClientHints {
             ua: hint.clone(), mobile: hint.clone(), platform: hint.clone(), platform_version: hint.clone(),
-            width: hint.clone(), viewport_width: hint.clone(),
+            width: hint.clone(), viewport_width: hint.clone(), contradictory: false,
         };
         let hit = Hit {
             kind: custom(&hint, &[(&agent, &hint)]), url: format!("https://example.com/{address}"),

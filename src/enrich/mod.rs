@@ -8,16 +8,23 @@
 
 mod agent_cache;
 mod assemble;
+mod bot_tables;
 mod bots;
 pub mod channel;
 pub mod client_hints;
 pub mod client_ip;
+mod consistency;
 pub mod geo;
 pub mod language;
+pub mod lists;
+mod networks;
+pub mod program;
+pub mod protection;
 pub mod referrer;
 mod referrer_table;
 pub mod screen;
 pub mod spam;
+pub mod traffic;
 pub mod url;
 pub mod user_agent;
 mod user_agent_tables;
@@ -38,7 +45,11 @@ use crate::hit::Hit;
 use crate::salts::Salts;
 
 use self::geo::Geo;
+use self::lists::{Lists, Verdict};
+use self::program::Program;
+use self::protection::{Check, Protection};
 use self::spam::SpamList;
+use self::traffic::RuleKind;
 use self::url::{PageUrl, canonical_host, without_www};
 use self::user_agent::Agents;
 use self::watched::Watched;
@@ -69,6 +80,8 @@ pub struct SiteContext<'a> {
     pub ignore_dnt: bool,
     /// Store the sender's ids of events.
     pub keep_event_id: bool,
+    /// What the site does not want to be counted.
+    pub protection: &'a Protection,
     /// The permanent secret under which ids that the site gives are hashed.
     pub secret: [u8; 16],
 }
@@ -105,7 +118,43 @@ pub enum Outcome {
     /// An event to store.
     Event(Event),
     /// Nothing to store, and why. The request is answered as a success.
-    LeftOut(Reason),
+    LeftOut(Rejection),
+}
+
+/// Why a hit is left out, and what exactly told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rejection {
+    /// The reason.
+    pub reason: Reason,
+    /// What told, in a word that never changes; empty where the reason says all.
+    pub detail: &'static str,
+}
+
+impl Rejection {
+    /// All that there can be.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plain = [Reason::Dnt, Reason::Prefetch, Reason::Hostname, Reason::Spam];
+        let programs = Program::ALL.into_iter().map(Self::from);
+        plain.into_iter().map(Self::from).chain(programs).chain(RuleKind::ALL.into_iter().map(Self::from))
+    }
+}
+
+impl From<Reason> for Rejection {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: "" }
+    }
+}
+
+impl From<Program> for Rejection {
+    fn from(program: Program) -> Self {
+        Self { reason: Reason::Bot, detail: program.as_str() }
+    }
+}
+
+impl From<RuleKind> for Rejection {
+    fn from(kind: RuleKind) -> Self {
+        Self { reason: Reason::Filter, detail: kind.as_str() }
+    }
 }
 
 /// Why a hit is left out.
@@ -121,11 +170,14 @@ pub enum Reason {
     Hostname,
     /// The referrer is spam or an attack.
     Spam,
+    /// A rule of the site's own.
+    Filter,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 5] = [Reason::Dnt, Reason::Prefetch, Reason::Bot, Reason::Hostname, Reason::Spam];
+    pub const ALL: [Reason; 6] =
+        [Reason::Dnt, Reason::Prefetch, Reason::Bot, Reason::Hostname, Reason::Spam, Reason::Filter];
 
     /// The word by which headers and metrics name the reason; it never changes.
     pub fn as_str(self) -> &'static str {
@@ -135,6 +187,7 @@ impl Reason {
             Reason::Bot => "bot",
             Reason::Hostname => "hostname",
             Reason::Spam => "spam",
+            Reason::Filter => "filter",
         }
     }
 }
@@ -178,8 +231,8 @@ pub enum SetupError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A table of ours does not compile.
-    #[error("the table of browsers does not compile: {0}")]
-    Tables(#[from] aho_corasick::BuildError),
+    #[error(transparent)]
+    Tables(#[from] user_agent::TablesError),
 }
 
 /// An operator's list of spam hosts.
@@ -192,6 +245,7 @@ struct SpamFile {
 pub struct Enricher {
     agents: Agents,
     geo: Geo,
+    lists: ArcSwap<Lists>,
     spam: ArcSwap<SpamList>,
     spam_file: Option<SpamFile>,
     salts: Arc<Salts>,
@@ -210,9 +264,21 @@ impl Enricher {
             .map(|path| SpamFile { fs: Arc::clone(fs), watched: Watched::new(path) });
         let spam = match &spam_file {
             Some(file) => read_spam_list(&file.fs, file.watched.path())?,
-            None => SpamList::default(),
+            None => SpamList::ours(),
         };
-        Ok(Self { agents: Agents::new()?, geo, spam: ArcSwap::from_pointee(spam), spam_file, salts })
+        Ok(Self {
+            agents: Agents::new()?,
+            geo,
+            lists: ArcSwap::default(),
+            spam: ArcSwap::from_pointee(spam),
+            spam_file,
+            salts,
+        })
+    }
+
+    /// Goes by these lists from now on.
+    pub fn take_lists(&self, lists: Arc<Lists>) {
+        self.lists.store(lists);
     }
 
     /// Takes files of the operator's anew when they have changed; tells which did. After an error, which is returned
@@ -235,8 +301,8 @@ impl Enricher {
         now: TimestampMs,
     ) -> Result<Outcome, EnrichError> {
         let checked = assemble::check(hit, now)?;
-        if let Some(reason) = self.reason_to_leave_out(hit, site, checked.page.as_ref()) {
-            return Ok(Outcome::LeftOut(reason));
+        if let Some(rejection) = self.reason_to_leave_out(hit, site, checked.page.as_ref()) {
+            return Ok(Outcome::LeftOut(rejection));
         }
         let visitor = match &hit.given_visitor {
             Some(given) => visitor::given(&site.secret, given),
@@ -259,33 +325,66 @@ impl Enricher {
         hit: &Hit,
         site: &SiteContext<'_>,
         page: Option<&PageUrl>,
-    ) -> Option<Reason> {
+    ) -> Option<Rejection> {
+        let protection = site.protection;
         if hit.dnt && !site.ignore_dnt {
-            return Some(Reason::Dnt);
+            return Some(Reason::Dnt.into());
         }
-        if hit.prefetch {
-            return Some(Reason::Prefetch);
+        if hit.prefetch && protection.has(Check::Prefetch) {
+            return Some(Reason::Prefetch.into());
+        }
+        let country = || self.geo.locate(hit.ip).country;
+        if let Some(kind) = protection.traffic.rule_for(hit.ip, page, country) {
+            return Some(kind.into());
         }
         let filtered = !hit.disable_bot_filter;
-        if filtered && (self.agents.read(&hit.user_agent).bot || client_hints::name_a_bot(&hit.hints)) {
-            return Some(Reason::Bot);
+        if filtered && let Some(program) = self.program(hit, protection) {
+            return Some(program.into());
         }
         let checks_host = !hit.disable_host_check || site.strict_hosts;
         if checks_host && page.is_some_and(|page| !site.owns_host(&page.host)) {
-            return Some(Reason::Hostname);
+            return Some(Reason::Hostname.into());
         }
-        if filtered && self.is_spam(hit, page) {
-            return Some(Reason::Spam);
+        if filtered && protection.has(Check::Spam) && self.is_spam(hit, page) {
+            return Some(Reason::Spam.into());
         }
         None
     }
 
+    /// The kind of program that sent the hit; `None`: a visitor did.
+    fn program(&self, hit: &Hit, protection: &Protection) -> Option<Program> {
+        let lists = self.lists.load();
+        let agent = self.agents.read(&hit.user_agent);
+        let listed = lists.verdict(user_agent::read_part(&hit.user_agent));
+        if listed != Verdict::Visitor {
+            let hinted = || client_hints::name_a_bot(&hit.hints).then_some(Program::Driven);
+            let named = || (listed == Verdict::Program).then_some(Program::Listed);
+            let by_agent = || agent.program.or_else(hinted).or_else(named);
+            let contradicts = || {
+                consistency::is_contradictory(&hit.user_agent, &agent.os, &hit.hints)
+                    .then_some(Program::Contradiction)
+            };
+            let found = protection.has(Check::UserAgent).then(by_agent).flatten();
+            let found = found.or_else(|| protection.has(Check::Headers).then(contradicts).flatten());
+            if found.is_some() {
+                return found;
+            }
+        }
+        lists.program_at(hit.ip).filter(|program| {
+            protection.has(if *program == Program::DataCentre { Check::DataCentre } else { Check::Address })
+        })
+    }
+
     fn is_spam(&self, hit: &Hit, page: Option<&PageUrl>) -> bool {
-        let spam = self.spam.load();
+        let (ours, lists) = (self.spam.load(), self.lists.load());
+        let is_spam = |referrer: &str| {
+            let listed = || ours.holds(referrer) || lists.spam().holds(referrer);
+            spam::is_attack(referrer) || (listed() && !lists.not_spam().holds(referrer))
+        };
         let parameters = ["ref", "referer", "referrer", "source", "utm_source"];
-        spam.holds(&hit.referrer)
-            || spam.holds(&hit.campaign.source)
-            || page.is_some_and(|page| parameters.iter().any(|name| spam.holds(page.parameter(name))))
+        is_spam(&hit.referrer)
+            || is_spam(&hit.campaign.source)
+            || page.is_some_and(|page| parameters.iter().any(|name| is_spam(page.parameter(name))))
     }
 
     fn agent_of(&self, hit: &Hit) -> Arc<user_agent::Agent> {

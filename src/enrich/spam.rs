@@ -70,29 +70,33 @@ const ATTACKS: &[&str] = &[
 ];
 
 /// The hosts that are refused as referrers, each with its subdomains.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SpamList {
     hosts: HashSet<String>,
 }
 
-impl Default for SpamList {
-    fn default() -> Self {
-        Self { hosts: HOSTS.iter().map(|host| (*host).to_owned()).collect() }
-    }
-}
-
 impl SpamList {
+    /// Our own list.
+    pub fn ours() -> Self {
+        Self::of(HOSTS.iter().map(|host| (*host).to_owned()))
+    }
+
+    /// These hosts, as [`canonical_host`] gives them.
+    pub fn of(hosts: impl IntoIterator<Item = String>) -> Self {
+        Self { hosts: hosts.into_iter().collect() }
+    }
+
     /// Our own list and the hosts of `text`, one a line; `#` begins a remark. Lines that are no hosts are skipped.
     pub fn with_more(text: &str) -> Self {
-        let mut list = Self::default();
+        let mut list = Self::ours();
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         list.hosts.extend(lines.filter(|line| !line.is_empty()).filter_map(canonical_host));
         list
     }
 
-    /// Whether a referrer, as sent, is spam or an attack.
+    /// Whether a referrer, as sent, is of one of the hosts.
     pub fn holds(&self, referrer: &str) -> bool {
-        if referrer.is_empty() {
+        if referrer.is_empty() || self.hosts.is_empty() {
             return false;
         }
         let lower = referrer.to_lowercase();
@@ -102,13 +106,18 @@ impl SpamList {
         let mut parents =
             std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, rest)| rest));
         parents.any(|parent| self.hosts.contains(parent))
-            || ATTACKS.iter().any(|attack| text.contains(attack))
     }
 
     /// How many hosts are listed.
     pub fn host_count(&self) -> usize {
         self.hosts.len()
     }
+}
+
+/// Whether a referrer, as sent, is an attack.
+pub fn is_attack(referrer: &str) -> bool {
+    let text = referrer.to_lowercase();
+    !text.is_empty() && ATTACKS.iter().any(|attack| text.contains(attack))
 }
 
 #[cfg(test)]
@@ -118,7 +127,7 @@ mod tests {
     #[test]
     fn hosts_and_their_subdomains() {
         let list = SpamList::with_more("# mine\nSpam.example # bad\n\nnot a host\n");
-        assert_eq!(list.host_count(), SpamList::default().host_count() + 1);
+        assert_eq!(list.host_count(), SpamList::ours().host_count() + 1);
         let table = [
             ("", false),
             ("https://example.com/", false),
@@ -127,11 +136,22 @@ mod tests {
             ("semalt.com", true),
             ("https://notsemalt.com", false),
             ("https://a.spam.example/", true),
-            ("https://example.com/?q=sleep(5)", true),
             ("My Newsletter", false),
         ];
         for (referrer, wanted) in table {
             assert_eq!(list.holds(referrer), wanted, "{referrer}");
+        }
+    }
+
+    #[test]
+    fn attacks_are_no_referrers() {
+        for (referrer, wanted) in [
+            ("https://example.com/?q=sleep(5)", true),
+            ("1 OR 1=1", true),
+            ("https://example.com/", false),
+            ("", false),
+        ] {
+            assert_eq!(is_attack(referrer), wanted, "{referrer}");
         }
     }
 }

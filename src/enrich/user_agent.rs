@@ -12,6 +12,7 @@ use woothee::parser::{Parser, WootheeResult};
 
 use super::agent_cache::AgentCache;
 use super::bots::Bots;
+use super::program::Program;
 use super::user_agent_tables::{BROWSERS, BrowserToken, WINDOWS_VERSIONS};
 
 /// Bytes of a user agent that are looked at.
@@ -20,8 +21,8 @@ const AGENT_BYTES_MAX: usize = 1024;
 /// What a visitor uses. Texts are empty when unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
-    /// It is a program, no visitor.
-    pub bot: bool,
+    /// The kind of program that it is; `None`: a visitor's browser.
+    pub program: Option<Program>,
     /// `Chrome`, `Firefox`, ...
     pub browser: String,
     /// `major.minor`.
@@ -63,6 +64,22 @@ impl Platform {
     }
 }
 
+/// The part of a user agent that is looked at.
+pub fn read_part(user_agent: &str) -> &str {
+    user_agent.get(..user_agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default()
+}
+
+/// A table of ours does not compile.
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    /// That of browsers.
+    #[error("the table of browsers does not compile: {0}")]
+    Browsers(#[from] BuildError),
+    /// That of programs.
+    #[error("the table of programs does not compile: {0}")]
+    Programs(#[from] regex::Error),
+}
+
 /// Reads user agents, and remembers what it read.
 pub struct Agents {
     bots: Bots,
@@ -73,9 +90,9 @@ pub struct Agents {
 
 impl Agents {
     /// Compiles the tables.
-    pub fn new() -> Result<Self, BuildError> {
+    pub fn new() -> Result<Self, TablesError> {
         Ok(Self {
-            bots: Bots::default(),
+            bots: Bots::new()?,
             woothee: Parser::new(),
             browser_tokens: AhoCorasick::new(BROWSERS.iter().map(|browser| browser.token))?,
             cache: AgentCache::default(),
@@ -84,16 +101,16 @@ impl Agents {
 
     /// What the user agent is.
     pub fn read(&self, user_agent: &str) -> Arc<Agent> {
-        let text = &user_agent[..user_agent.floor_char_boundary(AGENT_BYTES_MAX)];
+        let text = read_part(user_agent);
         self.cache.get_or_make(text, || self.read_anew(text))
     }
 
     fn read_anew(&self, text: &str) -> Agent {
         let woothee = self.woothee.parse(text).unwrap_or_default();
-        let bot = self.bots.is_bot(text) || woothee.category == "crawler" || woothee.name == "HTTP Library";
+        let program = self.bots.program(text).or_else(|| known_to_woothee(&woothee));
         let (browser, browser_version) = self.browser(text, &woothee);
         let (os, os_version) = system(text, &woothee);
-        Agent { bot, browser, browser_version, platform: Platform::of_system(&os), os, os_version }
+        Agent { program, browser, browser_version, platform: Platform::of_system(&os), os, os_version }
     }
 
     fn browser(&self, text: &str, woothee: &WootheeResult<'_>) -> (String, String) {
@@ -113,6 +130,15 @@ impl Agents {
             "UNKNOWN" | "Webview" => (String::new(), String::new()),
             name => (name.to_owned(), major_minor(known(woothee.version))),
         }
+    }
+}
+
+/// Programs that the patterns miss.
+fn known_to_woothee(woothee: &WootheeResult<'_>) -> Option<Program> {
+    match (woothee.category, woothee.name) {
+        ("crawler", _) => Some(Program::Crawler),
+        (_, "HTTP Library") => Some(Program::Library),
+        _ => None,
     }
 }
 

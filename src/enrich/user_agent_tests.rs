@@ -204,7 +204,7 @@ const READINGS: &[(&str, &str)] = &[
         "Samsung Internet | 2.1 | Tizen | 4.0",
         r#"Mozilla/5.0 (SMART-TV; LINUX; Tizen 4.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/2.1 Chrome/56.0.2924.0 TV Safari/537.36"#,
     ),
-    (" |  |  | ", r#"Something entirely different 1.0"#),
+    (" |  |  | ", r#"Something (entirely different) 1.0"#),
 ];
 
 #[test]
@@ -218,7 +218,7 @@ fn browsers_and_systems() {
         if found != *wanted {
             wrong.push(format!("{wanted}  is read as  {found}  in  {text}"));
         }
-        assert!(!agent.bot, "{text}");
+        assert_eq!(agent.program, None, "{text}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -246,9 +246,10 @@ fn crawlers_that_only_woothee_knows_are_programs() {
     assert!(
         agents
             .read("Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)")
-            .bot
+            .program
+            .is_some()
     );
-    assert!(agents.read("").bot);
+    assert_eq!(agents.read("").program, Some(Program::Nameless));
 }
 
 #[test]

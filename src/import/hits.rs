@@ -8,7 +8,7 @@ use hitstone_engine::units::TimestampMs;
 use crate::api::json::Json;
 use crate::api::pirsch::hit::{self, Call};
 use crate::app::App;
-use crate::enrich::{EnrichError, Outcome, Reason};
+use crate::enrich::{EnrichError, Outcome, Reason, Rejection};
 use crate::import::{FileFault, access_log};
 use crate::sites::LiveSite;
 
@@ -36,7 +36,7 @@ pub(super) fn read(line: &[u8], app: &App, site: &LiveSite, now: TimestampMs) ->
             event.texts.set(Column::Source, SOURCE);
             Ok(Found::Event(Box::new(event)))
         }
-        Ok(Outcome::LeftOut(reason)) => Ok(Found::Refused(in_words(reason, &site.hostname))),
+        Ok(Outcome::LeftOut(rejection)) => Ok(Found::Refused(in_words(rejection, &site.hostname))),
         Err(error) => refused(error),
     }
 }
@@ -55,19 +55,23 @@ pub(super) fn read_log(
     };
     match app.enrich_one(&view.into_hit(&site.hostname), &site.context()) {
         Ok(Outcome::Event(event)) => Ok(Found::Event(Box::new(event))),
-        Ok(Outcome::LeftOut(reason)) => Ok(Found::Ignored(reason.as_str())),
+        Ok(Outcome::LeftOut(rejection)) => Ok(Found::Ignored(rejection.reason.as_str())),
         Err(error) => refused(error),
     }
 }
 
 /// Why a hit is left out, named by what of it is the reason.
-fn in_words(reason: Reason, hostname: &str) -> String {
-    match reason {
+fn in_words(rejection: Rejection, hostname: &str) -> String {
+    match rejection.reason {
         Reason::Dnt => "dnt: the visitor asked not to be tracked".to_owned(),
         Reason::Prefetch => "prefetch: the browser fetched the page before anyone asked for it".to_owned(),
+        Reason::Bot if matches!(rejection.detail, "address" | "data-centre") => {
+            format!("ip: it is that of a bot, or of another program ({})", rejection.detail)
+        }
         Reason::Bot => "user_agent: it is a bot's, or another program's".to_owned(),
         Reason::Hostname => format!("hostname: the page is of another site than {hostname}"),
         Reason::Spam => "referrer: it is spam".to_owned(),
+        Reason::Filter => format!("{}: a filter of the site leaves it out", rejection.detail),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::auth;
 use crate::enrich::Reason;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
+use crate::rejections::ORIGIN;
 use crate::sites::LiveSite;
 
 use self::call::Call;
@@ -33,8 +34,6 @@ pub use self::route::{Route, find};
 const CROSS_ORIGIN_METHODS: &str = "POST";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-prisme-request-id");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-/// The word for events from nobody's pages, where other reasons are those of enrichment.
-const ORIGIN: &str = "origin";
 /// Bytes of a proxy's request id that is sent back.
 const REQUEST_ID_BYTES_MAX: usize = 200;
 /// A picture of one pixel.
@@ -104,7 +103,7 @@ async fn take(
 fn site_of(app: &App, call: &Call<'_>) -> Result<Arc<LiveSite>, Refused> {
     let site = call.origin().and_then(|host| app.state.view().site_named(&host).cloned());
     site.ok_or_else(|| {
-        app.counters.count_left_out(ORIGIN, 1);
+        app.count_unknown_origin();
         Refused::bad("the origin is not registered")
     })
 }

@@ -86,7 +86,7 @@ impl Feed {
             Ok(Outcome::Event(event)) => {
                 batch.items.push(Item { event: Some(event), ids: ItemIds::default() });
             }
-            Ok(Outcome::LeftOut(reason)) => count(taken, reason.as_str()),
+            Ok(Outcome::LeftOut(rejection)) => count(taken, rejection.reason.as_str()),
             Err(EnrichError::Refused(refusal)) => {
                 taken.rejected.push((at, format!("{}: {}", refusal.field, refusal.message)));
             }

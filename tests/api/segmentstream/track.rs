@@ -423,3 +423,35 @@ fn programs_and_other_hosts_count_unless_the_site_says_otherwise() {
     assert_eq!((response.status, response.header("X-Hitstone-Rejected")), (204, None));
     assert_eq!(shop.total("visitors"), 4);
 }
+
+#[test]
+fn the_site_s_filters_always_hold_and_its_checks_where_it_wants_them() {
+    let shop = Shop::open(&[]);
+    for (kind, value) in [("--address", "192.0.2.0/24"), ("--country", "jp"), ("--path", "/admin/**")] {
+        shop.server.folder().run_json(&["filter", "create", "--site", HOST, kind, value, "--json"]);
+    }
+    let of = |context: Value| lead("u", json!({ "context": context }));
+    let torn = "Mozilla/5.0 (X11; Linux x86_64; rv:78.0) Gecko/20100101 Firefox/128.0";
+    let messages = [
+        of(json!({"ip": "192.0.2.7"})),
+        of(json!({"ip": "133.242.0.1"})),
+        page_view("u", "/admin/x", json!({})),
+        of(json!({"userAgent": "curl/8.4.0"})),
+        of(json!({"userAgent": torn})),
+        of(json!({"userAgent": FIREFOX, "page": {"referrer": "https://semalt.com/"}})),
+        of(json!({"userAgent": FIREFOX, "campaign": {"source": "semalt.com"}})),
+        of(json!({"userAgent": FIREFOX, "ip": "198.51.100.7"})),
+    ];
+    let rejected = || {
+        let reason = |message| shop.track(message, 204).header("X-Hitstone-Rejected").map(str::to_owned);
+        messages.iter().map(|message| reason(message).unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(rejected(), ["filter", "filter", "filter", "", "", "", "", ""]);
+    shop.set("--track-bot-filter", "true");
+    assert_eq!(rejected(), ["filter", "filter", "filter", "bot", "bot", "spam", "spam", ""]);
+    shop.set("--checks-off", "headers,spam");
+    assert_eq!(rejected(), ["filter", "filter", "filter", "bot", "", "", "", ""]);
+    shop.set("--track-bot-filter", "false");
+    shop.set("--checks-off", "");
+    assert_eq!(rejected(), ["filter", "filter", "filter", "", "", "", "", ""]);
+}
