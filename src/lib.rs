@@ -20,6 +20,7 @@ pub mod hit;
 pub mod hosts;
 pub mod http;
 pub mod import;
+pub mod install;
 pub mod milestones;
 pub mod pattern;
 pub mod rate;

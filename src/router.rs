@@ -11,15 +11,17 @@ use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
 use crate::api::pirsch::{client, goal, read, token, track};
-use crate::api::{browser, health, prisme};
+use crate::api::{browser, health, prisme, script};
 use crate::app::App;
 use crate::http::respond::{self, Answer};
+use crate::install;
 use crate::scripts::{self, Script};
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Index,
+    Install,
     Live,
     Metrics,
     Health,
@@ -34,6 +36,7 @@ enum Route {
     Batch(Call),
     Statistic(String),
     Prisme(prisme::Route),
+    Report,
     Script(&'static Script),
 }
 
@@ -50,6 +53,7 @@ const ALL: Methods = &[Method::GET, Method::POST, Method::PUT, Method::DELETE];
 fn find(path: &str) -> Option<(Methods, Route)> {
     Some(match path {
         "/" => (GET, Route::Index),
+        "/install" => (GET, Route::Install),
         "/livez" => (GET, Route::Live),
         "/metrics" => (GET, Route::Metrics),
         "/api/v1/healthcheck" => (ANY, Route::Health),
@@ -65,6 +69,7 @@ fn find(path: &str) -> Option<(Methods, Route)> {
         "/api/v1/hit/batch" => (POST, Route::Batch(Call::Hit)),
         "/api/v1/event/batch" => (POST, Route::Batch(Call::Event)),
         "/api/v1/session/batch" => (POST, Route::Batch(Call::Session)),
+        script::PATH => (ANY, Route::Report),
         _ => return find_below(path),
     })
 }
@@ -115,6 +120,7 @@ async fn dispatch(
 ) -> Result<Answer, ApiError> {
     match route {
         Route::Index => Ok(health::index()),
+        Route::Install => Ok(install::page()),
         Route::Live => Ok(health::live()),
         Route::Metrics => Ok(health::metrics(app)),
         Route::Health => health::check(app),
@@ -128,6 +134,7 @@ async fn dispatch(
         Route::Track(call) => track::single(app, call, request).await,
         Route::Batch(call) => track::batch(app, call, request).await,
         Route::Prisme(route) => Ok(prisme::answer(app, peer, &route, request).await),
+        Route::Report => Ok(script::answer(app, peer, request).await),
         Route::Script(script) => Ok(script.answer(request.headers())),
         Route::Statistic(path) => read::statistic(app, &path, request.uri(), request.headers()).await,
     }

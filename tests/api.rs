@@ -24,6 +24,7 @@ mod api {
     mod manage;
     mod prisme;
     mod retry;
+    mod script;
     mod sdk;
     mod sessions;
     mod settings;

@@ -88,7 +88,9 @@ server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
 server api::pirsch: admin api::json api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server api::prisme: api::browser api::cors api::json api::limit api::pairs api::taken app auth enrich enrich::url hit hosts http sites
+server api::prisme: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http sites
+server api::refused: api::taken app http
+server api::script: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app enrich enrich::url hit http sites
 server api::taken: app http
 server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit rate salts sites state tokens turns versions
 server auth:
@@ -125,12 +127,13 @@ server hit: engine::units
 server hosts: enrich::url sites
 server http:
 server import: admin api::json api::pairs api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
+server install: http scripts
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
 server rate: engine::units
 server root:
-server router: api::browser api::health api::pirsch api::prisme app http scripts
+server router: api::browser api::health api::pirsch api::prisme api::script app http install scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app http router

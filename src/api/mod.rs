@@ -1,6 +1,6 @@
 //! The interfaces that others speak to Hitstone, each spelled as its documentation spells it, and what several of them
-//! share: JSON and the flat pairs made of it, what browsers' headers say, other origins, the limit by address, and the
-//! headers about what was taken.
+//! share: JSON and the flat pairs made of it, what browsers' headers say, other origins, the limit by address, refusals
+//! in a few words, and the headers about what was taken.
 
 pub mod browser;
 pub mod cors;
@@ -10,4 +10,6 @@ pub mod limit;
 pub mod pairs;
 pub mod pirsch;
 pub mod prisme;
+pub mod refused;
+pub mod script;
 pub mod taken;

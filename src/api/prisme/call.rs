@@ -11,11 +11,11 @@ use url::Url;
 use crate::api::browser::{self, Browser};
 use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
+use crate::api::refused::Refused;
 use crate::api::taken;
 use crate::hit::{CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
 use crate::hosts;
 
-use super::refused::Refused;
 use super::route::Route;
 use super::url::{Page, absolute};
 

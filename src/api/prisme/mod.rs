@@ -4,7 +4,6 @@
 //! be a registered site's, then the method must be right. What is refused says why in a few words.
 
 mod call;
-mod refused;
 mod route;
 mod url;
 
@@ -17,6 +16,7 @@ use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, LOCATION,
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
+use crate::api::refused::Refused;
 use crate::api::{browser, cors, limit, taken};
 use crate::app::{App, Ingested};
 use crate::auth;
@@ -26,7 +26,6 @@ use crate::http::respond::{self, Answer};
 use crate::sites::LiveSite;
 
 use self::call::Call;
-use self::refused::Refused;
 pub use self::route::{Route, find};
 
 /// Methods that pages of other origins may use; those that may always be used are not named.
