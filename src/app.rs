@@ -313,10 +313,10 @@ impl App {
     }
 
     /// Counts what came from nobody's pages.
-    pub fn count_unknown_origin(&self) {
-        self.counters.count_left_out(rejections::ORIGIN, 1);
-        let (zone, words) = (&jiff::tz::TimeZone::UTC, (rejections::ORIGIN, ""));
-        self.rejections.count(rejections::NO_SITE, zone, self.clock.now_ms(), words, 1);
+    pub fn count_of_no_site(&self, reason: &'static str) {
+        self.counters.count_left_out(reason, 1);
+        let zone = &jiff::tz::TimeZone::UTC;
+        self.rejections.count(rejections::NO_SITE, zone, self.clock.now_ms(), (reason, ""), 1);
     }
 
     fn count_rejection(&self, site: &SiteContext<'_>, rejection: Rejection) {

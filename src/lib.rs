@@ -21,6 +21,7 @@ pub mod hit;
 pub mod hosts;
 pub mod http;
 pub mod import;
+pub mod install;
 pub mod lists;
 pub mod milestones;
 pub mod pattern;

@@ -11,15 +11,17 @@ use crate::api::pirsch::domain::{self, alternative};
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::Call;
 use crate::api::pirsch::{client, goal, page, read, token, track};
-use crate::api::{browser, health, prisme, rejected, segmentstream};
+use crate::api::{browser, health, prisme, rejected, script, segmentstream};
 use crate::app::App;
 use crate::http::respond::Answer;
+use crate::install;
 use crate::scripts::{self, Script};
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Index,
+    Install,
     Live,
     Metrics,
     Health,
@@ -37,6 +39,7 @@ enum Route {
     Statistic(String),
     Prisme(prisme::Route),
     SegmentStream(segmentstream::Route),
+    Report,
     Script(&'static Script),
 }
 
@@ -53,6 +56,7 @@ const ALL: Methods = &[Method::GET, Method::POST, Method::PUT, Method::DELETE];
 fn find(path: &str) -> Option<(Methods, Route)> {
     Some(match path {
         "/" => (GET, Route::Index),
+        "/install" => (GET, Route::Install),
         "/livez" => (GET, Route::Live),
         "/metrics" => (GET, Route::Metrics),
         "/api/v1/healthcheck" => (ANY, Route::Health),
@@ -75,6 +79,7 @@ fn find(path: &str) -> Option<(Methods, Route)> {
         "/track" => (ANY, Route::SegmentStream(segmentstream::Route::Track)),
         "/track/batch" => (ANY, Route::SegmentStream(segmentstream::Route::Batch)),
         "/collect" => (ANY, Route::SegmentStream(segmentstream::Route::Collect)),
+        script::PATH => (ANY, Route::Report),
         _ => return find_below(path),
     })
 }
@@ -120,6 +125,7 @@ async fn dispatch(
 ) -> Result<Answer, ApiError> {
     match route {
         Route::Index => Ok(health::index()),
+        Route::Install => Ok(install::page()),
         Route::Live => Ok(health::live()),
         Route::Metrics => Ok(health::metrics(app)),
         Route::Health => health::check(app),
@@ -136,6 +142,7 @@ async fn dispatch(
         Route::Page(call) => Ok(page::answer(app, peer, call, request).await),
         Route::SegmentStream(route) => Ok(segmentstream::answer(app, peer, route, request).await),
         Route::Prisme(route) => Ok(prisme::answer(app, peer, &route, request).await),
+        Route::Report => Ok(script::answer(app, peer, request).await),
         Route::Script(script) => Ok(script.answer(request.headers())),
         Route::Statistic(path) => read::statistic(app, &path, request.uri(), request.headers()).await,
     }

@@ -251,7 +251,10 @@ mod tests {
         const KEY: &str = "pa_TjEMYO6OMrYm5iPQaO2AZp0TRqA8APvpBrul6eWJSlggH";
         check_kept(VERSION_2, |view| {
             let goals = &view.site(1).unwrap().goals;
-            assert_eq!((goals.len(), goals[0].id.as_str(), goals[0].name.as_str()), (1, "N9xi23sgDc", "Order"));
+            assert_eq!(
+                (goals.len(), goals[0].id.as_str(), goals[0].name.as_str()),
+                (1, "N9xi23sgDc", "Order")
+            );
             let client = view.client("ZjEsteq6jxJkCQ43WtRBSo2291YXdqv7").unwrap();
             assert!(matches!(client.kind, ClientKind::Oauth { secret } if secret.matches(SECRET)));
             assert_eq!(client.description, "of the shop");

@@ -26,6 +26,7 @@ mod api {
     mod prisme;
     mod rejected;
     mod retry;
+    mod script;
     mod sdk;
     mod segmentstream;
     mod sessions;

@@ -83,15 +83,17 @@ engine writer: aggregate codec dictionary error event ids index lake limits log 
 server admin: auth clock engine::error engine::units enrich::protection filters goals lists rejections sites state
 server api:
 server api::browser: app hit
+server api::click: hit
 server api::cors: http
 server api::health: api::pirsch app engine::store http
 server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
 server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server api::prisme: api::browser api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http rejections sites
-server api::refused: api::taken app http
+server api::prisme: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http rejections sites
+server api::refused: api::limit api::taken app http
 server api::rejected: admin api::pirsch app http
+server api::script: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app enrich enrich::url hit http sites
 server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip hit http sites
 server api::taken: app http
 server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit lists rate rejections salts sites state tokens turns versions
@@ -137,6 +139,7 @@ server hit: engine::units
 server hosts: enrich::url sites
 server http:
 server import: admin api::json api::pairs api::pirsch app engine::error engine::event engine::import engine::parquet engine::schema engine::store engine::units engine::vfs enrich enrich::client_ip enrich::url event_ids hit sites
+server install: http scripts
 server lists: engine::error engine::units engine::version engine::vfs enrich::lists envelope
 server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
@@ -144,7 +147,7 @@ server pattern:
 server rate: engine::units
 server rejections: engine::error engine::units engine::version engine::vfs enrich envelope
 server root:
-server router: api::browser api::health api::pirsch api::prisme api::rejected api::segmentstream app http scripts
+server router: api::browser api::health api::pirsch api::prisme api::rejected api::script api::segmentstream app http install scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app http router

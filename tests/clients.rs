@@ -1,8 +1,9 @@
 //! Other people's programs against the server: the official JavaScript client, unmodified, driven by the scripts of
 //! `tests/sdk`.
 //!
-//! Needs Node.js and `npm ci --prefix tests/sdk`. And the scripts that pages load, in pages made up by the scripts of
-//! `tests/scripts`; these need Node.js alone. And other people's lists of user agents.
+//! Needs Node.js and `npm ci --prefix tests/sdk`. And the scripts that pages load: by Chromium, which the scripts of
+//! `tests/scripts` drive (`npm ci --prefix tests/scripts`), and in pages made up, which need Node.js alone. And other
+//! people's lists of user agents (`npm ci --prefix tests/corpora`).
 
 #![allow(
     clippy::unwrap_used,
@@ -96,6 +97,56 @@ fn prisme_s_tag() {
     assert!(names.contains(&&json!("Sign up / é?")) && names.contains(&&json!("File Download")), "{events}");
 }
 
+/// What is served is what the sources make.
+#[test]
+fn the_served_scripts_are_those_of_the_sources() {
+    if skip("the_served_scripts_are_those_of_the_sources", missing_package("terser")) {
+        return;
+    }
+    let output = node(&["../scripts/minify.mjs"], "{}");
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
+/// Every script in Chromium, on pages of other origins.
+#[test]
+fn the_scripts_in_a_browser() {
+    let name = "the_scripts_in_a_browser";
+    let chromium = chromium();
+    let missing_chromium = if chromium.is_none() { Some("Chromium") } else { None };
+    if skip(name, missing_package("playwright-core").or(missing_chromium)) {
+        return;
+    }
+    let folder = Folder::new();
+    let hosts = [
+        "own.test",
+        "hash.test",
+        "manual.test",
+        "quiet.test",
+        "first.test",
+        "prisme.test",
+        "pirsch.test",
+        "noscript.test",
+    ];
+    let mut sites = serde_json::Map::new();
+    for host in hosts {
+        let Site { id, identification_code, client_id, client_secret, .. } = folder.create_site(host);
+        let site = json!({
+            "id": id,
+            "identification_code": identification_code,
+            "client_id": client_id,
+            "client_secret": client_secret,
+        });
+        sites.insert(host.to_owned(), site);
+    }
+    let added = folder.run(&["site", "set", "own.test", "--alternative-hosts", "first.test"]);
+    assert!(added.status.success(), "{}", support::stderr_of(&added));
+    let server = folder.start_in_real_time(&["--events-per-minute", "0", "--trust-proxy"], &[]);
+    let about =
+        json!({ "url": format!("http://{}", server.address()), "chromium": chromium, "sites": sites });
+    let output = node(&["--test-reporter=spec", "../scripts/browser.mjs"], &about.to_string());
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
 /// What the scripts need and this machine has not.
 fn missing_node() -> Option<&'static str> {
     let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
@@ -111,6 +162,20 @@ fn missing() -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// As [`missing_node`], with a package of `tests/scripts`.
+fn missing_package(name: &str) -> Option<&'static str> {
+    let is_there = scripts().join("../scripts/node_modules").join(name).is_dir();
+    missing_node().or((!is_there).then_some("`npm ci --prefix tests/scripts`"))
+}
+
+/// Chromium, by the name that Debian or others give it.
+fn chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let named =
+        |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(named)
 }
 
 /// Runs a script against the server; it must succeed. Returns what it printed.

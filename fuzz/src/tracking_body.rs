@@ -1,10 +1,13 @@
-//! The JSON bodies of hits, events, sessions and their batches, and what enrichment makes of them.
+//! The JSON bodies of hits, events, sessions and their batches, and those of our own script's reports, and what enrichment
+//! makes of them.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use hitstone::api::browser::Browser;
 use hitstone::api::json::Json;
 use hitstone::api::pirsch::hit::{Call, read};
+use hitstone::api::script::report::Report;
 use hitstone::enrich::{EnrichSettings, Enricher, Outcome, SiteContext};
 use hitstone::hit::Hit;
 use hitstone::salts::Salts;
@@ -21,6 +24,9 @@ thread_local! {
 }
 
 pub fn run(data: &[u8]) {
+    let browser = || Browser::of([192, 0, 2, 1].into(), &Default::default());
+    let report = Report::read(data).and_then(|report| report.hits(browser()));
+    report.unwrap_or_default().iter().for_each(enrich);
     let Ok(json) = Json::parse(data) else { return };
     let (items, in_batch) = match json {
         Json::List(items) => (items, true),
@@ -72,8 +78,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let least = r#"{"url":"https://example.com/","ip":"198.51.100.1","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0","time":"2026-06-10T12:00:00Z"}"#;
     let full = r#"{"url":"https://www.example.com/a/b?utm_source=news&utm_campaign=m%C3%A4rz&ref=x#top","ip":"[2a02:c7f::1]:4711","x_forwarded_for":"203.0.113.9, 10.0.0.1","forwarded":"for=\"[2001:db8::1]:80\";proto=https","user_agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36","accept_language":"fr-CH, fr;q=0.9","referrer":"https://www.google.com/search?q=x","title":"\u00dcber uns","screen_width":1920,"sec_ch_ua":"\"Chromium\";v=\"126\"","sec_ch_ua_mobile":"?0","sec_ch_ua_platform":"\"Windows\"","sec_ch_ua_platform_version":"\"15.0.0\"","tags":{"author":"J","n":5},"time":"2026-06-10T12:00:00.123+02:00"}"#;
     let event = full.replacen('{', r#"{"event_name":" Sale ","event_duration":42,"event_meta":{"amount":34.5,"ok":true,"deep":{"er":null}},"non_interactive":false,"#, 1);
-    [least.to_string(), full.to_string(), event.clone(), format!("[{least},{event},{full}]")]
-        .into_iter()
-        .map(String::into_bytes)
-        .collect()
+    let report = r##"{"id":"1","url":"https://example.com/app?x=1#/a?b","referrer":"https://example.org/","title":"Ü","width":1920,"data":{"site":"example.com","hash":"","status":"404","tagMyKey":"k","visitor":"v"},"event":"Buy","meta":{"of":{"n":[1]}},"duration":3}"##;
+    let missing = report.replace("\"event\":\"Buy\",", "");
+    [
+        least.to_string(),
+        full.to_string(),
+        event.clone(),
+        format!("[{least},{event},{full}]"),
+        report.to_string(),
+        missing,
+    ]
+    .into_iter()
+    .map(String::into_bytes)
+    .collect()
 }

@@ -38,9 +38,7 @@ fn sites_and_clients_live_and_die_and_are_on_disk() {
     assert_eq!((id.len(), client_id.len(), client_secret.len()), (10, 32, 64));
     assert!(create(&file, "example.com").is_err());
     let request = new_client("example.com", NewClient::WriteOnly);
-    let Ok(Response::AccessKeyCreated { access_key, .. }) = run(&file, 5, request) else {
-        panic!("no key")
-    };
+    let Ok(Response::AccessKeyCreated { access_key, .. }) = run(&file, 5, request) else { panic!("no key") };
     let request = new_client("example.com", NewClient::Basic);
     let Ok(Response::TrackTokenCreated { track_token, .. }) = run(&file, 5, request) else {
         panic!("no token")

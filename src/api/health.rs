@@ -14,6 +14,7 @@ const INDEX: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\
 <style>body{font:16px/1.5 system-ui;max-width:40em;margin:4em auto;padding:0 1em}</style>\n\
 <h1>Hitstone</h1>\n<p>This is a self-hosted web-analytics server.</p>\n<ul>\n\
 <li><a href=\"/api/v1/healthcheck\">Health</a></li>\n<li><a href=\"/metrics\">Metrics</a></li>\n\
+<li><a href=\"/install\">Install</a>: the snippet for your pages, and whether events arrive</li>\n\
 <li>Pirsch's API: <code>POST /api/v1/token</code>, <code>POST /api/v1/hit</code>, <code>GET /api/v1/domain</code>, \
 <code>GET /api/v1/statistics/visitor</code></li>\n</ul>\n</html>\n";
 

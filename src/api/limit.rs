@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use hyper::StatusCode;
 use hyper::header::HeaderName;
 
 use crate::app::App;
@@ -14,15 +13,22 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
+/// There were too many: to be answered 429, in the interface's own shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Too Many Requests")]
+pub struct Limited {
+    /// Seconds after which to try again.
+    pub retry_after: u64,
+}
+
 /// Counts one event of a browser.
 ///
 /// # Errors
-/// 429 and when to try again.
-#[expect(clippy::result_large_err, reason = "the error is the answer")]
-pub fn take(app: &App, ip: IpAddr) -> Result<Option<Allowance>, Answer> {
-    app.browser_events.take(ip, app.clock.now_ms()).map_err(|seconds| {
+/// It is one too many.
+pub fn take(app: &App, ip: IpAddr) -> Result<Option<Allowance>, Limited> {
+    app.browser_events.take(ip, app.clock.now_ms()).map_err(|retry_after| {
         app.counters.limited.fetch_add(1, Ordering::Relaxed);
-        respond::retry_after(respond::text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"), seconds)
+        Limited { retry_after }
     })
 }
 

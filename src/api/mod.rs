@@ -1,8 +1,9 @@
 //! The interfaces that others speak to Hitstone, each spelled as its documentation spells it, and what several of them
-//! share: JSON and the flat pairs made of it, what browsers' headers say, other origins, the limit by address, the
-//! headers about what was taken, and refusals in a few words.
+//! share: JSON and the flat pairs made of it, what browsers' headers say, clicks, other origins, the limit by address,
+//! the headers about what was taken, and refusals in a few words.
 
 pub mod browser;
+pub mod click;
 pub mod cors;
 pub mod health;
 pub mod json;
@@ -12,5 +13,6 @@ pub mod pirsch;
 pub mod prisme;
 pub mod refused;
 pub mod rejected;
+pub mod script;
 pub mod segmentstream;
 pub mod taken;

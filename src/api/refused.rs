@@ -3,6 +3,7 @@
 
 use hyper::StatusCode;
 
+use crate::api::limit::Limited;
 use crate::api::taken;
 use crate::app::IngestError;
 use crate::http::body::BodyError;
@@ -51,6 +52,12 @@ impl Refused {
     pub fn method(methods: &'static str) -> Self {
         let refused = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}"));
         Self { methods: Some(methods), ..refused }
+    }
+
+    /// 429 and when to try again.
+    pub fn limited(limited: Limited) -> Self {
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string());
+        Self { retry_after: Some(limited.retry_after), ..refused }
     }
 
     /// There is no body to read.

@@ -45,8 +45,9 @@ fn name_in(headers: &HeaderMap, header: HeaderName) -> Result<Option<String>, Ba
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Says how many items were repeats, if any.
-pub fn tell_repeats(answer: Answer, ingested: &Ingested) -> Answer {
+/// Says how many items were repeats, if any, and why items were left out to those who are to know.
+pub fn tell(answer: Answer, ingested: &Ingested, tells_reasons: bool) -> Answer {
+    let answer = if tells_reasons { tell_reasons(answer, &ingested.left_out) } else { answer };
     match ingested.repeated {
         0 => answer,
         count => respond::with_header(answer, REPEATED, &count.to_string()),

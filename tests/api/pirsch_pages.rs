@@ -191,6 +191,7 @@ fn an_address_has_as_many_calls_as_anywhere() {
     send(&server, &beacon("192.0.2.1", "/session", &site, json!({})), 200);
     let limited = send(&server, &hit("192.0.2.1"), 429);
     assert!(limited.header("Retry-After").is_some());
+    assert_eq!(limited.json(), json!({"validation": {}, "error": ["Too Many Requests"]}));
     assert_eq!(limited.header("Access-Control-Allow-Origin"), Some(ORIGIN));
     send(&server, &hit("192.0.2.2"), 200);
 }

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use crate::api::json::BadJson;
+use crate::api::limit::Limited;
 use crate::api::taken::BadName;
 use crate::http::body::BodyError;
 use crate::http::respond::{self, Answer};
@@ -107,6 +108,12 @@ impl ApiError {
 impl From<BadJson> for ApiError {
     fn from(error: BadJson) -> Self {
         Self::bad(error.to_string())
+    }
+}
+
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string()).retry_after(limited.retry_after)
     }
 }
 

@@ -47,7 +47,7 @@ async fn limited(app: &Arc<App>, peer: IpAddr, call: Call, head: &Parts, body: I
     let ip = browser::address(app, peer, &head.headers);
     let allowance = match limit::take(app, ip) {
         Ok(allowance) => allowance,
-        Err(answer) => return answer,
+        Err(limited) => return ApiError::from(limited).answer(),
     };
     let answer = take(app, ip, call, head, body).await.unwrap_or_else(|error| error.answer());
     limit::tell(answer, allowance)
@@ -74,9 +74,7 @@ async fn take(
     let request_key = taken::request_key(&head.headers)?;
     let ingested = app.ingest(&site, vec![hit], request_key).await;
     let ingested = ingested.map_err(|error| track::api_error(error, false))?;
-    let answer = taken::tell_repeats(respond::empty(), &ingested);
-    let tells_reasons = browser::asks_for_reasons(&head.headers);
-    Ok(if tells_reasons { taken::tell_reasons(answer, &ingested.left_out) } else { answer })
+    Ok(taken::tell(respond::empty(), &ingested, browser::asks_for_reasons(&head.headers)))
 }
 
 /// Whose page it is, and what happened there.

@@ -14,7 +14,7 @@ use crate::api::pirsch::access;
 use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::{self, Call};
 use crate::api::taken::{self, BATCH_ITEMS_MAX};
-use crate::app::{App, IngestError, Ingested};
+use crate::app::{App, IngestError};
 use crate::hit::Hit;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
@@ -38,7 +38,7 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
     }
     let ingested =
         app.ingest(&site, vec![hit], request_key).await.map_err(|error| api_error(error, false))?;
-    Ok(accepted(&ingested))
+    Ok(taken::tell(respond::empty(), &ingested, true))
 }
 
 /// Takes a batch, whole or not at all.
@@ -52,7 +52,7 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
     let mut hits = read_batch(call, &body, app.clock.now_ms())?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
     let ingested = app.ingest(&site, hits, request_key).await.map_err(|error| api_error(error, true))?;
-    Ok(accepted(&ingested))
+    Ok(taken::tell(respond::empty(), &ingested, true))
 }
 
 fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
@@ -67,10 +67,6 @@ fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
     }
     let read = |(index, item)| hit::read(call, item, now, true).map_err(|error| error.in_item(index));
     items.into_iter().enumerate().map(read).collect()
-}
-
-fn accepted(ingested: &Ingested) -> Answer {
-    taken::tell_repeats(taken::tell_reasons(respond::empty(), &ingested.left_out), ingested)
 }
 
 /// Why hits were not taken, in Pirsch's shape.

@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use url::Url;
 
 use crate::api::browser::{self, Browser};
+use crate::api::click::Click;
 use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::refused::Refused;
@@ -21,12 +22,6 @@ use super::url::{Page, absolute};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "prisme";
-/// The event of a click on a link to another host.
-const OUTBOUND_LINK: &str = "Outbound Link Click";
-/// The event of a click on a file.
-const FILE_DOWNLOAD: &str = "File Download";
-/// The member of their metadata that says where the click led.
-const URL: &str = "url";
 /// The body of what browsers send by themselves for links with `ping`.
 const PING: &[u8] = b"PING";
 /// What stands before a property's name in a query.
@@ -89,11 +84,11 @@ impl<'a> Call<'a> {
     fn read_click(&self, route: &Route, body: &[u8], ip: IpAddr) -> Result<Read, Refused> {
         let (page, target) = self.click(route, body)?;
         let target = target.ok_or_else(|| Refused::bad("the link is no absolute address"))?;
-        let name = if *route == Route::FileDownload { FILE_DOWNLOAD } else { OUTBOUND_LINK };
-        if name == OUTBOUND_LINK && page.is_at_host_of(&target) {
+        let click = if *route == Route::FileDownload { Click::Download } else { Click::Outbound };
+        if click == Click::Outbound && page.is_at_host_of(&target) {
             return Err(Refused::bad("the link leads to the page's own host"));
         }
-        let kind = event(name, vec![(URL.to_owned(), target.to_string())]);
+        let kind = click.event(target.to_string());
         let redirect = (*route == Route::Redirect).then(|| String::from(target));
         Ok(Read { hit: self.hit(ip, page, kind)?, redirect })
     }

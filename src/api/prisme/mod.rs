@@ -55,7 +55,7 @@ async fn limited(app: &Arc<App>, peer: IpAddr, route: &Route, head: &Parts, body
     let ip = browser::address(app, peer, &head.headers);
     let allowance = match limit::take(app, ip) {
         Ok(allowance) => allowance,
-        Err(answer) => return answer,
+        Err(limited) => return Refused::limited(limited).answer(),
     };
     let answer = match take(app, ip, route, head, body).await {
         Ok(answer) => answer,
@@ -95,15 +95,14 @@ async fn take(
         (None, None) if route.is_pixel() => pixel(StatusCode::OK),
         (None, None) => respond::empty(),
     };
-    let answer = taken::tell_repeats(answer, &ingested);
-    Ok(if tells_reasons { taken::tell_reasons(answer, &ingested.left_out) } else { answer })
+    Ok(taken::tell(answer, &ingested, tells_reasons))
 }
 
 /// The site whose page, or backend, the request comes from.
 fn site_of(app: &App, call: &Call<'_>) -> Result<Arc<LiveSite>, Refused> {
     let site = call.origin().and_then(|host| app.state.view().site_named(&host).cloned());
     site.ok_or_else(|| {
-        app.count_unknown_origin();
+        app.count_of_no_site(ORIGIN);
         Refused::bad("the origin is not registered")
     })
 }

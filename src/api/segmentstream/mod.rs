@@ -177,9 +177,8 @@ async fn ingest(
         IngestError::Refused { index, .. } if route == Route::Batch => Refused::ingest(error).in_item(index),
         error => Refused::ingest(error),
     })?;
-    let answer = taken::tell_repeats(respond::no_content(), &ingested);
     let tells_reasons = route != Route::Collect || browser::asks_for_reasons(headers);
-    Ok(if tells_reasons { taken::tell_reasons(answer, &ingested.left_out) } else { answer })
+    Ok(taken::tell(respond::no_content(), &ingested, tells_reasons))
 }
 
 #[cfg(test)]
