@@ -223,6 +223,12 @@ fn clients_are_made_described_and_revoked() {
         (&first[0]["client_id"], &first[0]["type"]),
         (&json!(manager.site.client_id), &json!("oauth"))
     );
+    // Its token is for other calls than these.
+    let track_token = server.folder().create_track_token("client.test");
+    let basic = list()[1].clone();
+    let shown = ["type", "scope_hit", "scope_statistics"].map(|name| basic[name].as_str().unwrap());
+    assert_eq!((shown, basic.to_string().contains(&track_token)), (["basic", "", ""], false), "{basic}");
+    manager.ok("DELETE", &format!("client?id={}", text(&basic, "id")), &Value::Null);
 
     let made =
         manager.ok("POST", "client", &manager.own(json!({"type": "oauth", "description": "shop"}))).json();

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::clock::rfc3339;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
-use crate::sites::{Client, Site};
+use crate::sites::{Client, ClientKind, Site};
 
 /// What a client with a token may do and an access key may not.
 const READING_SCOPES: [&str; 2] = ["scope_statistics", "scope_domains"];
@@ -121,7 +121,13 @@ fn shown(app: &App, site: &Site, id: &str) -> Result<Value, ApiError> {
 }
 
 fn client_json(client: &Client, site_id: &str) -> Value {
-    let write_only = client.is_write_only();
+    let (kind, writes, reads) = match client.kind {
+        ClientKind::Oauth { .. } => ("oauth", true, true),
+        ClientKind::WriteOnly { .. } => ("token", true, false),
+        // None of these calls takes its token.
+        ClientKind::Basic { .. } => ("basic", false, false),
+    };
+    let scope = |has: bool, letter: &'static str| if has { letter } else { "" };
     let mut shown = json!({
         "id": client.id,
         "def_time": rfc3339(client.created),
@@ -129,15 +135,15 @@ fn client_json(client: &Client, site_id: &str) -> Value {
         "domain_id": site_id,
         "client_id": client.id,
         "description": client.description,
-        "type": if write_only { "token" } else { "oauth" },
-        "scope_statistics": if write_only { "" } else { "r" },
-        "scope_domains": if write_only { "" } else { "w" },
+        "type": kind,
+        "scope_statistics": scope(reads, "r"),
+        "scope_domains": scope(reads, "w"),
         "scope_organizations": "",
         "scope_themes": "",
         "scope_billing": "",
     });
     for name in WRITING_SCOPES {
-        shown[name] = json!("w");
+        shown[name] = json!(scope(writes, "w"));
     }
     shown
 }
