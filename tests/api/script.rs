@@ -1,6 +1,6 @@
 //! What our own script posts, and how all scripts are served. What they do in a browser is tried in `clients`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::http::{Request, Response};
 use crate::support::{FIREFOX, Folder, Server, Site};
@@ -53,6 +53,14 @@ fn reports_are_counted_for_the_site_of_their_page() {
     }
     let wish = report("192.0.2.1", r#"{"url":"https://a.test/"}"#).header("Sec-GPC", "1");
     assert_eq!(send(&server, &wish, 200).header("X-Hitstone-Rejected"), Some("dnt"));
+    // What is no site's is told to the operator.
+    let told = server.folder().run_json(&["rejected", "--json"]);
+    let row = |site: &Value, reason: &str| {
+        told.as_array().unwrap().iter().find(|row| row["site"] == *site && row["reason"] == reason).cloned()
+    };
+    let counts = [(Value::Null, "hostname"), (json!("a.test"), "hostname"), (json!("a.test"), "dnt")]
+        .map(|(site, reason)| row(&site, reason).map_or(json!(0), |row| row["count"].clone()));
+    assert_eq!(counts, [2, 1, 1].map(Value::from), "{told}");
 
     let mut client = server.log_in(&site);
     let range = "from=2026-07-01&to=2026-07-01";
