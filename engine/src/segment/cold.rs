@@ -92,6 +92,11 @@ impl ColdNumbers {
         Self { present: present.finish(rows), small, large }
     }
 
+    /// How many rows have one.
+    pub fn count(&self) -> usize {
+        self.present.count()
+    }
+
     /// The row's number; 0 when it has none.
     #[inline]
     pub fn get(&self, row: usize) -> u64 {
