@@ -1,6 +1,6 @@
 //! The columns of one Parquet file of the lake that its index has not.
 //!
-//! A file is ours, written by [`crate::parquet::write`], but what is on a disk may be anything: what is read is checked
+//! A file is ours, written by [`crate::parquet::write_file`], but what is on a disk may be anything: what is read is checked
 //! first, and what decoding it says against it is an error that names the file.
 
 use std::mem::size_of_val;

@@ -1,6 +1,6 @@
 //! Cold columns against what the sources say, and over damaged files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::error::StorageError;
 use crate::event::encode_pairs;
 use crate::parquet::column::ColumnFile;
 use crate::parquet::schema::Content;
-use crate::parquet::{Month, Target, write};
+use crate::parquet::{Exporter, Key, Month, Target};
 use crate::query::Source;
 use crate::schema::Column;
 use crate::segment::Segment;
@@ -189,7 +189,12 @@ fn file(sources: &[Vec<Session>]) -> (Vec<u8>, BlockChecksums, Vec<&Session>) {
         })
         .collect();
     let mut memory = Memory::default();
-    write(&tables, "example.com", i64::MIN..i64::MAX, &mut memory, &mut |_| Ok(())).unwrap();
+    let mut watch = |_: &_| Ok(());
+    let mut exporter = Exporter::new("example.com", i64::MIN..i64::MAX, &mut memory, &mut watch);
+    let months: BTreeSet<Month> =
+        tables.iter().flat_map(|source| source.table.runs).map(|run| Month::of(run.day_utc())).collect();
+    months.into_iter().for_each(|month| exporter.add(&tables, Key::Month(month)).unwrap());
+    exporter.finish().unwrap();
     let mut sessions: Vec<&Session> = sources.iter().flatten().filter(|session| !session.hidden).collect();
     sessions.sort_by_key(|session| (session.day, session.visitor.cast_signed(), session.n));
     (memory.bytes, memory.checksums.finish(), sessions)
