@@ -99,7 +99,7 @@ fn cold(fs: &SharedFs, file: &Path) {
             let texts = columns.texts(column).expect("texts");
             format!(
                 "({} rows, {} texts, {} bytes)",
-                texts.rows.len(),
+                texts.numbers.len(),
                 texts.offsets.len() - 1,
                 texts.bytes.len()
             )
@@ -107,7 +107,7 @@ fn cold(fs: &SharedFs, file: &Path) {
     }
     for number in [ColdNumber::EventDuration, ColdNumber::Status, ColdNumber::Received, ColdNumber::UserKey] {
         measure(&format!("{number:?}"), &|columns| {
-            format!("({} rows)", columns.numbers(number).expect("numbers").rows.len())
+            format!("({} rows)", columns.numbers(number).expect("numbers").count())
         });
     }
 }

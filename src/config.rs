@@ -82,7 +82,12 @@ pub const SERVER: &[Setting] = &[
         "strict",
         "`strict`: an event is answered when it is on disk. There is no other mode.",
     ),
-    setting("max-connections", "N", "4096", "Connections served at once; more wait until one is closed."),
+    setting(
+        "max-connections",
+        "N",
+        "16384",
+        "Connections served at once; of more, those that wait for their clients make room.",
+    ),
     setting(
         "event-ids-max",
         "N",
@@ -310,7 +315,7 @@ impl Given {
             token_lifetime: self
                 .read("token-lifetime", "24h", |text| duration_within(text, 1, 366 * 86_400))?,
             seal_rows: self.read("seal-rows", "262144", |text| number(text, 1, 1 << 24))? as usize,
-            max_connections: self.read("max-connections", "4096", |text| number(text, 1, 1 << 20))? as usize,
+            max_connections: self.read("max-connections", "16384", |text| number(text, 1, 1 << 20))? as usize,
             event_ids_max: self.read("event-ids-max", "50000000", |text| number(text, 1, 1_000_000_000))?,
             clock_file: self.path("clock-file"),
         })

@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 mod damage;
 pub mod demo;
+mod descriptors;
 pub mod enrich;
 pub mod envelope;
 mod event_ids;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 
 use crate::app::App;
+use crate::descriptors::room_for_connections;
 use crate::http::connection;
+use crate::http::crowd::Crowd;
 use crate::router;
 
 /// Requests in flight have this long to finish when the server stops.
@@ -19,25 +20,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves connections until `stop` turns true; then stops accepting, lets requests in flight finish and returns.
 pub async fn run(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
-    let connections_max = app.settings.max_connections;
-    let connections = Arc::new(Semaphore::new(connections_max));
+    let crowd = Arc::new(Crowd::new(room_for_connections(app.settings.max_connections)));
     let mut stopping = stop.clone();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listener, &crowd) => accepted,
             () = connection::stopped(&mut stopping) => break,
         };
-        let Some((stream, peer, permit)) = accepted else { continue };
-        let (app, stop) = (Arc::clone(&app), stop.clone());
+        let Some((stream, peer, place)) = accepted else { continue };
+        let (app, stop, crowd) = (Arc::clone(&app), stop.clone(), Arc::clone(&crowd));
         tokio::spawn(async move {
             let handler = move |request| router::answer(Arc::clone(&app), peer.ip(), request);
-            connection::serve(stream, stop, handler).await;
-            drop(permit);
+            connection::serve(stream, stop, &crowd, handler).await;
+            drop(place);
         });
     }
     drop(listener);
-    let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
-    if timeout(DRAIN_MAX, connections.acquire_many(all)).await.is_err() {
+    if !crowd.empties(DRAIN_MAX).await {
         eprintln!("hitstone: some requests did not finish within {} seconds", DRAIN_MAX.as_secs());
     }
 }
@@ -45,13 +44,12 @@ pub async fn run(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<boo
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> Option<Accepted> {
-    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, crowd: &Crowd) -> Option<Accepted> {
     match listener.accept().await {
         Ok((stream, peer)) => {
             // Small answers must not wait for more; a connection that refuses the option works all the same.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer, permit))
+            Some((stream, peer, crowd.place().await?))
         }
         Err(error) => {
             eprintln!("hitstone: cannot accept a connection: {error}");

@@ -1,8 +1,6 @@
 //! `Event`: a finished, enriched row as the server hands it in; `Batch`: what is handed in together. It knows nothing of
 //! user agents, addresses or HTTP.
 
-use std::fmt::Write;
-
 use crate::limits::ITEM_IDS_MAX;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{EventHash, SiteId, TimestampMs, VisitorId};
@@ -194,10 +192,18 @@ pub fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
 /// Appends a pair as [`encode_pairs`] writes it, for those who have pairs in the order of their keys.
 pub(crate) fn append_pair(out: &mut String, key: &str, value: &str) {
     for part in [key, value] {
-        // Writing to a text cannot fail.
-        let _ = write!(out, "{}:", part.len());
+        push_number(out, part.len());
+        out.push(':');
         out.push_str(part);
     }
+}
+
+/// In decimal digits. Formatting would cost more than all else that is done for a pair.
+fn push_number(out: &mut String, number: usize) {
+    if number >= 10 {
+        push_number(out, number / 10);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// Reads what [`encode_pairs`] wrote, in key order. Ends early on a text that it did not write.

@@ -1,6 +1,7 @@
 //! A snapshot: what a query sees. It is immutable, cheap to take and holds what it needs alive.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -13,14 +14,15 @@ use crate::index::{Loaded, Needs};
 use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
-use crate::parquet::{self, Target, Watch, Written};
+use crate::parquet::{Exporter, Key, KeyBy, Month, Target, Watch, Written};
 use crate::positions::Positions;
 use crate::query::{
     self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
     Source,
 };
 use crate::segment::Segment;
-use crate::units::{SegmentId, SiteId, TimestampMs};
+use crate::segment::table::Run;
+use crate::units::{DayUtc, SegmentId, SiteId, TimestampMs};
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -312,11 +314,12 @@ impl Snapshot {
         self.ask(query.site, &query.row_needs(), |_, sources| query::session_rows(sources, query, cancelled))
     }
 
-    /// Writes the site's sessions whose last activity is in the span as Parquet: see [`parquet::write`]. `host` is the
-    /// site's name. Data that is missing because it is damaged is told by [`Snapshot::incomplete`].
+    /// Writes the site's sessions whose last activity is in the span as Parquet: see [`Exporter`]. `host` is the site's
+    /// name. Data that is missing because it is damaged is told by [`Snapshot::incomplete`]. Of the lake's columns only
+    /// those of one file, and of what overlaps it, are in memory at a time.
     ///
     /// # Errors
-    /// See [`parquet::write`].
+    /// See [`Exporter::add`].
     pub fn export(
         &self,
         site: SiteId,
@@ -325,8 +328,34 @@ impl Snapshot {
         target: &mut dyn Target,
         watch: Watch<'_>,
     ) -> Result<Written, ParquetError> {
-        let data = self.sources(site, &Needs { span: span.clone(), ..Needs::everything() })?;
-        parquet::write(&data.tables(site)?, host, span, target, watch)
+        let mut exporter = Exporter::new(host, span.clone(), target, watch);
+        for (key, days) in self.keys(site)? {
+            let needs = Needs { span: span.clone(), days: Some(days), ..Needs::everything() };
+            let data = self.sources(site, &needs)?;
+            exporter.add(&data.tables(site)?, key)?;
+        }
+        exporter.finish()
+    }
+
+    /// The site's months, or their days where the lake has files of days, each with the first and last day of what is
+    /// there of it.
+    fn keys(&self, site: SiteId) -> Result<Vec<(Key, RangeInclusive<DayUtc>)>, StorageError> {
+        let data = self.sources(site, &Needs::nothing(0..0))?;
+        let tables = data.tables(site)?;
+        let days: BTreeSet<DayUtc> =
+            tables.iter().flat_map(|source| source.table.runs).map(Run::day_utc).collect();
+        let by_day = data.files.iter().map(|file| file.live.key).filter(|key| key.by() == KeyBy::Day);
+        let by_day: BTreeSet<Month> = by_day.map(Key::month).collect();
+        let mut keys: Vec<(Key, RangeInclusive<DayUtc>)> = Vec::new();
+        for day in days {
+            let is_cut = by_day.contains(&Month::of(day));
+            let key = Key::of(day, if is_cut { KeyBy::Day } else { KeyBy::Month });
+            match keys.last_mut() {
+                Some((last, days)) if *last == key => *days = *days.start()..=day,
+                _ => keys.push((key, day..=day)),
+            }
+        }
+        Ok(keys)
     }
 
     /// The greatest number of a sealed segment.

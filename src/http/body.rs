@@ -1,5 +1,6 @@
-//! Reading a request's body: bounded in size and time.
+//! Reading a request's body: bounded in size and time, and all bodies together in memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,11 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 const DRAINED_BYTES_MAX: usize = 16 << 20;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// Bytes of all bodies that are being read or worked on.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+/// So many at most: thousands of clients that send a large body each, slowly, do not fill the memory.
+const HELD_MAX: usize = 256 << 20;
+
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -29,6 +35,9 @@ pub enum BodyError {
     /// Not whole within 20 seconds.
     #[error("the body did not arrive within 20 seconds")]
     TooSlow,
+    /// Too many bodies at once.
+    #[error("too much is being sent at once; try again")]
+    Busy,
     /// The connection broke or the framing is wrong.
     #[error("the body is not complete")]
     Broken,
@@ -40,6 +49,7 @@ impl BodyError {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
     }
@@ -81,6 +91,7 @@ pub async fn read_parts(
 }
 
 async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+    let mut held = Held(0);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -88,6 +99,7 @@ async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyErr
         if first.len() + rest.len() + data.len() > bytes_max {
             return Err(BodyError::TooLarge { bytes_max });
         }
+        held.add(data.len())?;
         if first.is_empty() {
             first = data;
         } else {
@@ -95,12 +107,42 @@ async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyErr
         }
     }
     if rest.is_empty() {
-        return Ok(first);
+        return Ok(Bytes::from_owner(Whole { bytes: first, _held: held }));
     }
     let mut whole = BytesMut::with_capacity(first.len() + rest.len());
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
+    Ok(Bytes::from_owner(Whole { bytes: whole.freeze(), _held: held }))
+}
+
+/// So many bytes of [`HELD`], until it is dropped.
+struct Held(usize);
+
+impl Held {
+    fn add(&mut self, count: usize) -> Result<(), BodyError> {
+        let more = |held: usize| held.checked_add(count).filter(|&held| held <= HELD_MAX);
+        HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_err(|_| BodyError::Busy)?;
+        self.0 += count;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+/// A body that counts as held as long as somebody has it.
+struct Whole {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 async fn drain(mut body: Incoming) {
@@ -114,4 +156,22 @@ async fn drain(mut body: Incoming) {
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one test that counts: others would count along.
+    #[test]
+    fn bodies_together_are_bounded() {
+        let mut held: Vec<Held> = (0..HELD_MAX / BYTES_MAX).map(|_| Held(0)).collect();
+        assert!(held.iter_mut().all(|held| held.add(BYTES_MAX).is_ok()));
+        assert_eq!(Held(0).add(1), Err(BodyError::Busy));
+        held.pop();
+        let mut last = Held(0);
+        assert_eq!((last.add(1), last.add(BYTES_MAX)), (Ok(()), Err(BodyError::Busy)));
+        drop((held, last));
+        assert_eq!(HELD.load(Ordering::Relaxed), 0);
+    }
 }

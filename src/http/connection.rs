@@ -1,5 +1,5 @@
 //! One connection: HTTP/1.1 with keep-alive and pipelining, and what ends it: the client, an idle minute, a head that
-//! comes too slowly, the server's end.
+//! comes too slowly, others that wait for its place, the server's end.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::http::crowd::Crowd;
 use crate::http::respond::{self, Answer};
 
 /// A connection without a request for this long is closed.
@@ -33,41 +34,51 @@ const HEADERS_MAX: usize = 100;
 
 const SLOW_HEAD: &str = "{\"validation\":{},\"error\":[\"the head of the request did not arrive in time\"]}";
 
-/// No request is being read or answered.
-const IDLE: u64 = 0;
-/// A request is being answered: what comes in meanwhile is its body.
-const ANSWERING: u64 = u64::MAX;
+/// A connection that waits for its client as long as this may have to make room for another one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 type HandlerFuture = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
-/// When the head that is being read began, in milliseconds since the connection began; or [`IDLE`], [`ANSWERING`].
-#[derive(Default)]
-struct HeadClock(AtomicU64);
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No request is being read or answered.
+    Idle,
+    /// The head of a request is coming in.
+    Head,
+    /// A request is being answered: what comes in meanwhile is its body.
+    Answering,
+}
+
+/// What the connection is at, and since when: milliseconds since it began, four to the phase's number.
+struct Progress {
+    began: Instant,
+    state: AtomicU64,
+}
 
 /// The socket, which notes when bytes of a new head come in.
 struct Watched {
     inner: TcpStream,
-    began: Instant,
-    head: Arc<HeadClock>,
+    progress: Arc<Progress>,
 }
 
-/// Serves one connection until it ends. `stop` turning true lets the request in flight finish and then closes.
-pub async fn serve<H, F>(stream: TcpStream, mut stop: watch::Receiver<bool>, handler: H)
+/// Serves one connection until it ends. `stop` turning true lets the request in flight finish and then closes. When
+/// others wait for its place in the crowd, it makes room unless it has something to do.
+pub async fn serve<H, F>(stream: TcpStream, mut stop: watch::Receiver<bool>, crowd: &Crowd, handler: H)
 where
     H: Fn(Request<Incoming>) -> F + Unpin,
     F: Future<Output = Answer> + Send + 'static,
 {
-    let began = Instant::now();
-    let head = Arc::new(HeadClock::default());
-    let io = TokioIo::new(Watched { inner: stream, began, head: Arc::clone(&head) });
+    let progress = Arc::new(Progress::new());
+    let io = TokioIo::new(Watched { inner: stream, progress: Arc::clone(&progress) });
     let service = {
-        let head = Arc::clone(&head);
+        let progress = Arc::clone(&progress);
         hyper::service::service_fn(move |request| -> HandlerFuture {
-            head.0.store(ANSWERING, Ordering::Relaxed);
-            let (answer, head) = (handler(request), Arc::clone(&head));
+            progress.enter(Phase::Answering);
+            let (answer, progress) = (handler(request), Arc::clone(&progress));
             Box::pin(async move {
                 let answer = guard_panics(answer).await;
-                head.0.store(IDLE, Ordering::Relaxed);
+                progress.enter(Phase::Idle);
                 Ok(answer)
             })
         })
@@ -91,7 +102,14 @@ where
                 stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            _ = ticks.tick() => if head.is_overdue(began) { break },
+            _ = ticks.tick() => {
+                let (phase, since) = progress.phase();
+                match phase {
+                    Phase::Answering => {}
+                    Phase::Head if since > HEAD_MAX => break,
+                    Phase::Idle | Phase::Head => if since > PATIENCE && crowd.takes_place() { return },
+                }
+            }
         }
     }
     let mut stream = connection.into_parts().io.into_inner().inner;
@@ -99,12 +117,26 @@ where
     let _ = timeout(TICK, stream.shutdown()).await;
 }
 
-impl HeadClock {
-    fn is_overdue(&self, began: Instant) -> bool {
-        let since = self.0.load(Ordering::Relaxed);
-        since != IDLE
-            && since != ANSWERING
-            && began.elapsed().saturating_sub(Duration::from_millis(since)) > HEAD_MAX
+impl Progress {
+    fn new() -> Self {
+        Self { began: Instant::now(), state: AtomicU64::new(0) }
+    }
+
+    /// What it is at from now on.
+    fn enter(&self, phase: Phase) {
+        let now = self.began.elapsed().as_millis() as u64;
+        self.state.store(now << 2 | phase as u64, Ordering::Relaxed);
+    }
+
+    /// What it is at, and for how long.
+    fn phase(&self) -> (Phase, Duration) {
+        let state = self.state.load(Ordering::Relaxed);
+        let phase = match state & 3 {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            _ => Phase::Answering,
+        };
+        (phase, self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
     }
 }
 
@@ -143,9 +175,8 @@ impl AsyncRead for Watched {
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        if buffer.filled().len() > before && self.head.0.load(Ordering::Relaxed) == IDLE {
-            let since = self.began.elapsed().as_millis() as u64;
-            self.head.0.store(since.max(1), Ordering::Relaxed);
+        if buffer.filled().len() > before && self.progress.phase().0 == Phase::Idle {
+            self.progress.enter(Phase::Head);
         }
         Poll::Ready(Ok(()))
     }

@@ -2,4 +2,5 @@
 
 pub mod body;
 pub mod connection;
+pub mod crowd;
 pub mod respond;

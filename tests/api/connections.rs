@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::support::http::{Connection, Request};
@@ -88,6 +89,58 @@ fn half_a_request_blocks_nobody() {
     drop(halves);
     server.assert_alive();
     assert_eq!(client.statistics("total", DAY)["views"], 1, "only the whole request counts");
+}
+
+/// As many as an attacker opens: each has sent nothing, something, or had an answer.
+#[test]
+fn ten_thousand_connections_keep_nobody_out() {
+    let (mut server, mut client) = start();
+    let count = open_files().min(10_000);
+    let parts: Vec<usize> = (0..8).map(|part| count * (part + 1) / 8 - count * part / 8).collect();
+    let address = server.address().to_owned();
+    let address = address.as_str();
+    let open = |count: usize| -> Vec<Connection> {
+        let one = |at: usize| {
+            let mut connection = Connection::try_open(address).expect("a connection");
+            let sent: &[u8] = match at % 3 {
+                0 => b"",
+                1 => b"POST /api/v1/hit HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+                _ => b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+            };
+            // The server may have closed it meanwhile, to make room.
+            let _ = connection.write(sent);
+            connection
+        };
+        (0..count).map(one).collect()
+    };
+    let connections: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = parts.iter().map(|&part| scope.spawn(move || open(part))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("connections")).collect()
+    });
+    println!("{} connections", connections.len());
+    let hit = hit(&client, 1);
+    assert_eq!(server.connect().send(&hit).status, 200);
+    assert_eq!(server.connect().get("/api/v1/healthcheck", "").status, 200);
+    client.connection = server.connect();
+    assert_eq!(client.statistics("total", DAY)["views"], 1);
+    drop(connections);
+    server.assert_alive();
+}
+
+/// When there is no place left, who has nothing to do leaves for those that come.
+#[test]
+fn idle_connections_make_room() {
+    let server = Folder::new().start(&["--max-connections", "20"]);
+    let idle: Vec<Connection> = (0..100).map(|_| server.connect()).collect();
+    let mut late = server.connect();
+    for _ in 0..3 {
+        assert_eq!(
+            late.get("/api/v1/healthcheck", "").status,
+            200,
+            "it waits only until one of the others leaves"
+        );
+    }
+    drop(idle);
 }
 
 /// Answers that nobody reads hold no one up either.
@@ -215,6 +268,14 @@ fn many_clients_at_once_lose_nothing() {
     });
     let total = client.statistics("total", DAY);
     assert_eq!((&total["views"], &total["visitors"]), (&json!(200), &json!(8)), "{total}");
+}
+
+/// Connections that this process may have open, once its limit is raised.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { raised.current } else { limit.current };
+    current.map_or(usize::MAX, |files| (files as usize).saturating_sub(500).max(100))
 }
 
 fn start() -> (Server, Client) {

@@ -1,6 +1,6 @@
 //! What queries need beyond an index, read from the Parquet file before they begin.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::Index;
@@ -21,8 +21,8 @@ pub struct Needs {
     pub all_rows: bool,
     /// Only files that have something in this span need anything.
     pub span: Range<TimestampMs>,
-    /// Only files with sessions that were opened on this day.
-    pub day: Option<DayUtc>,
+    /// Only files with sessions that were opened on these days.
+    pub days: Option<RangeInclusive<DayUtc>>,
 }
 
 /// The text columns that are cold.
@@ -34,18 +34,18 @@ const COLD_NUMBERS: [ColdNumber; 4] =
 impl Needs {
     /// Nothing in this span.
     pub fn nothing(span: Range<TimestampMs>) -> Self {
-        Self { texts: Vec::new(), numbers: Vec::new(), all_rows: false, span, day: None }
+        Self { texts: Vec::new(), numbers: Vec::new(), all_rows: false, span, days: None }
     }
 
     /// All of every row: for writing a file anew.
     pub fn everything() -> Self {
         let span = TimestampMs::MIN..TimestampMs::MAX;
-        Self { texts: COLD_TEXTS.into(), numbers: COLD_NUMBERS.into(), all_rows: true, span, day: None }
+        Self { texts: COLD_TEXTS.into(), numbers: COLD_NUMBERS.into(), all_rows: true, span, days: None }
     }
 
     /// All texts and numbers: for a session that was opened on this day and is moved.
     pub fn of_session(day: DayUtc) -> Self {
-        Self { all_rows: false, day: Some(day), ..Self::everything() }
+        Self { all_rows: false, days: Some(day..=day), ..Self::everything() }
     }
 
     /// Adds a column, if it is a cold one.
@@ -74,7 +74,7 @@ impl Loaded {
         let mut loaded = Self::default();
         let touches = index.runs()?.iter().any(|run| {
             let in_span = run.min_time < needs.span.end && run.max_time >= needs.span.start;
-            in_span && needs.day.is_none_or(|day| run.day == u32::from(day.0))
+            in_span && needs.days.as_ref().is_none_or(|days| days.contains(&run.day_utc()))
         });
         if !touches {
             return Ok(loaded);

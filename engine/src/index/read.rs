@@ -12,7 +12,7 @@ use crate::segment::cold::{ColdColumns, ColdNumber};
 use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::{
     Codes, Dictionary, FIRST_ROW_BLOCK, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
-    NO_ROW, Narrow, RankedCodes, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, SparseCodes, States,
+    NO_ROW, Narrow, RankedCodes, Ranks, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, States,
     Times, U64s, Visitors,
 };
 use crate::segment::{Blocks, check_cover};
@@ -274,12 +274,12 @@ fn assemble<'a>(
     fill_columns(blocks, strings, &mut codes, &mut dictionaries)?;
     for &column in Column::ALL.iter() {
         if let Some(texts) = loaded.texts(column) {
-            codes[column.index()] = Codes::Sparse(SparseCodes { rows: &texts.rows, texts: &texts.codes });
+            codes[column.index()] = Codes::Cold(texts);
             dictionaries[column.index()] = Dictionary::cold(texts);
         }
     }
     let numbers = |number| match loaded.numbers(number) {
-        Some(numbers) => U64s::Sparse { rows: &numbers.rows, values: &numbers.values },
+        Some(numbers) => U64s::Cold(numbers),
         None => U64s::Zero,
     };
     let kind_codes = blocks.narrow(Tag::combinations(EVENT), rows)?;
@@ -326,7 +326,8 @@ fn combined<'a>(blocks: &Blocks<'a>, number: usize, len: usize) -> Result<Narrow
     let codes =
         blocks.block(Tag::combinations(number)).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))?;
     let words = blocks.all_numbers(present)?;
-    let ranked = RankedCodes { words, ranks: blocks.numbers(Tag::ranks(number), words.len())?, codes };
+    let present_ones = Ranks { words, ranks: blocks.numbers(Tag::ranks(number), words.len())? };
+    let ranked = RankedCodes { present: present_ones, codes };
     if ranked.is_sound(len) {
         Ok(Narrow::Ranked(ranked))
     } else {

@@ -1,9 +1,9 @@
 //! The columns of one Parquet file of the lake that its index has not.
 //!
-//! A file is ours, written by [`crate::parquet::write`], but what is on a disk may be anything: what is read is checked
+//! A file is ours, written by [`crate::parquet::write_file`], but what is on a disk may be anything: what is read is checked
 //! first, and what decoding it says against it is an error that names the file.
 
-use std::mem::size_of;
+use std::mem::size_of_val;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -164,9 +164,8 @@ impl ParquetColumns {
         self.read(&footer, content, 0..footer.group_count(), &mut |batch| {
             batch.each_text(&mut |row, text| texts.push(row, text))
         })?;
-        let texts = texts.finish();
-        let words = texts.rows.len() + texts.codes.len() + texts.offsets.len();
-        let bytes = words * size_of::<u32>() + texts.bytes.len();
+        let texts = texts.finish(footer.row_count() as usize);
+        let bytes = texts.byte_count();
         Ok((texts, bytes))
     }
 
@@ -178,20 +177,18 @@ impl ParquetColumns {
             ColdNumber::UserKey => Content::UserKey,
         };
         let footer = self.footer()?;
-        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        let mut numbers = ColdNumbers::default();
         self.read(&footer, content, 0..footer.group_count(), &mut |batch| {
             batch.each_number(&mut |row, found| {
                 let value =
                     stored(number, found).ok_or_else(|| format!("has {found}, which is out of range"))?;
-                if value != 0 {
-                    rows.push(row);
-                    values.push(value);
-                }
+                numbers.push(row, value);
                 Ok(())
             })
         })?;
-        let bytes = size_of_val(rows.as_slice()) + size_of_val(values.as_slice());
-        Ok((ColdNumbers { rows: rows.into(), values: values.into() }, bytes))
+        let numbers = numbers.finish(footer.row_count() as usize);
+        let bytes = numbers.byte_count();
+        Ok((numbers, bytes))
     }
 }
 

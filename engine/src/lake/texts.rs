@@ -5,11 +5,12 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::segment::cold::ColdTexts;
+use crate::segment::ranks::OwnedRanks;
 
 /// Collects texts; rows come in ascending order.
 #[derive(Default)]
 pub(super) struct TextsBuilder {
-    rows: Vec<u32>,
+    present: OwnedRanks,
     codes: Vec<u32>,
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -60,14 +61,16 @@ impl TextsBuilder {
                 code
             }
         };
-        self.rows.push(row);
+        if !self.present.push(row as usize) {
+            return Err("has rows out of order");
+        }
         self.codes.push(code);
         Ok(())
     }
 
-    /// The texts in byte order.
-    pub fn finish(self) -> ColdTexts {
-        let Self { rows, mut codes, table, distinct, .. } = self;
+    /// The texts in byte order, of so many rows.
+    pub fn finish(self, rows: usize) -> ColdTexts {
+        let Self { present, mut codes, table, distinct, .. } = self;
         drop(table);
         let mut order: Vec<u32> = (0..distinct.ends.len() as u32).collect();
         order.sort_unstable_by(|&a, &b| distinct.get(a).cmp(distinct.get(b)));
@@ -85,6 +88,11 @@ impl TextsBuilder {
         for code in &mut codes {
             *code = renamed.get(*code as usize).copied().unwrap_or(0);
         }
-        ColdTexts { rows: rows.into(), codes: codes.into(), offsets: offsets.into(), bytes: bytes.into() }
+        ColdTexts {
+            present: present.finish(rows),
+            numbers: codes.into(),
+            offsets: offsets.into(),
+            bytes: bytes.into(),
+        }
     }
 }

@@ -75,30 +75,9 @@ pub(super) fn write_sessions<'a>(
     sink: Sink<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Written, ParquetError> {
-    let row_bytes: Vec<usize> = sources.iter().map(|source| longest_row(&source.table)).collect();
-    let mut file = FileWriter::new(site, threads, sink)?;
-    let mut pending = Pending::default();
-    let mut rows_before = 0;
-    for Place { source, session } in sessions {
-        let (Some(data), Some(&bytes)) = (sources.get(source), row_bytes.get(source)) else { continue };
-        let mut rows = data.table.rows(session);
-        let placed = Placed { source, session, rows: rows_before..rows_before + rows.len() as u64 };
-        observer.session(&placed)?;
-        rows_before = placed.rows.end;
-        while !rows.is_empty() {
-            let end = rows.end.min(rows.start + pending.room(bytes).min(file.room(pending.rows)));
-            let piece = Piece { table: &data.table, source, session, rows: rows.start..end };
-            pending.add(piece, bytes);
-            rows.start = end;
-            if pending.room(0) == 0 || file.room(pending.rows) == 0 {
-                file.write(&mut pending)?;
-                observer.progress(&file.written)?;
-            }
-        }
-        file.written.sessions += 1;
-    }
-    file.write(&mut pending)?;
-    let written = file.finish()?;
+    let mut file = FileWriter::new(site, threads)?;
+    file.add(sources, sessions, sink, observer)?;
+    let written = file.finish(sink)?;
     observer.progress(&written)?;
     Ok(written)
 }
@@ -132,34 +111,67 @@ fn longest_row(table: &SiteTable<'_>) -> usize {
     Column::ALL.iter().map(longest).sum()
 }
 
-/// The file that is being written.
-struct FileWriter<'s> {
-    site: &'s str,
+/// A file that is being written.
+pub(super) struct FileWriter {
+    site: String,
     schema: Arc<Schema>,
     file: SerializedFileWriter<Vec<u8>>,
     group: Option<RowGroup>,
     /// One for each thread.
     compressors: Vec<Compressor<'static>>,
-    sink: Sink<'s>,
+    /// Rows of all sessions that were added.
+    rows: u64,
     written: Written,
 }
 
-impl<'s> FileWriter<'s> {
-    fn new(site: &'s str, threads: NonZero<usize>, sink: Sink<'s>) -> Result<Self, ParquetError> {
+impl FileWriter {
+    /// A file that begins. `site` and `threads` as for [`write_sessions`].
+    pub fn new(site: &str, threads: NonZero<usize>) -> Result<Self, ParquetError> {
         let schema = arrow_schema();
         let found = ArrowSchemaConverter::new().schema_root("hitstone").convert(&schema).map_err(fault)?;
         let properties = Arc::new(writer_properties().map_err(fault)?);
         let file = SerializedFileWriter::new(Vec::new(), found.root_schema_ptr(), properties);
         let compressors = (0..threads.get()).map(|_| Compressor::new(ZSTD_LEVEL)).collect::<Result<_, _>>();
         Ok(Self {
-            site,
+            site: site.to_owned(),
             schema,
             file: file.map_err(fault)?,
             group: None,
             compressors: compressors.map_err(fault)?,
-            sink,
+            rows: 0,
             written: Written::default(),
         })
+    }
+
+    /// Adds sessions, which come after those before. The sources are not needed any more afterwards.
+    pub fn add<'a>(
+        &mut self,
+        sources: &'a [Source<'a>],
+        sessions: impl Iterator<Item = Place>,
+        sink: Sink<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ParquetError> {
+        let row_bytes: Vec<usize> = sources.iter().map(|source| longest_row(&source.table)).collect();
+        let mut pending = Pending::default();
+        for Place { source, session } in sessions {
+            let (Some(data), Some(&bytes)) = (sources.get(source), row_bytes.get(source)) else { continue };
+            let mut rows = data.table.rows(session);
+            let placed = Placed { source, session, rows: self.rows..self.rows + rows.len() as u64 };
+            observer.session(&placed)?;
+            self.rows = placed.rows.end;
+            while !rows.is_empty() {
+                let end = rows.end.min(rows.start + pending.room(bytes).min(self.room(pending.rows)));
+                let piece = Piece { table: &data.table, source, session, rows: rows.start..end };
+                pending.add(piece, bytes);
+                rows.start = end;
+                if pending.room(0) == 0 || self.room(pending.rows) == 0 {
+                    self.write(&mut pending, sink)?;
+                    observer.progress(&self.written)?;
+                }
+            }
+            self.written.sessions += 1;
+        }
+        self.write(&mut pending, sink)
     }
 
     /// How many more rows the row group takes when so many wait.
@@ -168,7 +180,7 @@ impl<'s> FileWriter<'s> {
         ROW_GROUP_ROWS.saturating_sub(rows)
     }
 
-    fn write(&mut self, pending: &mut Pending<'_>) -> Result<(), ParquetError> {
+    fn write(&mut self, pending: &mut Pending<'_>, sink: Sink<'_>) -> Result<(), ParquetError> {
         let taken = std::mem::take(pending);
         if taken.rows == 0 {
             return Ok(());
@@ -177,33 +189,34 @@ impl<'s> FileWriter<'s> {
             Some(group) => group,
             None => RowGroup::new(&self.file, &self.schema).map_err(fault)?,
         };
-        group.add(self.site, &taken.pieces, &mut self.compressors).map_err(fault)?;
+        group.add(&self.site, &taken.pieces, &mut self.compressors).map_err(fault)?;
         self.written.rows += taken.rows as u64;
         let is_full = group.rows >= ROW_GROUP_ROWS || group.estimated_bytes() >= ROW_GROUP_BYTES;
         self.group = Some(group);
-        if is_full { self.end_group() } else { Ok(()) }
+        if is_full { self.end_group(sink) } else { Ok(()) }
     }
 
-    fn end_group(&mut self) -> Result<(), ParquetError> {
+    fn end_group(&mut self, sink: Sink<'_>) -> Result<(), ParquetError> {
         if let (Some(group), Some(compressor)) = (self.group.take(), self.compressors.first_mut()) {
             group.finish(&mut self.file, compressor).map_err(fault)?;
         }
-        self.hand_on()
+        self.hand_on(sink)
     }
 
-    fn finish(mut self) -> Result<Written, ParquetError> {
-        self.end_group()?;
+    /// The file is whole.
+    pub fn finish(mut self, sink: Sink<'_>) -> Result<Written, ParquetError> {
+        self.end_group(sink)?;
         self.file.finish().map_err(fault)?;
-        self.hand_on()?;
+        self.hand_on(sink)?;
         self.written.files = 1;
         Ok(self.written)
     }
 
-    fn hand_on(&mut self) -> Result<(), ParquetError> {
+    fn hand_on(&mut self, sink: Sink<'_>) -> Result<(), ParquetError> {
         self.file.flush().map_err(fault)?;
         let bytes = std::mem::take(self.file.inner_mut());
         self.written.bytes += bytes.len() as u64;
-        if bytes.is_empty() { Ok(()) } else { Ok((self.sink)(&bytes)?) }
+        if bytes.is_empty() { Ok(()) } else { Ok(sink(&bytes)?) }
     }
 }
 

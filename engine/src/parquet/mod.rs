@@ -1,7 +1,7 @@
 //! Parquet: the layout in which a site's events leave and enter Hitstone, open to every other engine.
 //!
 //! [`schema`] is the one table of columns. [`write_file`] merges a site's sources into the one file of a [`Key`],
-//! streamed in bounded memory, and tells where each session went. [`write()`] does so for each month of an export; where
+//! streamed in bounded memory, and tells where each session went. [`Exporter`] does so for each month of an export; where
 //! the files go is a [`Target`]'s business, [`Folder`] being the one on a file system. [`Reader`] turns a file, also one
 //! that others wrote, back into rows, batch by batch; `column` reads single columns.
 //!
@@ -39,4 +39,4 @@ pub use month::Month;
 pub use properties::CREATED_BY;
 pub use read::{Batch, Reader};
 pub use row::{LakeRow, Mark, RowFault};
-pub use write::{Target, Watch, write, write_file};
+pub use write::{Exporter, Target, Watch, write_file};

@@ -1,6 +1,6 @@
 //! A lake file written anew from its index and its cold columns, beside tables, is what tables alone give.
 
-use super::{Month, Target, write};
+use super::{Exporter, Key, Month, Target};
 use crate::error::StorageError;
 use crate::event::Kind;
 use crate::index::Needs;
@@ -8,7 +8,7 @@ use crate::query::Source;
 use crate::query::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use crate::query::testindex::OwnedIndex;
 use crate::schema::Column;
-use crate::units::DAY_MS;
+use crate::units::{DAY_MS, DayUtc};
 
 #[derive(Default)]
 struct Memory(Vec<u8>);
@@ -30,7 +30,10 @@ impl Target for Memory {
 
 fn written(sources: &[Source<'_>]) -> Vec<u8> {
     let mut target = Memory::default();
-    let count = write(sources, "example.com", i64::MIN..i64::MAX, &mut target, &mut |_| Ok(())).unwrap();
+    let mut watch = |_: &_| Ok(());
+    let mut exporter = Exporter::new("example.com", i64::MIN..i64::MAX, &mut target, &mut watch);
+    exporter.add(sources, Key::Month(Month::of(DayUtc(19_000)))).unwrap();
+    let count = exporter.finish().unwrap();
     assert_eq!((count.sessions, count.files), (360, 1));
     target.0
 }

@@ -1,10 +1,9 @@
 //! Writes the sessions of a site's sources: one file of the lake, or an export of a file for each month.
 
-use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::ops::Range;
 
-use super::file::{Observer, Placed, Sink, Written, write_sessions};
+use super::file::{FileWriter, Observer, Placed, Sink, Written, write_sessions};
 use super::key::Key;
 use super::merge::Merge;
 use super::month::Month;
@@ -42,37 +41,70 @@ pub fn write_file(
     write_sessions(sources, site, Merge::new(sources, key, None), threads, sink, observer)
 }
 
-/// Writes a file for each month of the live sessions of the sources whose last activity is in the span. `site` is the
-/// host name that the column of this name holds.
-///
-/// # Errors
-/// [`ParquetError::Storage`] when the target failed, [`ParquetError::Stopped`] when `watch` gave a reason.
-pub fn write(
-    sources: &[Source<'_>],
-    site: &str,
+/// Writes a file for each month: the live sessions of a site whose last activity is in a span, given part by part, so
+/// that not all of the site must be at hand at once.
+pub struct Exporter<'e> {
+    site: &'e str,
     span: Range<TimestampMs>,
-    target: &mut dyn Target,
-    watch: Watch<'_>,
-) -> Result<Written, ParquetError> {
-    let mut total = Total { watch, before: Written::default() };
-    for month in months(sources) {
-        let mut sessions = Merge::new(sources, Key::Month(month), Some(span.clone())).peekable();
-        if sessions.peek().is_none() {
-            continue;
-        }
-        target.begin(month)?;
-        let mut sink = |bytes: &[u8]| target.append(bytes);
-        let written = write_sessions(sources, site, sessions, NonZero::<usize>::MIN, &mut sink, &mut total)?;
-        target.end()?;
-        total.before = total.with(&written);
-    }
-    (total.watch)(&total.before).map_err(ParquetError::Stopped)?;
-    Ok(total.before)
+    target: &'e mut dyn Target,
+    total: Total<'e>,
+    current: Option<(Month, FileWriter)>,
 }
 
-/// The months in which sessions were opened.
-fn months(sources: &[Source<'_>]) -> BTreeSet<Month> {
-    sources.iter().flat_map(|source| source.table.runs).map(|run| Month::of(run.day_utc())).collect()
+impl<'e> Exporter<'e> {
+    /// Nothing is written yet. `site` is the host name that the column of this name holds.
+    pub fn new(
+        site: &'e str,
+        span: Range<TimestampMs>,
+        target: &'e mut dyn Target,
+        watch: Watch<'e>,
+    ) -> Self {
+        let total = Total { watch, before: Written::default() };
+        Self { site, span, target, total, current: None }
+    }
+
+    /// Writes the sessions of the sources that were opened on days of the key. Keys must ascend.
+    ///
+    /// # Errors
+    /// [`ParquetError::Storage`] when the target failed, [`ParquetError::Stopped`] when the watch gave a reason.
+    pub fn add(&mut self, sources: &[Source<'_>], key: Key) -> Result<(), ParquetError> {
+        let mut sessions = Merge::new(sources, key, Some(self.span.clone())).peekable();
+        if sessions.peek().is_none() {
+            return Ok(());
+        }
+        let (month, mut file) = match self.current.take() {
+            Some((month, file)) if month == key.month() => (month, file),
+            other => {
+                self.current = other;
+                self.end_file()?;
+                self.target.begin(key.month())?;
+                (key.month(), FileWriter::new(self.site, NonZero::<usize>::MIN)?)
+            }
+        };
+        file.add(sources, sessions, &mut |bytes| self.target.append(bytes), &mut self.total)?;
+        self.current = Some((month, file));
+        Ok(())
+    }
+
+    /// All is written.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn finish(mut self) -> Result<Written, ParquetError> {
+        self.end_file()?;
+        (self.total.watch)(&self.total.before).map_err(ParquetError::Stopped)?;
+        Ok(self.total.before)
+    }
+
+    fn end_file(&mut self) -> Result<(), ParquetError> {
+        if let Some((_, file)) = self.current.take() {
+            let written = file.finish(&mut |bytes| self.target.append(bytes))?;
+            self.total.progress(&written)?;
+            self.target.end()?;
+            self.total.before = self.total.with(&written);
+        }
+        Ok(())
+    }
 }
 
 /// Tells the watch of all files together.

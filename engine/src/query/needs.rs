@@ -42,7 +42,7 @@ impl SessionsQuery {
 }
 
 fn of_filter(filter: &Filter, mut needs: Needs) -> Needs {
-    needs.day = filter.session.map(|(_, session)| session.day());
+    needs.days = filter.session.map(|(_, session)| session.day()..=session.day());
     filter.rows.iter().for_each(|&(column, _)| needs.add(column));
     if !filter.tags.is_empty() {
         needs.add(Column::Tags);

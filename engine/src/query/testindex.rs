@@ -14,6 +14,7 @@ use crate::index::{Index, IndexBuilder, IndexRow, IndexSession, Loaded, Needs, P
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::build::SessionState;
 use crate::segment::cold::{ColdColumns, ColdNumber, ColdNumbers, ColdRows, ColdTexts};
+use crate::segment::ranks::OwnedRanks;
 use crate::segment::table::{NO_ROW, SiteStrings};
 use crate::units::{SegmentId, SessionId, SiteId};
 use crate::vfs::Bytes;
@@ -51,14 +52,16 @@ impl ColdColumns for PlainCold {
         let distinct: BTreeSet<&str> =
             texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         let numbers: BTreeMap<&str, u32> = distinct.iter().copied().zip(0..).collect();
-        let there = || texts.iter().zip(0u32..).filter(|(text, _)| !text.is_empty());
+        let there = || texts.iter().enumerate().filter(|(_, text)| !text.is_empty());
+        let mut present = OwnedRanks::default();
+        there().for_each(|(row, _)| assert!(present.push(row)));
         let ends = distinct.iter().scan(0, |end, text| {
             *end += text.len() as u32;
             Some(*end)
         });
         Ok(Arc::new(ColdTexts {
-            rows: there().map(|(_, row)| row).collect(),
-            codes: there().map(|(text, _)| numbers[text.as_str()]).collect(),
+            present: present.finish(texts.len()),
+            numbers: there().map(|(_, text)| numbers[text.as_str()]).collect(),
             offsets: [0].into_iter().chain(ends).collect(),
             bytes: distinct.iter().flat_map(|text| text.bytes()).collect(),
         }))
@@ -69,11 +72,9 @@ impl ColdColumns for PlainCold {
             ColdNumber::EventDuration => session.rows[row].event_duration.map_or(0, |seconds| seconds + 1),
             _ => 0,
         });
-        let there = || values.iter().zip(0u32..).filter(|(value, _)| **value != 0);
-        Ok(Arc::new(ColdNumbers {
-            rows: there().map(|(_, row)| row).collect(),
-            values: there().map(|(value, _)| *value).collect(),
-        }))
+        let mut numbers = ColdNumbers::default();
+        values.iter().zip(0u32..).for_each(|(&value, row)| numbers.push(row, value));
+        Ok(Arc::new(numbers.finish(values.len())))
     }
 }
 

@@ -327,10 +327,7 @@ impl Batch {
                 self.keep(|row, _| entry(table.get(codes.get(row as usize) as usize)));
             }
             Codes::Ranked(codes) => self.keep(|row, _| entry(codes.get(row as usize))),
-            Codes::Sparse(codes) => {
-                let mut walk = codes.walk();
-                self.keep(|row, _| entry(walk(row)));
-            }
+            Codes::Cold(texts) => self.keep(|row, _| entry(texts.code(row as usize))),
         }
     }
 
@@ -404,9 +401,6 @@ pub fn map_codes(codes: Codes<'_>, places: &[u32], groups: &mut [u32], mut find:
             pairs.for_each(|(group, &at)| *group = find(table.get(codes.get(at as usize) as usize)));
         }
         Codes::Ranked(codes) => pairs.for_each(|(group, &at)| *group = find(codes.get(at as usize))),
-        Codes::Sparse(codes) => {
-            let mut walk = codes.walk();
-            pairs.for_each(|(group, &at)| *group = find(walk(at)));
-        }
+        Codes::Cold(texts) => pairs.for_each(|(group, &at)| *group = find(texts.code(at as usize))),
     }
 }

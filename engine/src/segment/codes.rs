@@ -1,6 +1,7 @@
 //! Columns of codes, and the strings behind them.
 
 use super::cold::ColdTexts;
+use super::ranks::Ranks;
 use crate::schema::Column;
 
 /// Codes in the narrowest whole-byte width, or one for all.
@@ -15,14 +16,12 @@ pub enum Narrow<'a> {
     Ranked(RankedCodes<'a>),
 }
 
-/// Codes of which most are 0: a bit says which are not, and only those are there.
+/// Codes of which most are 0: only the others are there.
 #[derive(Debug, Clone, Copy)]
 pub struct RankedCodes<'a> {
-    /// The bits.
-    pub words: &'a [u64],
-    /// How many bits are set in the words before each word.
-    pub ranks: &'a [u32],
-    /// The codes of those whose bits are set.
+    /// Which are not 0.
+    pub present: Ranks<'a>,
+    /// The codes of those.
     pub codes: &'a [u16],
 }
 
@@ -30,29 +29,13 @@ impl RankedCodes<'_> {
     /// The code at `index`; 0 past the end.
     #[inline]
     pub fn get(&self, index: usize) -> u32 {
-        let (at, bit) = (index / 64, index % 64);
-        match (self.words.get(at), self.ranks.get(at)) {
-            (Some(&word), Some(&rank)) if word >> bit & 1 == 1 => {
-                let before = (word & ((1 << bit) - 1)).count_ones();
-                let place = rank as usize + before as usize;
-                self.codes.get(place).map_or(0, |&code| code.into())
-            }
-            _ => 0,
-        }
+        let place = self.present.place(index);
+        place.and_then(|place| self.codes.get(place)).map_or(0, |&code| code.into())
     }
 
-    /// Whether there is a code for each bit, and a word for each 64 of `len`.
+    /// Whether there is a code for each that is present, and a bit for each of `len`.
     pub fn is_sound(&self, len: usize) -> bool {
-        let mut next = 0usize;
-        let ranks_fit = self.words.iter().zip(self.ranks).all(|(word, &rank)| {
-            let fits = rank as usize == next;
-            next += word.count_ones() as usize;
-            fits
-        });
-        ranks_fit
-            && next == self.codes.len()
-            && self.words.len() == len.div_ceil(64)
-            && self.ranks.len() == self.words.len()
+        self.present.are_sound(len, self.codes.len())
     }
 }
 
@@ -97,8 +80,8 @@ pub enum Codes<'a> {
     },
     /// Most are 0.
     Ranked(RankedCodes<'a>),
-    /// A cold column: what is in none of its rows is 0.
-    Sparse(SparseCodes<'a>),
+    /// A cold column, whose texts have codes from 1.
+    Cold(&'a ColdTexts),
 }
 
 impl<'a> From<Narrow<'a>> for Codes<'a> {
@@ -124,44 +107,7 @@ impl Codes<'_> {
             Codes::U32(codes) => codes.get(index).copied().unwrap_or(0),
             Codes::Combined { codes, table } => table.get(codes.get(index) as usize),
             Codes::Ranked(codes) => codes.get(index),
-            Codes::Sparse(codes) => codes.get(index),
-        }
-    }
-}
-
-/// The codes of a column that few rows have.
-#[derive(Debug, Clone, Copy)]
-pub struct SparseCodes<'a> {
-    /// The rows that have a text, ascending.
-    pub rows: &'a [u32],
-    /// Their texts, from 0: one less than the codes that this gives.
-    pub texts: &'a [u32],
-}
-
-impl SparseCodes<'_> {
-    fn get(&self, index: usize) -> u32 {
-        match self.rows.binary_search(&(index as u32)) {
-            Ok(at) => self.code(at),
-            Err(_) => 0,
-        }
-    }
-
-    fn code(&self, at: usize) -> u32 {
-        self.texts.get(at).map_or(0, |&text| text.saturating_add(1))
-    }
-
-    /// Gives codes of rows that mostly ascend, each in a few steps from the one before.
-    pub fn walk(self) -> impl FnMut(u32) -> u32 {
-        let mut at = usize::MAX;
-        move |row| {
-            // The first row, and one that goes back.
-            if at == usize::MAX || self.rows.get(at.wrapping_sub(1)).is_some_and(|&before| before >= row) {
-                at = self.rows.partition_point(|&known| known < row);
-            }
-            while self.rows.get(at).is_some_and(|&known| known < row) {
-                at += 1;
-            }
-            if self.rows.get(at) == Some(&row) { self.code(at) } else { 0 }
+            Codes::Cold(texts) => texts.code(index),
         }
     }
 }

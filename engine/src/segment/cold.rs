@@ -1,8 +1,10 @@
 //! What an index leaves to its Parquet file: columns that few queries need, read when one does.
 
+use std::mem::{size_of, size_of_val};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::ranks::OwnedRanks;
 use crate::error::StorageError;
 use crate::schema::Column;
 
@@ -28,26 +30,88 @@ pub struct ColdRows<T> {
     pub values: Box<[T]>,
 }
 
-/// The rows that have a text of a column. Texts are in byte order, without the empty one.
+/// The texts of a column that few rows have one of, in byte order, without the empty one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColdTexts {
-    /// The rows, ascending.
-    pub rows: Box<[u32]>,
+    /// The rows that have one.
+    pub present: OwnedRanks,
     /// The text of each of them: its number, from 0.
-    pub codes: Box<[u32]>,
+    pub numbers: Box<[u32]>,
     /// Where each text starts in `bytes`, and the end.
     pub offsets: Box<[u32]>,
     /// All texts, UTF-8. Metadata and tags as [`crate::event::encode_pairs`] writes them.
     pub bytes: Box<[u8]>,
 }
 
-/// The rows that have a number other than 0.
+impl ColdTexts {
+    /// One more than the number of the row's text; 0 when it has none.
+    #[inline]
+    pub fn code(&self, row: usize) -> u32 {
+        let place = self.present.as_ranks().place(row);
+        place.and_then(|place| self.numbers.get(place)).map_or(0, |&number| number.saturating_add(1))
+    }
+
+    /// Memory, bytes.
+    pub fn byte_count(&self) -> usize {
+        let words = self.numbers.len() + self.offsets.len();
+        self.present.byte_count() + words * size_of::<u32>() + self.bytes.len()
+    }
+}
+
+/// The numbers of a column that few rows have one of other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColdNumbers {
-    /// The rows, ascending.
-    pub rows: Box<[u32]>,
-    /// The number of each of them.
-    pub values: Box<[u64]>,
+    /// The rows that have one.
+    present: OwnedRanks,
+    /// Theirs, as long as all of them are small; most are.
+    small: Vec<u16>,
+    /// Theirs, when some are not.
+    large: Vec<u64>,
+}
+
+impl ColdNumbers {
+    /// Adds a row's number. Rows must ascend; 0 says nothing.
+    pub fn push(&mut self, row: u32, number: u64) {
+        if number == 0 || !self.present.push(row as usize) {
+            return;
+        }
+        match u16::try_from(number) {
+            Ok(small) if self.large.is_empty() => self.small.push(small),
+            _ => {
+                self.large.extend(self.small.drain(..).map(u64::from));
+                self.large.push(number);
+            }
+        }
+    }
+
+    /// Gives back the memory that it does not need. It has `rows` rows.
+    pub fn finish(self, rows: usize) -> Self {
+        let Self { present, mut small, mut large } = self;
+        small.shrink_to_fit();
+        large.shrink_to_fit();
+        Self { present: present.finish(rows), small, large }
+    }
+
+    /// How many rows have one.
+    pub fn count(&self) -> usize {
+        self.present.count()
+    }
+
+    /// The row's number; 0 when it has none.
+    #[inline]
+    pub fn get(&self, row: usize) -> u64 {
+        let Some(place) = self.present.as_ranks().place(row) else { return 0 };
+        match self.small.get(place) {
+            Some(&small) => small.into(),
+            None => self.large.get(place).copied().unwrap_or(0),
+        }
+    }
+
+    /// Memory, bytes.
+    pub fn byte_count(&self) -> usize {
+        let numbers = size_of_val(self.small.as_slice()) + size_of_val(self.large.as_slice());
+        self.present.byte_count() + numbers
+    }
 }
 
 /// Reads columns that an index has not. Rows are numbered as in the index's table. What is read is kept for a while.
@@ -66,4 +130,23 @@ pub trait ColdColumns: Send + Sync {
 
     /// A column of numbers of all rows.
     fn numbers(&self, number: ColdNumber) -> Result<Arc<ColdNumbers>, StorageError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_all_sizes_are_given_back() {
+        let given = [(0u32, 7u64), (3, 0), (64, 65_535), (65, 1), (200, 65_536), (201, 2), (300, u64::MAX)];
+        for count in 0..=given.len() {
+            let mut numbers = ColdNumbers::default();
+            given[..count].iter().for_each(|&(row, number)| numbers.push(row, number));
+            let numbers = numbers.finish(302);
+            for row in 0..310 {
+                let wanted = given[..count].iter().find(|known| known.0 == row).map_or(0, |known| known.1);
+                assert_eq!(numbers.get(row as usize), wanted, "row {row} of {count}");
+            }
+        }
+    }
 }

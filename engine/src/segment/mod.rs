@@ -7,6 +7,7 @@ mod codes;
 pub mod cold;
 pub(crate) mod filter;
 pub mod layout;
+pub mod ranks;
 mod reader;
 mod sessions;
 pub mod table;

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
-pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings, SparseCodes};
-use super::cold::ColdColumns;
+pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings};
+use super::cold::{ColdColumns, ColdNumbers};
+pub use super::ranks::Ranks;
 pub use super::sessions::{
     FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
     MilliTimes, NO_ROW, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run, SecondTimes, Shape, ShapedStates,
@@ -68,13 +69,8 @@ pub enum U64s<'a> {
     Zero,
     /// One number for each.
     Values(&'a [u64]),
-    /// The numbers of some rows, zero for the others.
-    Sparse {
-        /// The rows, ascending.
-        rows: &'a [u32],
-        /// The number of each.
-        values: &'a [u64],
-    },
+    /// A cold column, one of rows.
+    Cold(&'a ColdNumbers),
 }
 
 impl U64s<'_> {
@@ -84,10 +80,7 @@ impl U64s<'_> {
         match self {
             U64s::Zero => 0,
             U64s::Values(values) => values.get(index).copied().unwrap_or(0),
-            U64s::Sparse { rows, values } => match rows.binary_search(&(index as u32)) {
-                Ok(at) => values.get(at).copied().unwrap_or(0),
-                Err(_) => 0,
-            },
+            U64s::Cold(numbers) => numbers.get(index),
         }
     }
 }
@@ -120,10 +113,7 @@ impl<'a> SiteTable<'a> {
     /// Key of a given id, 0 when none.
     pub fn user_key(&self, session: usize) -> u64 {
         match self.user_key {
-            // Cold columns are columns of rows.
-            U64s::Sparse { .. } => {
-                self.first_rows.get(session).map_or(0, |row| self.user_key.get(row as usize))
-            }
+            U64s::Cold(_) => self.first_rows.get(session).map_or(0, |row| self.user_key.get(row as usize)),
             keys => keys.get(session),
         }
     }

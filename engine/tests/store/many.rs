@@ -13,6 +13,7 @@ use hitstone_engine::writer::Core;
 
 use crate::dump::{assert_same, of_model, of_snapshot};
 use crate::model::Model;
+use crate::parquet::assert_exported;
 use crate::setup::{open, view};
 use crate::workload::{Rng, Workload};
 
@@ -182,4 +183,11 @@ fn a_month_by_days_stays_so() {
     }
     let files = core.snapshot().lake().counts().0;
     assert!(files == by_days.len() && files > 8, "{files} files, {by_days:?} were written");
+    // What has come since is in segments, beside the files of days.
+    let batch = workload.batch();
+    append(&mut core, &batch);
+    batch.iter().for_each(|event| model.append(event));
+    [1, 7]
+        .iter()
+        .for_each(|&site| assert_exported(&core.snapshot(), &model, site, &(i64::MIN..i64::MAX), "by days"));
 }

@@ -148,6 +148,15 @@ fn assert_same(found: &Content, wanted: &Content, context: &str) {
     assert_eq!(found.len(), wanted.len(), "{context}: sessions were invented");
 }
 
+/// The export of a site is what the model has of it.
+pub fn assert_exported(snapshot: &Snapshot, model: &Model, site: u32, span: &Range<i64>, context: &str) {
+    let (out, path) = (SimFs::new(1), Path::new("/out/site=x"));
+    let written = export(snapshot, site, span.clone(), &out, path).unwrap();
+    let (found, counts) = read_folder(&out, site, path);
+    assert_same(&found, &wanted(model.sessions.clone(), site, span), context);
+    assert_eq!(written, counts, "{context}");
+}
+
 #[test]
 fn random_histories_come_back() {
     for seed in seeds("HITSTONE_HISTORIES", 25) {
@@ -184,12 +193,7 @@ fn random_histories_come_back() {
             ("new", &left, middle..i64::MAX),
         ] {
             for site in SITES {
-                let (out, path) = (SimFs::new(1), Path::new("/out/site=x"));
-                let written = export(snapshot, site, span.clone(), &out, path).unwrap();
-                let (found, counts) = read_folder(&out, site, path);
-                let wanted = wanted(model.sessions.clone(), site, &span);
-                assert_same(&found, &wanted, &format!("seed {seed}, site {site}, {name}"));
-                assert_eq!(written, counts, "seed {seed}, site {site}, {name}");
+                assert_exported(snapshot, &model, site, &span, &format!("seed {seed}, site {site}, {name}"));
             }
         }
     }
