@@ -32,7 +32,7 @@ engine event: limits schema units
 engine ids: checksum codec error limits units version vfs
 engine import: error event manifest store units writer
 engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
-engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::table session units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::ranks segment::table session units vfs
 engine limits:
 engine log: checksum codec error limits version vfs
 engine manifest: checksum codec error event units version vfs
@@ -66,15 +66,16 @@ engine schema:
 engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
-engine segment::codes: schema segment::cold
-engine segment::cold: error schema
+engine segment::codes: schema segment::cold segment::ranks
+engine segment::cold: error schema segment::ranks
 engine segment::filter:
 engine segment::layout: checksum codec error schema units version vfs
+engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
 engine segment::sessions: segment::codes segment::cold units
-engine segment::table: error schema segment::codes segment::cold segment::sessions units
+engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
 engine session: limits schema units
-engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment units
+engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table units
 engine store: aggregate compaction error event lake limits rebuild snapshot units vfs writer
 engine units:
 engine version: error vfs
