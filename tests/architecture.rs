@@ -106,6 +106,7 @@ server config: enrich::client_ip sites
 server control: admin app auth compaction engine::error engine::parquet engine::store export http import
 server damage: engine::error
 server demo: admin app clock engine::units goals hit sites
+server descriptors:
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
 server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
@@ -151,7 +152,7 @@ server root:
 server router: api::browser api::health api::pirsch api::prisme api::rejected api::script api::segmentstream app http install scripts
 server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
-server server: app http router
+server server: app descriptors http router
 server sites: auth engine::units enrich enrich::protection filters goals
 server state: auth engine::error engine::version engine::vfs envelope hosts sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
