@@ -1,0 +1,121 @@
+"""DuckDB and ClickHouse (chDB), each with the tables of tables.py in its own storage."""
+
+import json
+import os
+import shutil
+
+from tables import ATTRIBUTES, TABLES
+
+THREADS = os.cpu_count()
+
+
+class DuckDb:
+    name = dialect = "duckdb"
+
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, "duckdb")
+
+    def load(self, parquet):
+        import duckdb
+
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        connection = duckdb.connect(os.path.join(self.folder, "db"))
+        for table in TABLES:
+            connection.execute(f"CREATE TABLE {table} AS SELECT * FROM '{parquet}/{table}.parquet'")
+        connection.execute("CHECKPOINT")
+        connection.close()
+
+    def open(self):
+        import duckdb
+
+        self.connection = duckdb.connect(os.path.join(self.folder, "db"), read_only=True)
+        self.connection.execute(f"SET threads = {THREADS}")
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def ask(self, sql):
+        return self.connection.execute(sql).fetchall()
+
+    def forget(self):
+        """Drops what it has read."""
+        self.connection.close()
+        evict(self.folder)
+        self.open()
+
+
+class ClickHouse:
+    name = dialect = "chdb"
+    text = "LowCardinality(String)"
+
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, "chdb")
+
+    def load(self, parquet):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.open()
+        t = self.text
+        attributes = ", ".join(f"{name} {t}" for name in ATTRIBUTES)
+        of_visit = f"sid UInt64, visitor Int64, bounce UInt8, seconds UInt32, entry_path {t}, exit_path {t}, {attributes}"
+        tables = {
+            "visits": f"start DateTime64(3, 'UTC'), last DateTime64(3, 'UTC'), views UInt32, {of_visit}",
+            "views": f"time DateTime64(3, 'UTC'), path {t}, hostname {t}, on_page UInt32, {of_visit}",
+            "events": f"time DateTime64(3, 'UTC'), path {t}, event_name {t}, duration UInt32, "
+            f"meta_keys Array({t}), meta_values Array({t}), {of_visit}",
+        }
+        for table, columns in tables.items():
+            time = "last" if table == "visits" else "time"
+            self.run(f"CREATE TABLE {table} ({columns}) ENGINE = MergeTree PARTITION BY toYYYYMM({time}) ORDER BY (toDate({time}), visitor, sid, {time})")
+            names = ", ".join(name for name, _ in self.columns(table))
+            file = os.path.abspath(f"{parquet}/{table}.parquet")
+            self.run(f"INSERT INTO {table} ({names}) SELECT {names} FROM file('{file}', Parquet)")
+            self.run(f"OPTIMIZE TABLE {table} FINAL")
+        self.close()
+
+    def open(self):
+        from chdb import session
+
+        self.session = session.Session(self.folder)
+        self.run("CREATE DATABASE IF NOT EXISTS side ENGINE = Atomic")
+        self.run("USE side")
+
+    def close(self):
+        self.session.close()
+
+    def columns(self, table):
+        return self.lines(f"SELECT name, type FROM system.columns WHERE database = 'side' AND table = '{table}'")
+
+    def run(self, sql):
+        return self.session.query(sql, "TabSeparated")
+
+    def lines(self, sql):
+        answer = self.session.query(sql, "JSONCompactEachRow")
+        return [json.loads(line) for line in answer.bytes().splitlines()]
+
+    def ask(self, sql):
+        # Its condition cache would remember earlier answers in part.
+        return self.lines(
+            sql + f" SETTINGS max_threads = {THREADS}, use_query_condition_cache = 0, join_use_nulls = 0, "
+            "output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
+        )
+
+    def forget(self):
+        """Drops what it has read."""
+        for cache in ("MARK", "UNCOMPRESSED", "PRIMARY INDEX", "QUERY CONDITION", "MMAP"):
+            self.run(f"SYSTEM DROP {cache} CACHE")
+        evict(self.folder)
+
+
+def evict(folder):
+    """Has the system drop a folder's files from its page cache."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                file = os.open(os.path.join(path, name), os.O_RDONLY)
+            except OSError:
+                continue
+            os.fsync(file)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
+
+
+PEERS = {peer.name: peer for peer in (DuckDb, ClickHouse)}
