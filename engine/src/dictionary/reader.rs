@@ -3,13 +3,14 @@
 //! Opening checks the outline (header, directory, trailer). A column's blocks are checked, checksums and structure,
 //! when the column is first read; a damaged column is never served.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::Blocks;
-use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
+use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::SiteStrings;
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
@@ -19,7 +20,18 @@ pub struct SiteDictionary {
     path: PathBuf,
     bytes: Bytes,
     directory: Directory,
-    checked: [OnceLock<Result<(), StorageError>>; COLUMN_COUNT],
+    checked: [OnceLock<Result<Places, StorageError>>; COLUMN_COUNT],
+}
+
+/// Where the arrays of a column are in the file, looked up once.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    /// The greatest code before the first, when they have no gap and no array.
+    before: Option<u32>,
+    codes: Range<usize>,
+    offsets: Range<usize>,
+    strings: Range<usize>,
+    order: Range<usize>,
 }
 
 impl SiteStrings for SiteDictionary {
@@ -67,10 +79,11 @@ impl SiteDictionary {
     /// # Errors
     /// [`StorageError::Corrupt`] when the column's blocks are damaged.
     pub fn strings(&self, column: Column) -> Result<Strings<'_>, StorageError> {
-        if let Some(checked) = self.checked.get(column.index()) {
-            checked.get_or_init(|| self.check(column)).clone()?;
+        let Some(checked) = self.checked.get(column.index()) else { return Ok(Strings::EMPTY) };
+        match checked.get_or_init(|| self.check(column)) {
+            Ok(places) => Ok(self.arrays(places)),
+            Err(damage) => Err(damage.clone()),
         }
-        self.assemble(column)
     }
 
     /// The string of a site's code; "" for 0, for a code that is not here, and in a damaged column.
@@ -109,7 +122,7 @@ impl SiteDictionary {
     /// # Errors
     /// The first damage found.
     pub fn verify(&self) -> Result<(), StorageError> {
-        Column::ALL.iter().try_for_each(|&column| self.check(column))?;
+        Column::ALL.iter().try_for_each(|&column| self.check(column).map(drop))?;
         self.check_padding()
     }
 
@@ -130,15 +143,16 @@ impl SiteDictionary {
         self.directory.sites.first()
     }
 
-    fn check(&self, column: Column) -> Result<(), StorageError> {
+    fn check(&self, column: Column) -> Result<Places, StorageError> {
         if let Some(blocks) = self.blocks() {
             tags(column)
                 .iter()
                 .filter_map(|&tag| blocks.block(tag))
                 .try_for_each(|block| blocks.check_sum(block))?;
         }
-        let strings = self.assemble(column)?;
-        strings.check_structure(self.greatest(column)).map_err(|what| {
+        let Some(places) = self.places(column)? else { return Ok(Places::default()) };
+        let structure = self.arrays(&places).check_structure(self.greatest(column));
+        structure.map(|()| places).map_err(|what| {
             let first = self.entry().and_then(|entry| entry.block(Tag::dictionary_codes(column)));
             StorageError::corrupt(&self.path, first.map_or(0, |block| block.offset), what)
         })
@@ -164,23 +178,46 @@ impl SiteDictionary {
         Ok(())
     }
 
-    fn assemble(&self, column: Column) -> Result<Strings<'_>, StorageError> {
-        let Some(blocks) = self.blocks() else { return Ok(Strings::EMPTY) };
+    /// `None`: the column has no strings.
+    fn places(&self, column: Column) -> Result<Option<Places>, StorageError> {
+        let Some(blocks) = self.blocks() else { return Ok(None) };
         let [codes, offsets, strings, order] = tags(column).map(|tag| blocks.block(tag));
         let (Some(codes), Some(offsets), Some(order)) = (codes, offsets, order) else {
             return match codes.or(offsets).or(order).or(strings) {
                 Some(block) => Err(blocks.corrupt(block, "a block is missing")),
-                None => Ok(Strings::EMPTY),
+                None => Ok(None),
             };
         };
-        let offsets: &[u32] = blocks.all_numbers(offsets)?;
-        let count = offsets.len().saturating_sub(1);
-        let codes = match codes.width {
-            0 => Codes::After(codes.value.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX))),
-            _ => Codes::Listed(blocks.all_numbers(codes)?),
-        };
-        let bytes = strings.map_or(&[][..], |block| blocks.content(block));
-        Ok(Strings { codes, offsets, bytes, order: blocks.all_numbers(order)? })
+        let count = blocks.all_numbers::<u32>(offsets)?.len().saturating_sub(1);
+        let before =
+            (codes.width == 0).then(|| codes.value.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX)));
+        if before.is_none() {
+            blocks.all_numbers::<u32>(codes)?;
+        }
+        blocks.all_numbers::<u32>(order)?;
+        let place = |block: &Block| block.offset as usize..(block.offset + block.len) as usize;
+        Ok(Some(Places {
+            before,
+            codes: place(codes),
+            offsets: place(offsets),
+            strings: strings.map_or(0..0, place),
+            order: place(order),
+        }))
+    }
+
+    /// The arrays at places that were found to hold such.
+    fn arrays(&self, places: &Places) -> Strings<'_> {
+        let bytes = |place: &Range<usize>| self.bytes.get(place.clone()).unwrap_or_default();
+        let numbers = |place: &Range<usize>| bytemuck::try_cast_slice(bytes(place)).unwrap_or_default();
+        Strings {
+            codes: match places.before {
+                Some(before) => Codes::After(before),
+                None => Codes::Listed(numbers(&places.codes)),
+            },
+            offsets: numbers(&places.offsets),
+            bytes: bytes(&places.strings),
+            order: numbers(&places.order),
+        }
     }
 
     fn blocks(&self) -> Option<Blocks<'_>> {
