@@ -7,6 +7,7 @@ mod aggregator;
 mod compactor;
 mod mender;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use crate::event::{Batch, Item};
 use crate::lake::LakeContext;
 use crate::limits;
 pub use crate::snapshot::Snapshot;
+use crate::units::SiteId;
 use crate::vfs::SharedFs;
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
@@ -245,6 +247,17 @@ impl Store {
     ) -> Result<CompactionProgress, CompactionError> {
         let compactor = self.compactor.lock().unwrap_or_else(PoisonError::into_inner);
         compactor.as_ref().ok_or(StorageError::Closed)?.everything(progress)
+    }
+
+    /// Forgets sites, for good: nothing of them is served, compacted or stored from here on, their files in the lake are
+    /// removed, and so is what else has nothing but data of theirs. Doing it again changes nothing. A crash may undo it
+    /// in part: it is to be done at each start for all sites that are no more.
+    ///
+    /// # Errors
+    /// The store is closed or takes nothing.
+    pub fn forget_sites(&self, sites: &BTreeSet<SiteId>) -> Result<(), StorageError> {
+        let sites = sites.clone();
+        self.on_writer(move |core| core.forget_sites(&sites))
     }
 
     /// What a query sees now.

@@ -78,6 +78,7 @@ fn here(
         Err(error) => return Err(failed(error)),
     };
     let state = Arc::new(StateFile::open(Arc::clone(fs), folder).map_err(failed)?);
+    store.forget_sites(&state.view().state.gone_sites()).map_err(failed)?;
     store.start_compaction(settings(&state, &Clock::system())).map_err(failed)?;
     let result = store.compact(&mut |so_far| progress(so_far.files, so_far.rows));
     let done = result.map_err(|error| Failure::Failed(in_words(&error)))?;

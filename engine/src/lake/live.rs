@@ -181,6 +181,11 @@ impl Lake {
         (files().count(), files().map(|live| live.entry.rows).sum())
     }
 
+    /// Takes a site out.
+    pub fn remove(&mut self, site: SiteId) {
+        Arc::make_mut(&mut self.sites).remove(&site);
+    }
+
     /// A site's files, to be changed.
     pub fn site_mut(&mut self, site: SiteId) -> &mut LiveSite {
         Arc::make_mut(Arc::make_mut(&mut self.sites).entry(site).or_default())

@@ -87,6 +87,11 @@ impl Segment {
         self.directory.sites.iter().map(|entry| entry.site)
     }
 
+    /// How many sessions each of them has here.
+    pub fn session_counts(&self) -> impl Iterator<Item = (SiteId, u32)> + '_ {
+        self.directory.sites.iter().map(|entry| (entry.site, entry.session_count))
+    }
+
     /// Whether all its sessions are among these.
     pub fn is_void(&self, superseded: &Superseded) -> bool {
         self.damage.is_none()

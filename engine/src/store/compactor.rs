@@ -231,7 +231,7 @@ impl Work {
             let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
             match self.write(step, settled, &mut || pace.rest()) {
-                Err(error) if !self.is_stuck(&step) => return Err(error),
+                Err(error) if !self.is_no_more(&step) => return Err(error),
                 _ => {}
             }
         }
@@ -275,18 +275,22 @@ impl Work {
             let _ = report.send(Report::Progress(progress));
             match self.write(step, TimestampMs::MAX, &mut || ()) {
                 Ok(rows) => progress.rows += rows,
-                // Damage of one file concerns no other.
-                Err(_) if self.is_stuck(&step) => continue,
+                // Damage of one file concerns no other, nor does the end of a site.
+                Err(_) if self.is_no_more(&step) => continue,
                 Err(error) => return Err(error),
             }
             progress.files += 1;
         }
     }
 
-    /// Whether damage keeps the step's file from being written, so that it is no step any more.
-    fn is_stuck(&self, step: &Step) -> bool {
+    /// Whether the step is none any more: its site is gone, or damage keeps its file from being written.
+    fn is_no_more(&self, step: &Step) -> bool {
         let snapshot = self.shared.snapshot.load();
-        snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
+        self.is_gone(step.site) || snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
+    }
+
+    fn is_gone(&self, site: SiteId) -> bool {
+        (self.settings.host_of)(site).is_none()
     }
 
     /// Makes the aggregates that are missing.
@@ -317,7 +321,7 @@ impl Work {
             }
             result => result,
         };
-        if result.is_err() {
+        if result.is_err() && !self.is_gone(step.site) {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
         }
         result
@@ -338,6 +342,9 @@ impl Work {
         let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers, settled);
         let mut watch = || {
             rest();
+            if self.is_gone(step.site) {
+                return Err("the site has been deleted");
+            }
             if self.stopping.load(Ordering::Relaxed) { Err("the store is being closed") } else { Ok(()) }
         };
         let made = job.run(&mut watch)?;
@@ -348,8 +355,8 @@ impl Work {
         counters.new_rows.fetch_add(new_rows, Ordering::Relaxed);
         counters.written_rows.fetch_add(made.entry.rows, Ordering::Relaxed);
         counters.written_bytes.fetch_add(made.bytes(), Ordering::Relaxed);
-        self.tasks.run(move |core| core.publish_compacted(made))?;
-        Ok(new_rows)
+        let is_published = self.tasks.run(move |core| core.publish_compacted(made))?;
+        Ok(if is_published { new_rows } else { 0 })
     }
 }
 

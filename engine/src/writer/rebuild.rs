@@ -102,7 +102,7 @@ impl Core {
     }
 
     /// Removes files, as far as they are there.
-    fn remove_all(&self, paths: Vec<PathBuf>) -> Result<(), StorageError> {
+    pub(super) fn remove_all(&self, paths: Vec<PathBuf>) -> Result<(), StorageError> {
         for path in paths {
             if self.fs.exists(&path)? {
                 self.fs.remove(&path)?;

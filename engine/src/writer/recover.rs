@@ -123,6 +123,7 @@ impl Core {
             imports: manifest.imports,
             positions: Arc::new(manifest.positions.into_iter().collect()),
             taken: manifest.taken,
+            forgotten: BTreeSet::new(),
             importing: None,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
