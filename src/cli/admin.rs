@@ -139,7 +139,11 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
 }
 
 /// Deletes a site with all that is stored of it. The outer error is the store's.
-fn delete(fs: &SharedFs, folder: &Path, request: &Request) -> Result<Result<Response, Failure>, StorageError> {
+fn delete(
+    fs: &SharedFs,
+    folder: &Path,
+    request: &Request,
+) -> Result<Result<Response, Failure>, StorageError> {
     versions::refuse_newer(&**fs, folder)?;
     let store = Store::open(Arc::clone(fs), folder, StoreOptions::default())?;
     let response = execute(fs, folder, request);

@@ -286,7 +286,8 @@ impl Work {
     /// Whether the step is none any more: its site is gone, or damage keeps its file from being written.
     fn is_no_more(&self, step: &Step) -> bool {
         let snapshot = self.shared.snapshot.load();
-        self.is_gone(step.site) || snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
+        self.is_gone(step.site)
+            || snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
     }
 
     fn is_gone(&self, site: SiteId) -> bool {

@@ -61,7 +61,8 @@ impl Core {
     /// Voids the sites' sessions that are in no sealed segment. Whether there are any.
     fn void_sites_in_memory(&mut self, sites: &BTreeSet<SiteId>) -> bool {
         let mut found: Vec<SessionKey> = Vec::new();
-        for open in [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)].into_iter().flatten() {
+        for open in [Some(&self.open), self.frozen.as_ref().map(|frozen| &frozen.open)].into_iter().flatten()
+        {
             let reader = open.arena.reader();
             let live = open.index.all().filter(|(ordinal, _)| !open.moved.contains(*ordinal));
             let keys = live.map(|(ordinal, _)| reader.key(ordinal));
