@@ -154,7 +154,7 @@ server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app descriptors http router
 server sites: auth engine::units enrich enrich::protection filters goals
-server state: auth engine::error engine::version engine::vfs envelope hosts sites
+server state: auth engine::error engine::units engine::version engine::vfs envelope hosts sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::version engine::vfs envelope
 server turns: engine::units

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use hitstone_engine::error::StorageError;
+use hitstone_engine::error::{ImportError, StorageError};
 use hitstone_engine::event::Event;
 use hitstone_engine::lake::lake_folder;
 use hitstone_engine::manifest::Manifest;
@@ -14,13 +14,14 @@ use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
+use hitstone_engine::writer::import::{Loader, SegmentSize, Taken};
 
 use crate::compaction::compact;
 use crate::crash::{content, script};
 use crate::crashes::{Crash, at_every_operation, open};
 use crate::dump::{Content, assert_same, of_model};
 use crate::model::Model;
-use crate::setup::FOLDER;
+use crate::setup::{FOLDER, view};
 use crate::workload::SITES;
 
 const GONE: u32 = SITES[0];
@@ -183,6 +184,37 @@ fn what_is_under_way_comes_to_nothing() {
         assert_same(&content(&mut core), &wanted, &format!("seed {seed}, opened again"));
         assert_no_orphans(&fs, &format!("seed {seed}"));
     }
+}
+
+#[test]
+fn an_import_that_is_under_way_is_given_up() {
+    let fs = SimFs::new(21);
+    let mut core = open(&fs).unwrap();
+    let other = SiteId(SITES[1]);
+    for (site, is_refused) in [(SiteId(GONE), true), (other, false)] {
+        let base = core.begin_import(site).unwrap().unwrap();
+        let size = SegmentSize { rows: 8, sessions: 8 };
+        let mut loader = Loader::new(base, size, false).unwrap();
+        for n in 0..20 {
+            let event = Event { site, ..view(n, 20_000 * 86_400_000, "/imported") };
+            assert_eq!(loader.push_event(&event).unwrap(), Taken::Stored);
+        }
+        core.forget_sites(&gone()).unwrap();
+        let file = loader.finish().unwrap();
+        let published = core.publish_import(file, [7; 32], false).unwrap();
+        assert_eq!(matches!(published, Err(ImportError::GivenUp(_))), is_refused);
+        drop((published, loader));
+        core.end_import();
+    }
+    assert!(matches!(core.begin_import(SiteId(GONE)).unwrap(), Err(ImportError::GivenUp(_))));
+    assert!(core.has_imported(other, &[7; 32]) && !core.has_imported(SiteId(GONE), &[7; 32]));
+    let sites: Vec<u32> = content(&mut core).keys().map(|(site, ..)| *site).collect();
+    assert_eq!(sites, vec![other.0; 20]);
+    assert_no_orphans(&fs, "given up");
+    // What was imported before goes.
+    core.forget_sites(&BTreeSet::from([other])).unwrap();
+    assert!(content(&mut core).is_empty() && !core.has_imported(other, &[7; 32]));
+    assert_no_orphans(&fs, "forgotten");
 }
 
 /// Whether there was something to forget.
