@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
+use hitstone_engine::store::Store;
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use crate::admin::{self, ClientInfo, Files, NewClient, Request, Response, SiteChanges, SiteInfo};
@@ -126,6 +127,7 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
     let here = || match fs.lock(folder) {
         Ok(_lock) => {
             versions::refuse_newer(&*fs, folder).map_err(said)?;
+            Store::check_versions(&*fs, folder).map_err(said)?;
             let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
             let lists = ListFile::open(Arc::clone(&fs), folder).map_err(said)?;
             let rejections = Rejections::open(Arc::clone(&fs), folder).map_err(said)?;

@@ -56,7 +56,7 @@ fn export(
 ) -> Result<Written, ParquetError> {
     let mut folder = Folder::open(fs.shared(), path)?;
     let written = snapshot.export(SiteId(site), HOST, span, &mut folder, &mut |_| Ok(()))?;
-    folder.finish()?;
+    folder.finish(&[])?;
     Ok(written)
 }
 
@@ -286,7 +286,7 @@ fn what_no_export_wrote_is_not_touched() {
     for _ in 0..2 {
         let mut target = Folder::open(Arc::new(OsFs), &path).unwrap();
         snapshot.export(SiteId(1), HOST, ALL, &mut target, &mut |_| Ok(())).unwrap();
-        target.finish().unwrap();
+        target.finish(&[]).unwrap();
         assert!(path.join(&ours).is_file());
     }
 }
