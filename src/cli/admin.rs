@@ -156,6 +156,7 @@ fn delete(
 fn execute(fs: &SharedFs, folder: &Path, request: &Request) -> Result<Response, Failure> {
     let said = |error: StorageError| Failure::Failed(error.to_string());
     versions::refuse_newer(&**fs, folder).map_err(said)?;
+    Store::check_versions(&**fs, folder).map_err(said)?;
     let state = StateFile::open(Arc::clone(fs), folder).map_err(said)?;
     let lists = ListFile::open(Arc::clone(fs), folder).map_err(said)?;
     let rejections = Rejections::open(Arc::clone(fs), folder).map_err(said)?;

@@ -30,6 +30,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(300);
 const MEND_TURNS: usize = 3;
 /// How often it asks whether a seal, or an import, is over.
 const SEAL_POLL: Duration = Duration::from_millis(10);
+/// How long it waits for these before it says so.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Gives the local days that hold a span.
 pub type DaysOf = Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>;
@@ -77,6 +79,8 @@ pub struct CompactionProgress {
     pub rows: u64,
     /// Rows that still wait in segments.
     pub waiting_rows: u64,
+    /// What it waits for, when that has taken a while.
+    pub waits_for: Option<&'static str>,
 }
 
 /// Counters that others read while the thread works.
@@ -108,6 +112,8 @@ impl Counters {
 enum Command {
     /// Bring everything into the lake.
     Everything(Sender<Report>),
+    /// Make anew what is damaged and can be.
+    Mend(Sender<()>),
 }
 
 /// What whoever asked for everything is told.
@@ -147,6 +153,14 @@ impl Compactor {
             .spawn(move || work.run(&received))
             .map_err(|error| StorageError::io("start the compacting thread of", &folder, &error))?;
         Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
+    }
+
+    /// Makes anew what is damaged and can be.
+    pub(super) fn mend(&self) -> Result<(), StorageError> {
+        let (done, is_done) = bounded(1);
+        let commands = self.commands.as_ref().ok_or(StorageError::Closed)?;
+        commands.send(Command::Mend(done)).map_err(|_| StorageError::Closed)?;
+        is_done.recv().map_err(|_| StorageError::Closed)
     }
 
     /// Brings everything into the lake, and tells how far it is.
@@ -204,6 +218,12 @@ impl Work {
                     // Whoever asked may have gone away.
                     let _ = report.send(Report::Done(result));
                 }
+                Ok(Command::Mend(done)) => {
+                    look_for_damage(&self.shared.snapshot.load());
+                    self.mender.mend(&mut || ());
+                    // Whoever asked may have gone away.
+                    let _ = done.send(());
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     let mut pace = Pace::new(self.settings.share);
                     self.mender.look(&mut mending, &mut || pace.rest());
@@ -244,13 +264,7 @@ impl Work {
             core.request_seal();
             Ok(())
         })?;
-        // What an import has published is left alone until it has ended. Each question makes a new snapshot.
-        while self.tasks.run(|core| Ok(core.is_sealing() || core.is_importing()))? {
-            if self.stopping.load(Ordering::Relaxed) {
-                return Err(StorageError::Closed.into());
-            }
-            std::thread::sleep(SEAL_POLL);
-        }
+        self.wait(report)?;
         let (mut progress, mut mend_turns) = (CompactionProgress::default(), MEND_TURNS);
         look_for_damage(&self.shared.snapshot.load());
         self.mender.mend(&mut || ());
@@ -281,6 +295,27 @@ impl Work {
             }
             progress.files += 1;
         }
+    }
+
+    /// Waits for a seal, and for an import: what one has published is left alone until it has ended.
+    fn wait(&self, report: &Sender<Report>) -> Result<(), CompactionError> {
+        let (began, mut is_told) = (Instant::now(), false);
+        // Each question makes a new snapshot.
+        while let Some(what) =
+            self.tasks.run(|core| Ok(in_the_way(core.is_importing(), core.is_sealing())))?
+        {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(StorageError::Closed.into());
+            }
+            if !is_told && began.elapsed() >= SILENCE {
+                is_told = true;
+                let progress = CompactionProgress { waits_for: Some(what), ..Default::default() };
+                // Whoever asked may have gone away; the work is worth doing all the same.
+                let _ = report.send(Report::Progress(progress));
+            }
+            std::thread::sleep(SEAL_POLL);
+        }
+        Ok(())
     }
 
     /// Whether the step is none any more: its site is gone, or damage keeps its file from being written.
@@ -359,6 +394,11 @@ impl Work {
         let is_published = self.tasks.run(move |core| core.publish_compacted(made))?;
         Ok(if is_published { new_rows } else { 0 })
     }
+}
+
+/// What everything has to wait for, in words.
+fn in_the_way(is_importing: bool, is_sealing: bool) -> Option<&'static str> {
+    if is_importing { Some("an import to end") } else { is_sealing.then_some("a segment to be written") }
 }
 
 /// Rests as long as it takes to keep to a share of a processor.

@@ -134,7 +134,7 @@ fn content(core: &mut Core) -> Content {
 }
 
 fn incomplete(snapshot: &Snapshot) -> Option<String> {
-    SITES.iter().find_map(|&site| snapshot.incomplete(SiteId(site)))
+    SITES.iter().find_map(|&site| snapshot.incomplete(SiteId(site), &(i64::MIN..i64::MAX)))
 }
 
 fn files(core: &mut Core) -> Vec<LiveFile> {
