@@ -5,6 +5,7 @@
 
 mod aggregator;
 mod compactor;
+mod complaints;
 mod mender;
 
 use std::path::Path;
@@ -26,7 +27,7 @@ pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
-pub use mender::Tell;
+pub use complaints::Tell;
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]
