@@ -58,6 +58,17 @@ impl LakeDictionary {
         found
     }
 
+    /// Strings get codes while it cannot be opened, perhaps others than it has: it is to be made anew.
+    pub fn distrust(&self) {
+        let mut open = self.lock();
+        if open.is_none() {
+            let path = dictionary_path(&self.context.folder, self.number);
+            let what = "strings have got codes while it could not be opened";
+            *open = Some(Err(StorageError::corrupt(&path, 0, what)));
+            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Whether damage was found in it, so that it is to be made anew.
     pub fn wants_rebuild(&self) -> bool {
         self.damage().is_some_and(|damage| !matches!(damage, StorageError::Version { .. }))

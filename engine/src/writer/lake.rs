@@ -95,10 +95,13 @@ impl Core {
         }
     }
 
-    /// The site's dictionary, or the one that is going to be it.
+    /// The site's dictionary, or the one that is going to be it; asked for where a code is given.
     fn site_dictionary(&self, site: SiteId) -> Option<Arc<SiteDictionary>> {
         let coming = self.coming_dictionary.as_ref().filter(|coming| coming.site() == site);
-        coming.cloned().or_else(|| dictionary(self.lake.site(site)?))
+        coming.cloned().or_else(|| {
+            let known = self.lake.site(site)?.dictionary.as_ref()?;
+            known.open().inspect_err(|_| known.distrust()).ok()
+        })
     }
 }
 
