@@ -126,6 +126,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_given_once() {
+        let seen = Numbers::from(0);
+        assert_eq!([seen.next(None), seen.next(Some(0)), seen.next(Some(7))], [Some(0), Some(1), Some(8)]);
+        assert_eq!(seen.next(Some(SESSION_NUMBER_MAX - 1)), Some(SESSION_NUMBER_MAX));
+        assert_eq!(seen.next(Some(SESSION_NUMBER_MAX)), None);
+        let unseen = Numbers::from(5);
+        assert_eq!(
+            [unseen.next(None), unseen.next(Some(2)), unseen.next(Some(7))],
+            [Some(5), Some(5), Some(8)]
+        );
+        // However many of them a visitor got in a file, there are some for the next time that it cannot be read.
+        let beyond = u32::from(SESSION_NUMBER_MAX) + 1;
+        let late = Numbers::from(beyond);
+        assert_eq!(late.next(None), u16::try_from(beyond).ok());
+        let last = SESSION_NUMBER_MAX + SESSION_NUMBERS_UNSEEN;
+        assert_eq!([late.next(Some(last - 1)), late.next(Some(last))], [Some(last), None]);
+        assert_eq!(Numbers::from(1 << 16).next(None), None);
+        assert_eq!(Numbers::from((1 << 16) - 1).next(None), Some(u16::MAX));
+    }
+
+    #[test]
     fn the_nearest_wins_then_the_later_started() {
         let near = preference(Extent { start: 0, last: 100 }, 150, 1);
         let far = preference(Extent { start: 300, last: 400 }, 150, 2);
