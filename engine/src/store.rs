@@ -5,6 +5,7 @@
 
 mod aggregator;
 mod compactor;
+mod complaints;
 mod mender;
 
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
-pub use mender::Tell;
+pub use complaints::Tell;
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use super::mender::{Mender, Schedule, Tell};
+use super::complaints::{Complaints, Tell};
+use super::mender::{Mender, Schedule};
 use super::{Shared, WriterTasks, aggregator};
 use crate::aggregate::LocalDays;
 use crate::compaction::{CompactionJob, Situation, Step};
@@ -49,7 +50,7 @@ pub struct CompactionSettings {
     pub aggregate_rows_min: u64,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
     pub share: f64,
-    /// Is told what was made anew because it was damaged.
+    /// Is told what was made anew because it was damaged, and why something could not be done.
     pub tell: Tell,
 }
 
@@ -140,14 +141,25 @@ impl Compactor {
         let stopping = Arc::new(AtomicBool::new(false));
         let folder = context.folder.clone();
         let window_ms = tasks.run(|core| Ok(core.session_window_ms()))?;
+        let complaints = Complaints::new(settings.tell.clone());
         let mender = Mender {
             shared: shared.clone(),
             tasks: tasks.clone(),
             context: context.clone(),
             tell: settings.tell.clone(),
+            complaints: complaints.clone(),
             stopping: stopping.clone(),
         };
-        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone(), mender };
+        let work = Work {
+            shared,
+            tasks,
+            context,
+            settings,
+            window_ms,
+            stopping: stopping.clone(),
+            mender,
+            complaints,
+        };
         let thread = std::thread::Builder::new()
             .name("compactor".into())
             .spawn(move || work.run(&received))
@@ -201,13 +213,16 @@ struct Work {
     window_ms: i64,
     stopping: Arc<AtomicBool>,
     mender: Mender,
+    complaints: Arc<Complaints>,
 }
 
 impl Work {
     fn run(self, commands: &Receiver<Command>) {
-        if remove_temporaries(&*self.context.fs, &self.context.folder).is_err() {
+        let removed = remove_temporaries(&*self.context.fs, &self.context.folder);
+        if let Err(error) = removed {
             // They cost nothing but room; the next start tries again.
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+            self.complaints.note::<()>("remove what a crash has left in the lake", Err(&error.into()));
         }
         let (mut looked_at, mut look_at) = (None, Instant::now());
         let mut mending = Schedule::default();
@@ -340,6 +355,7 @@ impl Work {
             &self.shared.compaction.failures
         };
         counter.fetch_add(*result.as_ref().unwrap_or(&1), Ordering::Relaxed);
+        self.complaints.note("count what is in the lake beforehand", result.as_ref());
         result.map(drop)
     }
 
@@ -359,6 +375,12 @@ impl Work {
         };
         if result.is_err() && !self.is_gone(step.site) {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        // Damage that keeps a file from being written is told when it is found, and is not tried again.
+        if result.is_ok() || !self.is_stuck(&step) {
+            let host = (self.settings.host_of)(step.site).unwrap_or_default();
+            let what = format!("write {} of {host} into the lake", step.key);
+            self.complaints.note(&what, result.as_ref());
         }
         result
     }
