@@ -376,8 +376,8 @@ impl Work {
         if result.is_err() && !self.is_gone(step.site) {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
         }
-        // Damage that keeps a file from being written is told when it is found, and is not tried again.
-        if result.is_ok() || !self.is_stuck(&step) {
+        // Damage that keeps a file from being written is told when it is found, and is not tried again; nor is a site that is gone.
+        if result.is_ok() || !self.is_no_more(&step) {
             let host = (self.settings.host_of)(step.site).unwrap_or_default();
             let what = format!("write {} of {host} into the lake", step.key);
             self.complaints.note(&what, result.as_ref());
