@@ -151,7 +151,7 @@ fn export(store: &Store, fs: &SharedFs, out: &Path) {
     let all = i64::MIN..i64::MAX;
     let written = store.snapshot().export(SITE, "example.com", all, &mut folder, &mut |_| Ok(()));
     let written = written.expect("an export");
-    folder.finish().expect("the end of an export");
+    folder.finish(&[]).expect("the end of an export");
     let more = format!(
         "{:.2} bytes an event, {} sessions, {} files",
         written.bytes as f64 / written.rows as f64,

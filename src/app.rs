@@ -186,6 +186,8 @@ impl App {
             let ensured = admin::ensure_alternative(&state, clock.now_ms(), host, name);
             ensured.map_err(|error| error.to_string())?;
         }
+        // Sites may have been deleted while the store was not open, or a crash may have come between.
+        store.forget_sites(&state.view().state.gone_sites()).map_err(said)?;
         let salts = Arc::new(Salts::open(Arc::clone(&fs), &folder, clock.now_ms()).map_err(said)?);
         let enrich =
             EnrichSettings { geo_db: settings.geo_db.clone(), spam_list: settings.spam_list.clone() };
@@ -409,13 +411,27 @@ impl App {
     /// Does an administrative operation; in force when it returns. Waits for the disk.
     ///
     /// # Errors
-    /// Nothing was changed, and why.
+    /// Nothing was changed, and why; or a site is deleted, but what is stored of it is still there.
     pub fn administer(&self, request: admin::Request) -> Result<admin::Response, AdminError> {
         let files = Files { state: &self.state, lists: &self.lists, rejections: &self.rejections };
+        let is_deletion = matches!(request, admin::Request::SiteDelete { .. });
         let response = admin::execute(files, self.clock.now_ms(), request)?;
         self.enricher.take_lists(Arc::clone(&self.lists.current().lists));
         self.forget_dead_tokens();
+        if is_deletion {
+            self.forget_gone_sites()?;
+        }
         Ok(response)
+    }
+
+    /// Removes what is stored of sites that are no more.
+    fn forget_gone_sites(&self) -> Result<(), AdminError> {
+        let store = self.store.load_full().ok_or(StorageError::Closed);
+        let forgotten = store.and_then(|store| store.forget_sites(&self.state.view().state.gone_sites()));
+        forgotten.map_err(|error| {
+            let words = "the site is deleted; the next start removes what is stored of it";
+            AdminError::Refused(format!("{words}: {error}"))
+        })
     }
 
     /// Takes the tokens of revoked clients out of the file. They open nothing any more, whether this works or not.

@@ -1,9 +1,13 @@
 //! What the engine's compaction needs to know of the server: host names, the time, how much of a processor it may take.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use hitstone_engine::error::CompactionError;
-use hitstone_engine::store::{AGGREGATE_ROWS_MIN, CompactionProgress, CompactionSettings};
+use hitstone_engine::error::{CompactionError, StorageError};
+use hitstone_engine::store::{
+    AGGREGATE_ROWS_MIN, CompactionProgress, CompactionSettings, Store, StoreOptions,
+};
+use hitstone_engine::vfs::SharedFs;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -31,6 +35,37 @@ impl CompactionDone {
     pub fn after(progress: CompactionProgress, seconds: f64) -> Self {
         Self { compacted: progress.rows, files: progress.files, left: progress.waiting_rows, seconds }
     }
+}
+
+/// How far a compaction on demand is, for whoever asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompactionSign {
+    /// Files written, events brought in.
+    Progress(u64, u64),
+    /// It waits for something.
+    Waiting(String),
+}
+
+impl From<CompactionProgress> for CompactionSign {
+    fn from(progress: CompactionProgress) -> Self {
+        match progress.waits_for {
+            Some(what) => Self::Waiting(what.to_owned()),
+            None => Self::Progress(progress.files, progress.rows),
+        }
+    }
+}
+
+/// Opens the store of a folder that no server has, ready to compact and to mend.
+///
+/// # Errors
+/// As [`Store::open`]; the sites could not be read.
+pub fn open_store(fs: &SharedFs, folder: &Path) -> Result<Store, StorageError> {
+    let store = Store::open(Arc::clone(fs), folder, StoreOptions::default())?;
+    let state = Arc::new(StateFile::open(Arc::clone(fs), folder)?);
+    store.forget_sites(&state.view().state.gone_sites())?;
+    store.start_compaction(settings(&state, &Clock::system()))?;
+    Ok(store)
 }
 
 /// Compaction's settings.

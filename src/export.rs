@@ -1,10 +1,11 @@
 //! What an export holds: which site, and which sessions by the dates of their last activity in the site's zone.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Instant;
 
-use hitstone_engine::error::ParquetError;
-use hitstone_engine::parquet::{Target, Watch};
+use hitstone_engine::error::{ParquetError, StorageError};
+use hitstone_engine::parquet::{Folder, Month, Target, Watch};
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::{SiteId, TimestampMs};
 use jiff::civil::Date;
@@ -51,6 +52,25 @@ pub struct Exported {
     /// Why some data is missing, when damage was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
+    /// From which month to which one something cannot be read; the files that an earlier export has of them stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<(String, String)>,
+    /// Those months of which an earlier export has a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
+}
+
+impl Exported {
+    /// Ends the export: what was written takes its place, as far as it lacks nothing.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn finish(self, folder: Folder) -> Result<Self, StorageError> {
+        let month = |name: &str| Month::parse(name);
+        let months = self.unread.iter().filter_map(|(first, last)| Some(month(first)?..=month(last)?));
+        let kept = folder.finish(&months.collect::<Vec<_>>())?;
+        Ok(Self { kept: kept.iter().map(Month::to_string).collect(), ..self })
+    }
 }
 
 impl Plan {
@@ -78,13 +98,20 @@ impl Plan {
     ) -> Result<Exported, ParquetError> {
         let begun = Instant::now();
         let written = snapshot.export(self.site, &self.host, self.span.clone(), target, watch)?;
+        let months = snapshot.unread(self.site).map(|unread| {
+            let (first, last) = unread.days.into_inner();
+            (Month::of(first).to_string(), Month::of(last).to_string())
+        });
+        let unread: BTreeSet<(String, String)> = months.collect();
         Ok(Exported {
             exported: written.rows,
             sessions: written.sessions,
             files: written.files,
             bytes: written.bytes,
             seconds: begun.elapsed().as_secs_f64(),
-            incomplete: snapshot.incomplete(self.site),
+            incomplete: snapshot.incomplete(self.site, &self.span),
+            unread: unread.into_iter().collect(),
+            kept: Vec::new(),
         })
     }
 }

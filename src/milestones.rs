@@ -66,7 +66,7 @@ fn numbers(
     let (first, last) = (local_date(&zone, goal.created), local_date(&zone, now));
     let period = Period::days(zone, first, last);
     let question = Question {
-        ask: &SnapshotAsk { snapshot, cancelled },
+        ask: &SnapshotAsk::new(snapshot, cancelled),
         site: site.site_id(),
         selection: &Selection::default(),
         period: &period,

@@ -3,13 +3,14 @@
 //! Readers take an immutable view and never wait. A change is made on a copy, written and synced, and only then seen:
 //! what a command was told is in force is on disk. Needs the folder's lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use hitstone_engine::error::StorageError;
+use hitstone_engine::units::SiteId;
 use hitstone_engine::version::Kind;
 use hitstone_engine::vfs::{Fs, SharedFs};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,13 @@ impl State {
     /// The site with this host name.
     pub fn site_of_host(&self, hostname: &str) -> Option<&Site> {
         self.sites.iter().find(|site| site.hostname == hostname)
+    }
+
+    /// The sites that there were and that are no more. Those that this state knows nothing of, because it is an older
+    /// one or was lost, are not among them: their data is not to be removed.
+    pub fn gone_sites(&self) -> BTreeSet<SiteId> {
+        let known: BTreeSet<u32> = self.sites.iter().map(|site| site.number).collect();
+        (1..self.next_site).filter(|number| !known.contains(number)).map(SiteId).collect()
     }
 
     fn fault(&self) -> Option<String> {

@@ -9,7 +9,7 @@ use hitstone_engine::vfs::Fs;
 use crate::{lists, rejections, salts, state, tokens};
 
 /// Refuses a folder whose manifest or one of whose small files is of a newer version. The store looks at its other files
-/// itself when it is opened.
+/// itself when it is opened; who does not open it asks [`Store::check_versions`](hitstone_engine::store::Store::check_versions), too.
 ///
 /// # Errors
 /// [`StorageError::Version`].

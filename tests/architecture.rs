@@ -101,7 +101,7 @@ server app: admin clock compaction config damage engine::error engine::event eng
 server auth:
 server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs enrich::lists enrich::protection export filters goals import lists milestones rejections server sites state versions
 server clock: engine::units
-server compaction: clock engine::error engine::store state statistics
+server compaction: clock engine::error engine::store engine::vfs state statistics
 server config: enrich::client_ip sites
 server control: admin app auth compaction engine::error engine::parquet engine::store export http import
 server damage: engine::error
@@ -154,7 +154,7 @@ server salts: engine::checksum engine::error engine::units engine::vfs
 server scripts: auth http
 server server: app descriptors http router
 server sites: auth engine::units enrich enrich::protection filters goals
-server state: auth engine::error engine::version engine::vfs envelope hosts sites
+server state: auth engine::error engine::units engine::version engine::vfs envelope hosts sites
 server statistics: engine::aggregate engine::error engine::event engine::query engine::schema engine::store engine::units goals pattern
 server tokens: auth engine::error engine::units engine::version engine::vfs envelope
 server turns: engine::units

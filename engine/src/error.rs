@@ -20,7 +20,7 @@ pub enum StorageError {
         message: String,
     },
     /// A file's bytes are not what was written. The file is left as it is.
-    #[error("{path} is damaged at byte {offset}: {what}; restore it from a backup or move it away")]
+    #[error("{path} is damaged at byte {offset}: {what}; {}", what_helps(.path))]
     Corrupt {
         /// The damaged file.
         path: PathBuf,
@@ -67,6 +67,25 @@ pub enum StorageError {
         /// What exceeds which bound.
         what: String,
     },
+}
+
+/// What a person can do about a damaged file, by its name.
+fn what_helps(path: &Path) -> &'static str {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is = |prefix: &str| name.starts_with(prefix);
+    if is("index-") || is("dictionary-") {
+        "it is made anew from the Parquet files as far as these are sound"
+    } else if is("aggregate-") {
+        "it is made anew"
+    } else if is("segment-") {
+        "leave it in its place, without it the server does not start, or put it back from a backup while the server is stopped"
+    } else if name.ends_with(".parquet") {
+        "put the very file back from a backup while the server is stopped"
+    } else if is("log-") || is("open-") || name == "manifest" || name == "state" {
+        "restore the folder from a backup"
+    } else {
+        "restore it from a backup or move it away"
+    }
 }
 
 impl StorageError {

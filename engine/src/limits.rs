@@ -2,8 +2,11 @@
 
 /// Rows that a session holds at most; the next event opens a new one.
 pub const SESSION_ROWS_MAX: usize = 65_536;
-/// Sessions are numbered from here on where the visitor's others of the day cannot be known: those below may be taken.
-pub const SESSION_NUMBER_UNKNOWN: u16 = 1 << 15;
+/// The greatest number that a session gets where the visitor's others of the day are known. Those beyond are for days
+/// whose sessions are in a file that cannot be read.
+pub const SESSION_NUMBER_MAX: u16 = 0xefff;
+/// So many numbers beyond it are given to a visitor on a day, at most, until a file is written anew: damage may come again.
+pub const SESSION_NUMBERS_UNSEEN: u16 = 64;
 /// Bytes of row texts that a session holds at most; the next event opens a new one. Bounds what a move writes.
 pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
 /// A session lasts less than this.

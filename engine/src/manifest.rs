@@ -8,7 +8,8 @@
 //! since version 2:
 //! lake          site count u32, each: site u32, host string, dictionary's number u64 (0: none) and length u64,
 //!               file count u32, each: key string, index's number u64, index's length u64, Parquet's length u64,
-//!               CRC32C of its end u32, rows u64, sessions u64, superseded sessions bitmap
+//!               CRC32C of its end u32, rows u64, sessions u64, end of the sessions' numbers u32 (since version 3),
+//!               superseded sessions bitmap
 //! imports       count u32, each: site u32, SHA-256 of the content 32 bytes
 //! positions     count u32, each: identity of a file 16 bytes, offset u64; the one used last comes last
 //! taken         count u32, each: log generation u64, sequence u64, session count u32, sessions (site u32, visitor u64,
@@ -18,7 +19,7 @@
 //! bitmap        length varint, roaring's portable serialisation
 //! ```
 //!
-//! A file of version 1 has none of what version 2 added.
+//! A file of version 1 has none of what version 2 added; one of version 2 not what version 3 added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,10 +34,13 @@ use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::version::Kind;
 use crate::vfs::{self, Fs};
 
-const KIND: Kind = Kind { magic: *b"HITSMAN1", version: 2 };
+const KIND: Kind = Kind { magic: *b"HITSMAN1", version: 3 };
 /// Bytes at the end of a Parquet file whose checksum tells it from others; its footer is there.
 pub const PARQUET_END_BYTES: usize = 64 << 10;
 const NAME: &str = "manifest";
+/// Stands for [`LakeEntry::numbers_end`] of files that were written before a manifest said it: beyond all numbers that
+/// were given then, unless a visitor had sixteen thousand sessions on a day.
+const NUMBERS_END_UNKNOWN: u32 = 0xc000;
 
 /// Sessions of a sealed segment that have moved on: indices in each site's table.
 pub type Superseded = BTreeMap<SiteId, RoaringBitmap>;
@@ -69,6 +73,9 @@ pub struct LakeEntry {
     pub rows: u64,
     /// Sessions in it.
     pub sessions: u64,
+    /// The numbers of all sessions in it, superseded ones too, are below this. So sessions of its days get numbers that
+    /// none in it has, even when it cannot be read.
+    pub numbers_end: u32,
     /// Its sessions that must not count.
     pub superseded: RoaringBitmap,
 }
@@ -224,7 +231,7 @@ impl Manifest {
         }
         if version >= 2 {
             for _ in 0..input.u32()? {
-                let (site, lake) = decode_lake(input)?;
+                let (site, lake) = decode_lake(input, version)?;
                 manifest.lake.insert(site, lake);
             }
             for _ in 0..input.u32()? {
@@ -294,11 +301,12 @@ fn encode_lake(out: &mut Writer, site: SiteId, lake: &LakeSite) {
         out.u32(file.parquet_end_crc);
         out.u64(file.rows);
         out.u64(file.sessions);
+        out.u32(file.numbers_end);
         encode_bitmap(out, &file.superseded);
     }
 }
 
-fn decode_lake(input: &mut Reader<'_>) -> Result<(SiteId, LakeSite), Malformed> {
+fn decode_lake(input: &mut Reader<'_>, version: u32) -> Result<(SiteId, LakeSite), Malformed> {
     let site = SiteId(input.u32()?);
     let mut lake = LakeSite { host: input.str()?.to_owned(), ..LakeSite::default() };
     let dictionary = (SegmentId(input.u64()?), input.u64()?);
@@ -312,6 +320,7 @@ fn decode_lake(input: &mut Reader<'_>) -> Result<(SiteId, LakeSite), Malformed> 
             parquet_end_crc: input.u32()?,
             rows: input.u64()?,
             sessions: input.u64()?,
+            numbers_end: if version >= 3 { input.u32()? } else { NUMBERS_END_UNKNOWN },
             superseded: decode_bitmap(input)?,
         });
     }
@@ -357,6 +366,7 @@ mod tests {
             parquet_end_crc: 0xdead_beef,
             rows: 10,
             sessions: 4,
+            numbers_end: 2,
             superseded: RoaringBitmap::from([3]),
         };
         LakeSite {
@@ -400,10 +410,30 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_of_version_2_is_read() {
+        let mut old = sample();
+        old.lake.remove(&SiteId(5));
+        old.lake.get_mut(&SiteId(2)).unwrap().files.truncate(1);
+        // The end of the file's numbers stands before its bitmap.
+        let one = old.encode();
+        let bitmap = {
+            let mut out = Writer::new();
+            encode_bitmap(&mut out, &RoaringBitmap::from([3]));
+            out.into_vec()
+        };
+        let at = one.windows(bitmap.len()).position(|window| window == bitmap).unwrap() - 4;
+        let mut v2 = [&one[..at], &one[at + 4..one.len() - 4]].concat();
+        v2[8] = 2;
+        v2.extend(crc32c(&v2).to_le_bytes());
+        old.lake.get_mut(&SiteId(2)).unwrap().files[0].numbers_end = NUMBERS_END_UNKNOWN;
+        assert_eq!(Manifest::decode(Path::new("m"), &v2).unwrap(), old);
+    }
+
+    #[test]
     fn a_newer_version_is_named() {
         let mut bytes = sample().encode();
-        bytes[8] = 3;
+        bytes[8] = 4;
         let error = Manifest::decode(Path::new("m"), &bytes).unwrap_err();
-        assert!(matches!(error, StorageError::Version { found: 3, .. }), "{error}");
+        assert!(matches!(error, StorageError::Version { found: 4, .. }), "{error}");
     }
 }

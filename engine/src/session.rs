@@ -2,7 +2,7 @@
 //!
 //! It is decided once, when the event arrives, and stored. One rule holds for events on time and late ones.
 
-use crate::limits::SESSION_LENGTH_MS_MAX;
+use crate::limits::{SESSION_LENGTH_MS_MAX, SESSION_NUMBER_MAX, SESSION_NUMBERS_UNSEEN};
 use crate::schema::Column;
 use crate::units::TimestampMs;
 
@@ -46,6 +46,35 @@ impl Extent {
     /// The extent with an event at `time` in it.
     pub fn with(self, time: TimestampMs) -> Self {
         Self { start: self.start.min(time), last: self.last.max(time) }
+    }
+}
+
+/// The numbers that a visitor's next session of a day may get.
+///
+/// A number is never given twice to sessions of one visitor and day: what is stored under the number of another session
+/// would pass for a newer copy of that one. So where some of the day's sessions cannot be found, because their file
+/// cannot be read, others get numbers that are greater than all in that file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    first: u32,
+    last: u32,
+}
+
+impl Numbers {
+    /// Where all that are `taken` and cannot be seen are below that; 0: all can be seen.
+    pub fn from(taken: u32) -> Self {
+        let some_more = match taken {
+            0 => 0,
+            _ => taken.saturating_add(u32::from(SESSION_NUMBERS_UNSEEN) - 1),
+        };
+        let last = some_more.clamp(u32::from(SESSION_NUMBER_MAX), u32::from(u16::MAX));
+        Self { first: taken, last }
+    }
+
+    /// The next one after the largest that the visitor is known to have on the day. `None`: they are used up.
+    pub fn next(self, largest: Option<u16>) -> Option<u16> {
+        let next = largest.map_or(0, |largest| u32::from(largest) + 1).max(self.first);
+        u16::try_from(next).ok().filter(|_| next <= self.last)
     }
 }
 
@@ -94,6 +123,27 @@ mod tests {
         assert!(extent.has_room_for(SESSION_LENGTH_MS_MAX - 1));
         assert!(!extent.has_room_for(SESSION_LENGTH_MS_MAX));
         assert!(!extent.has_room_for(1000 - SESSION_LENGTH_MS_MAX));
+    }
+
+    #[test]
+    fn numbers_are_given_once() {
+        let seen = Numbers::from(0);
+        assert_eq!([seen.next(None), seen.next(Some(0)), seen.next(Some(7))], [Some(0), Some(1), Some(8)]);
+        assert_eq!(seen.next(Some(SESSION_NUMBER_MAX - 1)), Some(SESSION_NUMBER_MAX));
+        assert_eq!(seen.next(Some(SESSION_NUMBER_MAX)), None);
+        let unseen = Numbers::from(5);
+        assert_eq!(
+            [unseen.next(None), unseen.next(Some(2)), unseen.next(Some(7))],
+            [Some(5), Some(5), Some(8)]
+        );
+        // However many of them a visitor got in a file, there are some for the next time that it cannot be read.
+        let beyond = u32::from(SESSION_NUMBER_MAX) + 1;
+        let late = Numbers::from(beyond);
+        assert_eq!(late.next(None), u16::try_from(beyond).ok());
+        let last = SESSION_NUMBER_MAX + SESSION_NUMBERS_UNSEEN;
+        assert_eq!([late.next(Some(last - 1)), late.next(Some(last))], [Some(last), None]);
+        assert_eq!(Numbers::from(1 << 16).next(None), None);
+        assert_eq!(Numbers::from((1 << 16) - 1).next(None), Some(u16::MAX));
     }
 
     #[test]

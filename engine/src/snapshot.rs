@@ -22,7 +22,11 @@ use crate::query::{
 };
 use crate::segment::Segment;
 use crate::segment::table::Run;
-use crate::units::{DayUtc, SegmentId, SiteId, TimestampMs};
+use crate::units::{DAY_MS, DayUtc, SegmentId, SiteId, TimestampMs};
+
+/// Rows of a session lie on the days around the one on which it was opened.
+const DAYS_AROUND: i64 = 2;
+const ALL_DAYS: RangeInclusive<DayUtc> = DayUtc(0)..=DayUtc(u16::MAX);
 
 /// A sealed segment and what of it must not count.
 pub(crate) struct SealedView {
@@ -66,6 +70,24 @@ pub struct SourceFile {
     live: LiveFile,
     open: Arc<OpenFile>,
     loaded: Loaded,
+}
+
+/// A part of a site's data that is damaged, so that nobody can read it.
+pub struct Unread {
+    /// What is wrong, and with which file.
+    pub damage: StorageError,
+    /// The days on which its sessions were opened; all days when nobody can tell.
+    pub days: RangeInclusive<DayUtc>,
+}
+
+impl Unread {
+    /// Whether rows of it may lie in the span.
+    fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
+        let (first, last) = (i64::from(self.days.start().0), i64::from(self.days.end().0));
+        let is_last = *self.days.end() == *ALL_DAYS.end();
+        (first - DAYS_AROUND) * DAY_MS < span.end
+            && (is_last || span.start < (last + 1 + DAYS_AROUND) * DAY_MS)
+    }
 }
 
 /// A site's data.
@@ -124,15 +146,25 @@ impl Snapshot {
         self.positions.offset_of(identity)
     }
 
-    /// Why some data of the site is missing from every answer, when damage was found.
-    pub fn incomplete(&self, site: SiteId) -> Option<String> {
-        let in_segments = || self.sealed.iter().find_map(|view| view.segment.table(site).err());
-        let in_lake = || {
-            let lake = self.lake.site(site)?;
-            let dictionary = lake.dictionary.as_ref().and_then(|dictionary| dictionary.open().err());
-            dictionary.or_else(|| lake.files.iter().find_map(|live| live.file.open().err()))
-        };
-        in_segments().or_else(in_lake).map(|damage| in_short(&damage))
+    /// Why data of the site is missing that may lie in the span, when damage was found.
+    pub fn incomplete(&self, site: SiteId, span: &Range<TimestampMs>) -> Option<String> {
+        self.unread(site).find(|unread| unread.may_touch(span)).map(|unread| in_short(&unread.damage))
+    }
+
+    /// What of the site's data is damaged.
+    pub fn unread(&self, site: SiteId) -> impl Iterator<Item = Unread> + '_ {
+        let in_segments = self.sealed.iter().filter_map(move |view| {
+            let damage = view.segment.table(site).err()?;
+            Some(Unread { damage, days: view.segment.days_of(site).unwrap_or(ALL_DAYS) })
+        });
+        let lake = self.lake.site(site);
+        let dictionary = lake.and_then(|lake| lake.dictionary.as_ref()?.open().err());
+        let in_lake = lake.into_iter().flat_map(|lake| &lake.files).filter_map(move |live| {
+            // Without the dictionary no file of the site can be read.
+            let damage = dictionary.clone().or_else(|| live.file.open().err())?;
+            Some(Unread { damage, days: live.key.days() })
+        });
+        in_segments.chain(in_lake)
     }
 
     /// The parts of a site's data that are sound, with what is needed of the lake's files at hand.
@@ -315,7 +347,7 @@ impl Snapshot {
     }
 
     /// Writes the site's sessions whose last activity is in the span as Parquet: see [`Exporter`]. `host` is the site's
-    /// name. Data that is missing because it is damaged is told by [`Snapshot::incomplete`]. Of the lake's columns only
+    /// name. Data that is missing because it is damaged is told by [`Snapshot::unread`] afterwards. Of the lake's columns only
     /// those of one file, and of what overlaps it, are in memory at a time.
     ///
     /// # Errors

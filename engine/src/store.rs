@@ -5,8 +5,10 @@
 
 mod aggregator;
 mod compactor;
+mod complaints;
 mod mender;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +21,16 @@ use crate::error::{CompactionError, StorageError};
 use crate::event::{Batch, Item};
 use crate::lake::LakeContext;
 use crate::limits;
+use crate::rebuild::{look_for_damage, wanted};
 pub use crate::snapshot::Snapshot;
-use crate::vfs::SharedFs;
+use crate::units::SiteId;
+use crate::vfs::{Fs, SharedFs};
 use crate::writer::{Core, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
-pub use mender::Tell;
+pub use complaints::Tell;
 
 /// Figures about a store, for health and metrics.
 #[derive(Debug, Clone, Default)]
@@ -181,6 +185,21 @@ impl Store {
         Core::read(fs, folder)
     }
 
+    /// Refuses a folder of which a newer program wrote a file, without changing anything in it: for those who work on
+    /// the folder's small files only. They have its lock.
+    ///
+    /// # Errors
+    /// [`StorageError::Version`], [`StorageError::Corrupt`] of the manifest, or a failed operation.
+    pub fn check_versions(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+        Core::check_versions(fs, folder)
+    }
+
+    /// Whether something that the snapshot sees is damaged and can be made anew ([`Store::mend`]). Looks at every index.
+    pub fn wants_mending(snapshot: &Snapshot) -> bool {
+        look_for_damage(snapshot);
+        !wanted(snapshot).is_empty()
+    }
+
     /// Queues a batch, which is stored whole or not at all. `done` is called on the writer's thread once the batch
     /// is synced and visible, or has failed; it must not block. Of an item that repeats one which is remembered nothing
     /// is stored; the receipt counts it, and is given only once the first one is synced too.
@@ -245,6 +264,27 @@ impl Store {
     ) -> Result<CompactionProgress, CompactionError> {
         let compactor = self.compactor.lock().unwrap_or_else(PoisonError::into_inner);
         compactor.as_ref().ok_or(StorageError::Closed)?.everything(progress)
+    }
+
+    /// Forgets sites, for good: nothing of them is served, compacted or stored from here on, their files in the lake are
+    /// removed, and so is what else has nothing but data of theirs. Doing it again changes nothing. A crash may undo it
+    /// in part: it is to be done at each start for all sites that are no more.
+    ///
+    /// # Errors
+    /// The store is closed or takes nothing.
+    pub fn forget_sites(&self, sites: &BTreeSet<SiteId>) -> Result<(), StorageError> {
+        let sites = sites.clone();
+        self.on_writer(move |core| core.forget_sites(&sites))
+    }
+
+    /// Looks at every index and dictionary and makes those anew that are damaged; returns when that is done. What cannot
+    /// be made stays set aside. [`Store::start_compaction`] must have been called.
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`].
+    pub fn mend(&self) -> Result<(), StorageError> {
+        let compactor = self.compactor.lock().unwrap_or_else(PoisonError::into_inner);
+        compactor.as_ref().ok_or(StorageError::Closed)?.mend()
     }
 
     /// What a query sees now.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use hitstone_engine::error::StorageError;
+use hitstone_engine::store::{Store, StoreOptions};
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use crate::admin::{self, ClientInfo, Files, NewClient, Request, Response, SiteChanges, SiteInfo};
@@ -123,20 +124,45 @@ fn perform(folder: &Path, request: &Request) -> Result<Response, Failure> {
     } else if !fs.exists(folder).map_err(said)? {
         return Err(Failure::Failed(format!("there is no data folder {}", folder.display())));
     }
-    let here = || match fs.lock(folder) {
-        Ok(_lock) => {
-            versions::refuse_newer(&*fs, folder).map_err(said)?;
-            let state = StateFile::open(Arc::clone(&fs), folder).map_err(said)?;
-            let lists = ListFile::open(Arc::clone(&fs), folder).map_err(said)?;
-            let rejections = Rejections::open(Arc::clone(&fs), folder).map_err(said)?;
-            let files = Files { state: &state, lists: &lists, rejections: &rejections };
-            let done = admin::execute(files, Clock::system().now_ms(), request.clone());
-            done.map(Some).map_err(|error| Failure::Failed(error.to_string()))
+    let here = || {
+        let done = match request {
+            Request::SiteDelete { .. } => delete(&fs, folder, request),
+            _ => fs.lock(folder).map(|_lock| execute(&fs, folder, request)),
+        };
+        match done {
+            Ok(response) => response.map(Some),
+            Err(StorageError::Locked { .. }) => Ok(None),
+            Err(error) => Err(said(error)),
         }
-        Err(StorageError::Locked { .. }) => Ok(None),
-        Err(error) => Err(said(error)),
     };
     here_or_there(folder, here, || control::ask(folder, request))
+}
+
+/// Deletes a site with all that is stored of it. The outer error is the store's.
+fn delete(
+    fs: &SharedFs,
+    folder: &Path,
+    request: &Request,
+) -> Result<Result<Response, Failure>, StorageError> {
+    versions::refuse_newer(&**fs, folder)?;
+    let store = Store::open(Arc::clone(fs), folder, StoreOptions::default())?;
+    let response = execute(fs, folder, request);
+    store.forget_sites(&StateFile::open(Arc::clone(fs), folder)?.view().state.gone_sites())?;
+    store.close()?;
+    Ok(response)
+}
+
+/// Does the operation on the folder, whose lock the caller holds.
+fn execute(fs: &SharedFs, folder: &Path, request: &Request) -> Result<Response, Failure> {
+    let said = |error: StorageError| Failure::Failed(error.to_string());
+    versions::refuse_newer(&**fs, folder).map_err(said)?;
+    Store::check_versions(&**fs, folder).map_err(said)?;
+    let state = StateFile::open(Arc::clone(fs), folder).map_err(said)?;
+    let lists = ListFile::open(Arc::clone(fs), folder).map_err(said)?;
+    let rejections = Rejections::open(Arc::clone(fs), folder).map_err(said)?;
+    let files = Files { state: &state, lists: &lists, rejections: &rejections };
+    let done = admin::execute(files, Clock::system().now_ms(), request.clone());
+    done.map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn print(response: &Response) {

@@ -87,9 +87,7 @@ fn site_commands() -> Command {
         )
         .subcommand(plain("list", "Lists the sites"))
         .subcommand(site_set())
-        .subcommand(
-            plain("delete", "Deletes a site and its clients; its events are no longer shown").arg(host()),
-        )
+        .subcommand(plain("delete", "Deletes a site, its clients and all that is stored of it").arg(host()))
 }
 
 fn site_set() -> Command {

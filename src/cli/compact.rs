@@ -8,16 +8,13 @@ use std::time::Instant;
 
 use clap::{ArgMatches, Command};
 use hitstone_engine::error::StorageError;
-use hitstone_engine::store::{Store, StoreOptions};
 use hitstone_engine::vfs::{OsFs, SharedFs};
 
 use super::args::plain;
 use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, data_folder, say};
-use crate::clock::Clock;
-use crate::compaction::{CompactionDone, in_words, settings};
+use crate::compaction::{CompactionDone, CompactionSign, in_words, open_store};
 use crate::control;
-use crate::state::StateFile;
 use crate::versions;
 
 /// The command as it is typed.
@@ -33,11 +30,13 @@ pub(super) fn compact(matches: &ArgMatches) -> Result<(), Failure> {
     let folder = data_folder(matches)?;
     let json = matches.get_flag("json");
     let on_terminal = !json && std::io::stderr().is_terminal();
-    let progress = RefCell::new(|files: u64, events: u64| {
-        if on_terminal {
+    let progress = RefCell::new(|sign: CompactionSign| match sign {
+        CompactionSign::Waiting(what) => eprintln!("hitstone: waiting for {what}"),
+        CompactionSign::Progress(files, events) if on_terminal => {
             eprint!("\rcompacting: {events} events in {files} files ");
             let _ = std::io::stderr().flush();
         }
+        CompactionSign::Progress(..) => {}
     });
     let fs: SharedFs = Arc::new(OsFs);
     if !fs.exists(&folder).map_err(failed)? {
@@ -68,18 +67,16 @@ pub(super) fn compact(matches: &ArgMatches) -> Result<(), Failure> {
 fn here(
     fs: &SharedFs,
     folder: &Path,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(CompactionSign),
 ) -> Result<Option<CompactionDone>, Failure> {
     let begun = Instant::now();
     versions::refuse_newer(&**fs, folder).map_err(failed)?;
-    let store = match Store::open(Arc::clone(fs), folder, StoreOptions::default()) {
+    let store = match open_store(fs, folder) {
         Ok(store) => store,
         Err(StorageError::Locked { .. }) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let state = Arc::new(StateFile::open(Arc::clone(fs), folder).map_err(failed)?);
-    store.start_compaction(settings(&state, &Clock::system())).map_err(failed)?;
-    let result = store.compact(&mut |so_far| progress(so_far.files, so_far.rows));
+    let result = store.compact(&mut |so_far| progress(so_far.into()));
     let done = result.map_err(|error| Failure::Failed(in_words(&error)))?;
     store.close().map_err(failed)?;
     Ok(Some(CompactionDone::after(done, begun.elapsed().as_secs_f64())))

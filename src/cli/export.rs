@@ -16,6 +16,7 @@ use jiff::civil::Date;
 use super::args::{plain, site};
 use crate::cli::reach::here_or_there;
 use crate::cli::{Failure, data_folder, say};
+use crate::compaction;
 use crate::control;
 use crate::export::{ExportRequest, Exported, Plan};
 use crate::state::StateFile;
@@ -77,9 +78,21 @@ pub(super) fn export(matches: &ArgMatches) -> Result<(), Failure> {
             "exported {exported} events of {sessions} sessions to {out}: {files} files, {bytes} bytes, {seconds:.1} s"
         ));
     }
-    match exported.incomplete {
-        None => Ok(()),
-        Some(why) => Err(Failure::Failed(format!("what is sound was written, the rest is missing: {why}"))),
+    told(&exported).map_or(Ok(()), |what| Err(Failure::Failed(what)))
+}
+
+/// What is missing, and which files of an earlier export stay therefore.
+fn told(exported: &Exported) -> Option<String> {
+    let kept = exported.kept.join(", ");
+    match &exported.incomplete {
+        None if kept.is_empty() => None,
+        None => Some(format!("of {kept} the files of an earlier export stay: data of then is damaged")),
+        Some(why) if kept.is_empty() => {
+            Some(format!("what is sound was written, the rest is missing: {why}"))
+        }
+        Some(why) => Some(format!(
+            "what is sound was written, the rest is missing: {why}; of {kept} the files of an earlier export stay"
+        )),
     }
 }
 
@@ -97,9 +110,11 @@ fn perform(
     let open = |host: &str| open_target(&fs, out, host);
     let progress = RefCell::new(progress);
     versions::refuse_newer(&*fs, folder).map_err(failed)?;
-    let here = || match Store::read(Arc::clone(&fs), folder) {
-        Ok(snapshot) => read(&fs, folder, &snapshot, request, &open, &mut **progress.borrow_mut()).map(Some),
-        Err(StorageError::Locked { .. }) => Ok(None),
+    let here = || match snapshot(&fs, folder) {
+        Ok(Some(snapshot)) => {
+            read(&fs, folder, &snapshot, request, &open, &mut **progress.borrow_mut()).map(Some)
+        }
+        Ok(None) | Err(StorageError::Locked { .. }) => Ok(None),
         Err(error) => Err(failed(error)),
     };
     here_or_there(folder, here, || {
@@ -123,8 +138,28 @@ fn read(
         Ok(())
     };
     let exported = plan.run(snapshot, &mut target, &mut watch).map_err(failed)?;
-    target.finish().map_err(failed)?;
-    Ok(exported)
+    exported.finish(target).map_err(failed)
+}
+
+/// What the folder holds, once what is damaged and can be made anew is; `None` when somebody else has the folder.
+fn snapshot(fs: &SharedFs, folder: &Path) -> Result<Option<Snapshot>, StorageError> {
+    let snapshot = Store::read(Arc::clone(fs), folder)?;
+    if !Store::wants_mending(&snapshot) {
+        return Ok(Some(snapshot));
+    }
+    let mended = compaction::open_store(fs, folder).and_then(|store| {
+        store.mend()?;
+        store.close()
+    });
+    match mended {
+        Ok(()) => Store::read(Arc::clone(fs), folder).map(Some),
+        Err(StorageError::Locked { .. }) => Ok(None),
+        // The folder may be one that can only be read: what is sound is there all the same.
+        Err(error) => {
+            eprintln!("hitstone: what is damaged cannot be made anew: {error}");
+            Ok(Some(snapshot))
+        }
+    }
 }
 
 /// The site's folder of an export, which must hold nothing else than sites.

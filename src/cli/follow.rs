@@ -2,7 +2,7 @@
 //! the folder itself.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ fn perform(
     stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let folder = settings.data.clone();
-    let mut told = Told::new(path, stop);
+    let mut told = Told::new(stop);
     let mut end = open(settings, &request)?;
     let sink: &mut dyn Sink = match &mut end {
         End::Here(_, feed) => feed,
@@ -111,7 +111,6 @@ fn open(settings: Settings, request: &FollowRequest) -> Result<End, Failure> {
 
 /// Tells on standard error how it goes, and counts.
 struct Told {
-    path: PathBuf,
     stop: watch::Receiver<bool>,
     begun: Instant,
     stored: u64,
@@ -121,9 +120,9 @@ struct Told {
 }
 
 impl Told {
-    fn new(path: &Path, stop: watch::Receiver<bool>) -> Self {
-        let (path, begun) = (path.to_path_buf(), Instant::now());
-        Self { path, stop, begun, stored: 0, sessions: 0, rejected: 0, ignored: BTreeMap::new() }
+    fn new(stop: watch::Receiver<bool>) -> Self {
+        let begun = Instant::now();
+        Self { stop, begun, stored: 0, sessions: 0, rejected: 0, ignored: BTreeMap::new() }
     }
 
     fn summary(&self, json: bool) -> String {
@@ -152,8 +151,13 @@ impl Watch for Told {
         *self.stop.borrow()
     }
 
-    fn begins(&mut self, offset: u64) {
-        eprintln!("hitstone: following {} from byte {offset}", self.path.display());
+    fn begins(&mut self, file: &Path, offset: u64) {
+        eprintln!("hitstone: following {} from byte {offset}", file.display());
+    }
+
+    fn passed_over(&mut self, files: &[&Path], why: &str) {
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        eprintln!("hitstone: passed over {}: {why}", files.join(", "));
     }
 
     fn taken(&mut self, taken: &Taken) {

@@ -112,10 +112,8 @@ pub(super) fn import(matches: &ArgMatches) -> Result<(), Failure> {
             work.total.rejected
         ))),
         0 => Ok(()),
-        1 => Err(Failure::Failed("a file has been imported already; --again imports it once more".into())),
-        many => Err(Failure::Failed(format!(
-            "{many} files have been imported already; --again imports them once more"
-        ))),
+        1 => Err(Failure::Failed("a file was left out; --again imports it once more".into())),
+        many => Err(Failure::Failed(format!("{many} files were left out; --again imports them once more"))),
     }
 }
 
@@ -169,6 +167,10 @@ fn perform(
         Reached::There(mut remote) => work.all(&mut remote, sources),
         Reached::Here(app) => {
             let store = app.open_store().ok_or_else(|| failed("the store is closed"))?;
+            // An import reads what is stored of its visitors; what can be made anew is not to be in its way.
+            if let Err(error) = store.mend() {
+                eprintln!("hitstone: what is damaged cannot be made anew: {error}");
+            }
             let session = Session::begin(&app, &store, request).map_err(Failure::Failed);
             let done = session.and_then(|mut session| work.all(&mut session, sources));
             drop(store);
@@ -256,7 +258,7 @@ impl Work {
                     self.total.add(done);
                 }
                 Err(FileFault::Repeated) => {
-                    eprintln!("{}: {}", source.name, FileFault::Repeated);
+                    eprintln!("{}: it has been imported already", source.name);
                     self.refused += 1;
                 }
                 Err(FileFault::Failed(why)) => {

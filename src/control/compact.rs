@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AskError, Call, connect, send_line};
 use crate::app::App;
-use crate::compaction::{CompactionDone, in_words};
+use crate::compaction::{CompactionDone, CompactionSign, in_words};
 
 /// How long the command waits for the next sign: writing one large file takes a while.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -20,8 +20,7 @@ const MESSAGE_BYTES_MAX: u64 = 64 << 10;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Message {
-    /// Files written, events brought in.
-    Progress(u64, u64),
+    Sign(CompactionSign),
     Done(CompactionDone),
     Error(String),
 }
@@ -35,7 +34,7 @@ pub(super) fn serve(app: &App, mut stream: UnixStream) {
         // Should the line be broken, there is nobody left to tell.
         let _ = stream.write_all(text.as_bytes());
     };
-    let mut progress = |so_far: CompactionProgress| send(&Message::Progress(so_far.files, so_far.rows));
+    let mut progress = |so_far: CompactionProgress| send(&Message::Sign(so_far.into()));
     let message = match app.compact(&mut progress) {
         Ok(done) => Message::Done(CompactionDone::after(done, begun.elapsed().as_secs_f64())),
         Err(error) => Message::Error(in_words(&error)),
@@ -47,7 +46,7 @@ pub(super) fn serve(app: &App, mut stream: UnixStream) {
 ///
 /// # Errors
 /// See [`AskError`].
-pub fn compact(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<CompactionDone, AskError> {
+pub fn compact(folder: &Path, progress: &mut dyn FnMut(CompactionSign)) -> Result<CompactionDone, AskError> {
     let fault = |error: io::Error| AskError::Failed(format!("the running server did not answer: {error}"));
     let mut stream = connect(folder)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(fault)?;
@@ -57,7 +56,7 @@ pub fn compact(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Comp
         let mut line = String::new();
         (&mut input).take(MESSAGE_BYTES_MAX).read_line(&mut line).map_err(fault)?;
         match serde_json::from_str(&line) {
-            Ok(Message::Progress(files, events)) => progress(files, events),
+            Ok(Message::Sign(sign)) => progress(sign),
             Ok(Message::Done(done)) => return Ok(done),
             Ok(Message::Error(message)) => return Err(AskError::Failed(message)),
             Err(_) => return Err(AskError::Failed("the running server ended before it was done".into())),

@@ -161,8 +161,7 @@ pub fn receive(
             Message::Progress(events) => progress(events),
             Message::Error(message) => return Err(AskError::Failed(message)),
             Message::Done(exported) => {
-                target.finish().map_err(failed)?;
-                return Ok(exported);
+                return exported.finish(target).map_err(failed);
             }
             Message::Site(_) => return Err(failed("the running server speaks another language")),
         }

@@ -166,6 +166,7 @@ impl<'s> Session<'s> {
     /// # Errors
     /// The file cannot be imported, and the command is at its end.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, FileFault> {
+        self.check_that_site_is_there()?;
         let Some(mut file) = self.file.take() else { return Err(failed("no file was begun")) };
         if !file.begun && !bytes.is_empty() {
             file.begun = true;
@@ -292,6 +293,14 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// Of a site that is deleted meanwhile nothing is stored: there is no use in going on.
+    fn check_that_site_is_there(&self) -> Result<(), FileFault> {
+        match self.app.state.view().site(self.site.number) {
+            Some(_) => Ok(()),
+            None => Err(failed(format!("the site {} has been deleted", self.site.hostname))),
+        }
+    }
+
     /// A row of another site rejects the file.
     fn check_site(&self, number: u64, site: &str) -> Result<(), FileFault> {
         let own = self.site.hostname.as_str();
@@ -329,6 +338,7 @@ impl<'s> Session<'s> {
                 }
             });
             for batch in batches {
+                self.check_that_site_is_there()?;
                 self.batch(file, &batch.map_err(fault)?)?;
                 watch(file.progress()).map_err(FileFault::Failed)?;
             }

@@ -30,6 +30,8 @@ pub mod tags;
 #[cfg(test)]
 pub(crate) mod fake;
 
+use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hitstone_engine::error::QueryError;
@@ -38,7 +40,7 @@ use hitstone_engine::query::{
     Unit,
 };
 use hitstone_engine::store::Snapshot;
-use hitstone_engine::units::SiteId;
+use hitstone_engine::units::{SiteId, TimestampMs};
 
 use custom::{Custom, CustomMetric};
 use period::{Period, Scale};
@@ -68,22 +70,44 @@ pub trait Ask {
 
 /// The engine over one snapshot, until cancelled.
 pub struct SnapshotAsk<'a> {
-    /// What the queries see.
-    pub snapshot: &'a Snapshot,
-    /// Gives a reason once the queries shall stop.
-    pub cancelled: Cancelled<'a>,
+    snapshot: &'a Snapshot,
+    cancelled: Cancelled<'a>,
+    /// The sites and spans that were asked about.
+    asked: RefCell<Vec<(SiteId, Range<TimestampMs>)>>,
+}
+
+impl<'a> SnapshotAsk<'a> {
+    /// Queries see the snapshot; `cancelled` gives a reason once they shall stop.
+    pub fn new(snapshot: &'a Snapshot, cancelled: Cancelled<'a>) -> Self {
+        Self { snapshot, cancelled, asked: RefCell::default() }
+    }
+
+    /// Why some data of the spans that were asked about is missing, when damage was found.
+    pub fn incomplete(&self) -> Option<String> {
+        self.asked.borrow().iter().find_map(|(site, span)| self.snapshot.incomplete(*site, span))
+    }
+
+    fn note(&self, site: SiteId, span: &Range<TimestampMs>) {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.iter().any(|known| (known.0, &known.1) == (site, span)) {
+            asked.push((site, span.clone()));
+        }
+    }
 }
 
 impl Ask for SnapshotAsk<'_> {
     fn ask(&self, query: &Query) -> Result<Report, QueryError> {
+        self.note(query.site, &query.span);
         self.snapshot.answer(query, self.cancelled)
     }
 
     fn sessions(&self, query: &SessionsQuery) -> Result<Vec<SessionRow>, QueryError> {
+        self.note(query.site, &query.span);
         self.snapshot.sessions(query, self.cancelled)
     }
 
     fn session_rows(&self, query: &SessionsQuery) -> Result<Option<SessionDetail>, QueryError> {
+        self.note(query.site, &query.span);
         self.snapshot.session_rows(query, self.cancelled)
     }
 }

@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::json;
 
 use crate::support::http::Request;
-use crate::support::{Folder, PATIENCE, hitstone, stderr_of};
+use crate::support::{Folder, PATIENCE, Server, Site, hit_body, hitstone, stderr_of};
 
 #[test]
 fn version_and_help() {
@@ -333,4 +333,122 @@ fn stdout_of(output: &Output) -> String {
 fn assert_one_line(what: &str, output: &Output) {
     let text = stderr_of(output);
     assert_eq!(text.trim_end().lines().count(), 1, "{what}: standard error is not one line: {text:?}");
+}
+
+/// Files below the lake.
+fn lake_files(folder: &Folder) -> usize {
+    crate::support::files_below(&folder.data().join("lake")).len()
+}
+
+/// Hits as a file to import.
+fn hits(folder: &Folder, name: &str, host: &str, paths: std::ops::Range<u32>) -> String {
+    let lines: String = paths
+        .map(|n| {
+            let mut hit = hit_body(&format!("https://{host}/{n}"), &format!("203.0.113.{n}"), json!({}));
+            hit["time"] = json!(format!("2026-05-{:02}T10:00:00Z", n % 28 + 1));
+            format!("{hit}\n")
+        })
+        .collect();
+    let path = folder.beside(name);
+    std::fs::write(&path, lines).expect("writing a file");
+    path.to_str().expect("a UTF-8 path").to_owned()
+}
+
+/// A deleted site's data had stayed in the lake; one of the same host that was made later wrote over its files, and from
+/// then on each `compact` failed over the damage of the site that was gone.
+#[test]
+fn a_deleted_site_leaves_nothing_and_its_host_can_be_used_anew() {
+    const HOST: &str = "again.test";
+    for with_server in [false, true] {
+        let folder = Folder::new();
+        let (old, kept) = (folder.create_site(HOST), folder.create_site("kept.test"));
+        let server = folder.start(&[]);
+        for site in [&old, &kept] {
+            let file = hits(server.folder(), "old.ndjson", &site.hostname, 0..40);
+            server.folder().run_json(&["import", "--site", &site.hostname, "--json", &file]);
+        }
+        server.folder().run_json(&["compact", "--json"]);
+        assert_eq!(lake_files(server.folder()), 2);
+        // More of both in segments, and in the log.
+        for site in [&old, &kept] {
+            let file = hits(server.folder(), "more.ndjson", &site.hostname, 40..50);
+            server.folder().run_json(&["import", "--site", &site.hostname, "--json", &file]);
+            let mut client = server.log_in(site);
+            let body = client.hit_body("/live", "203.0.113.77", json!({ "time": "2026-05-03T10:00:00Z" }));
+            client.post_ok("/api/v1/hit", &body);
+        }
+        let check = |server: &Server, new: &Site, views: u64| {
+            let range = "from=2026-05-01&to=2026-05-31";
+            let of = |site: &Site| server.log_in(site).statistics("total", range)["views"].clone();
+            assert_eq!((of(new), of(&kept)), (json!(views), json!(51)), "with a server: {with_server}");
+            let metrics = server.connect().get("/metrics", "").text();
+            assert!(metrics.contains("\nhitstone_damaged_files 0\n"), "{metrics}");
+        };
+        let delete = |folder: &Folder| {
+            let told = folder.run_json(&["site", "delete", HOST, "--json"]);
+            assert_eq!(told, json!({ "deleted": HOST }));
+            assert_eq!(lake_files(folder), 1, "with a server: {with_server}");
+        };
+        let anew = |folder: &Folder| {
+            let new = folder.create_site(HOST);
+            let file = hits(folder, "new.ndjson", HOST, 0..7);
+            let told = folder.run_json(&["import", "--site", HOST, "--json", &file]);
+            assert_eq!(told["imported"], 7, "{told}");
+            for _ in 0..2 {
+                folder.run_json(&["compact", "--json"]);
+            }
+            assert_eq!(lake_files(folder), 2);
+            new
+        };
+        let server = if with_server {
+            delete(server.folder());
+            let new = anew(server.folder());
+            check(&server, &new, 7);
+            let server = server.kill().start(&[]);
+            check(&server, &new, 7);
+            server
+        } else {
+            let folder = server.stop();
+            delete(&folder);
+            let new = anew(&folder);
+            let server = folder.start(&[]);
+            check(&server, &new, 7);
+            server
+        };
+        // A crash between the two steps is mended: the state says that the site is gone, and the store was not told.
+        let folder = server.stop();
+        let state = folder.data().join("state");
+        let copy = Folder::new();
+        std::fs::create_dir_all(copy.data()).expect("a folder");
+        std::fs::copy(&state, copy.data().join("state")).expect("copying the state");
+        copy.run_json(&["site", "delete", HOST, "--json"]);
+        std::fs::copy(copy.data().join("state"), &state).expect("putting the state back");
+        assert_eq!(lake_files(&folder), 2);
+        let server = folder.start(&[]);
+        assert_eq!(lake_files(server.folder()), 1);
+    }
+}
+
+/// A state file that is older than the store, or was lost, does not know of sites: that is no reason to remove them.
+#[test]
+fn sites_that_the_state_never_knew_keep_their_data() {
+    let folder = Folder::new();
+    folder.create_site("first.test");
+    folder.create_site("second.test");
+    let file = hits(&folder, "hits.ndjson", "second.test", 0..20);
+    folder.run_json(&["import", "--site", "second.test", "--json", &file]);
+    folder.run_json(&["compact", "--json"]);
+    assert_eq!(lake_files(&folder), 1);
+    let state = folder.data().join("state");
+    let kept = std::fs::read(&state).expect("the state");
+    std::fs::remove_file(&state).expect("losing the state");
+    let folder = folder.start(&["--site", "first.test"]).stop();
+    assert_eq!(lake_files(&folder), 1);
+    std::fs::write(&state, kept).expect("the state is back");
+    let folder = folder.start(&[]).stop();
+    assert_eq!(lake_files(&folder), 1);
+    folder.run_json(&["site", "delete", "first.test", "--json"]);
+    assert_eq!(lake_files(&folder), 1);
+    folder.run_json(&["site", "delete", "second.test", "--json"]);
+    assert_eq!(lake_files(&folder), 0);
 }

@@ -1,14 +1,16 @@
 //! `hitstone compact`: the same answers from the lake as before, whoever has the folder, and what the command tells.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::support::http::encode;
 use crate::support::random::Random;
 use crate::support::{
-    Client, Folder, Server, Site, all_statistics, assert_same_statistics, files_below, stderr_of, text,
-    visits,
+    Client, Folder, Server, Site, all_statistics, assert_same_statistics, files_below, hitstone, stderr_of,
+    text, visits, wait,
 };
 
 const HOST: &str = "compact.test";
@@ -241,4 +243,29 @@ fn a_folder_that_is_not_there_is_told() {
     // A folder without events has nothing to do.
     folder.create_site(HOST);
     assert_eq!(compact(&folder)["files"], 0);
+}
+
+/// While an import runs, whoever asks for a compaction is told that it waits, and for what.
+#[test]
+fn waiting_for_an_import_is_told() {
+    let folder = Folder::new();
+    folder.create_site(HOST);
+    let server = start(folder);
+    let data = server.folder().data();
+    let spawn = |args: &[&str]| {
+        let mut command = hitstone();
+        command.args(args).arg("--data").arg(&data);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starting")
+    };
+    let mut import = spawn(&["import", "--site", HOST, "--format", "hits", "-"]);
+    let mut pipe = import.stdin.take().expect("its input");
+    // More than is sent at once, so that the import has begun when this returns.
+    pipe.write_all(&vec![b'\n'; 3 << 20]).expect("writing to it");
+    let mut compaction = spawn(&["compact"]);
+    let told = BufReader::new(compaction.stderr.take().expect("its errors")).lines().next();
+    assert_eq!(told.expect("a line").expect("a line"), "hitstone: waiting for an import to end");
+    assert!(compaction.try_wait().expect("its state").is_none(), "it waits");
+    drop(pipe);
+    wait(&mut import);
+    assert!(wait(&mut compaction).success());
 }

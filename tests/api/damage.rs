@@ -403,20 +403,17 @@ fn a_newer_version_in_any_file_is_refused_by_every_command() {
         fs::write(&rows, "").expect("writing a file");
         let (rows, out) = (rows.to_str().expect("UTF-8"), folder.beside("out"));
         let out = out.to_str().expect("UTF-8");
-        let mut commands = vec![
+        let before = contents(&folder);
+        let commands = [
             vec!["serve", "--listen", "127.0.0.1:0"],
             vec!["import", "--site", HOST, rows],
             vec!["compact"],
             vec!["export", "--site", HOST, "--out", out],
+            vec!["site", "list"],
+            vec!["site", "create", "more.test"],
+            vec!["client", "list"],
+            vec!["goal", "list", "--site", HOST],
         ];
-        if small.contains(file) {
-            commands.extend([
-                vec!["site", "list"],
-                vec!["site", "create", "more.test"],
-                vec!["client", "list"],
-                vec!["goal", "list", "--site", HOST],
-            ]);
-        }
         for command in commands {
             let output = folder.run(&command);
             let told = stderr_of(&output);
@@ -425,5 +422,159 @@ fn a_newer_version_in_any_file_is_refused_by_every_command() {
                 told.contains(file.to_str().expect("UTF-8")) && told.contains("a newer hitstone wrote");
             assert!(is_named && told.lines().count() == 1, "{} {command:?}: {told}", file.display());
         }
+        assert!(contents(&folder) == before, "{}: something was changed", file.display());
     }
+}
+
+/// The files of the data folder, sorted.
+fn contents(folder: &Folder) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = files_below(&folder.data());
+    found.sort();
+    found
+}
+
+/// Without its manifest a folder that holds data had passed for a new one: an export from it emptied the one before.
+#[test]
+fn a_folder_that_has_lost_its_manifest_is_refused_by_every_command() {
+    let folder = damaged(Path::new("manifest"), |_| None);
+    let out = folder.beside("out");
+    let kept = out.join(format!("site={HOST}/month=2025-04/2025-04.parquet"));
+    fs::create_dir_all(kept.parent().expect("a folder")).expect("making a folder");
+    fs::write(&kept, bytes_of(&april())).expect("writing a file");
+    let before = contents(&folder);
+    for command in [
+        vec!["serve", "--listen", "127.0.0.1:0"],
+        vec!["compact"],
+        vec!["export", "--site", HOST, "--out", out.to_str().expect("UTF-8")],
+        vec!["site", "list"],
+    ] {
+        let output = folder.run(&command);
+        let told = stderr_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
+        assert!(told.contains("the manifest is missing"), "{command:?}: {told}");
+    }
+    assert!(fs::read(&kept).expect("the earlier file") == bytes_of(&april()));
+    assert!(contents(&folder) == before, "something was changed");
+}
+
+fn export(folder: &Folder, more: &[&str]) -> (Option<i32>, String) {
+    let out = folder.beside("out");
+    let out = out.to_str().expect("UTF-8");
+    let output = folder.run(&[&["export", "--site", HOST, "--out", out], more].concat());
+    (output.status.code(), stderr_of(&output))
+}
+
+fn exported(folder: &Folder) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = files_below(&folder.beside("out"));
+    found.sort();
+    found
+}
+
+/// What is derived is made anew before an export or an import, without a server, too: nothing is missing from either.
+#[test]
+fn an_export_and_an_import_without_a_server_mend_first() {
+    let april = named("index-").into_iter().next().expect("an index");
+    for file in [april, named("dictionary-")[0].clone()] {
+        let whole = damaged(&file, Some);
+        assert_eq!(export(&whole, &[]).0, Some(0));
+        let folder = damaged(&file, |_| None);
+        let (code, told) = export(&folder, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains("anew from the Parquet files"), "{told}");
+        let sound: Vec<_> = exported(&whole).into_iter().map(|(_, bytes)| bytes).collect();
+        assert!(exported(&folder).into_iter().map(|(_, bytes)| bytes).eq(sound), "{}", file.display());
+
+        let folder = damaged(&file, |_| None);
+        let rows = folder.beside("rows.ndjson");
+        let row = json!({ "time": "2025-04-10T10:00:00Z", "url": format!("https://{HOST}/imported"),
+            "ip": "198.51.100.7", "user_agent": visits_agent() });
+        fs::write(&rows, row.to_string()).expect("writing a file");
+        let told = folder.run_json(&["import", "--site", HOST, "--json", rows.to_str().expect("UTF-8")]);
+        assert_eq!(told["imported"], 1, "{told}");
+        let server = start(folder);
+        let mut client = server.log_in(&prepared().site);
+        let response = client.statistics_response("page", "from=2025-04-10&to=2025-04-10&path=/imported");
+        assert_eq!(response.header("X-Hitstone-Incomplete"), None);
+        assert_eq!(response.json()[0]["views"], 1);
+    }
+}
+
+fn visits_agent() -> &'static str {
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+}
+
+/// An export that lacks something takes nothing from the one before, with and without a server.
+#[test]
+fn what_an_export_cannot_read_stays_as_an_earlier_one_wrote_it() {
+    for with_server in [false, true] {
+        let folder = damaged(&april(), Some);
+        assert_eq!(export(&folder, &[]).0, Some(0));
+        let sound = exported(&folder);
+        assert_eq!(sound.len(), 3);
+        let middle = bytes_of(&april()).len() / 2;
+        let path = folder.data().join(april());
+        fs::write(&path, flipped(middle)(bytes_of(&april()).to_vec()).expect("bytes")).expect("writing");
+        let run = |more: &[&str], folder: Folder| {
+            if !with_server {
+                let done = export(&folder, more);
+                return (done, folder);
+            }
+            let server = start(folder);
+            // Some of April can be read all the same.
+            assert_writing_goes_on("an export", &mut server.log_in(&prepared().site));
+            let done = export(server.folder(), more);
+            (done, server.stop())
+        };
+        let ((code, told), folder) = run(&[], folder);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.contains("2025-04.parquet is damaged") && told.contains("of 2025-04 the files"),
+            "{told}"
+        );
+        let now = exported(&folder);
+        for (path, bytes) in &sound {
+            let same = now.iter().any(|(known, found)| known == path && found == bytes);
+            assert!(same, "{}: {told}", path.display());
+        }
+        assert_eq!(now.len(), sound.len() + usize::from(with_server), "no file is left over");
+        // Of days that the damage does not touch nothing is missing; the last sound copy of April stays all the same.
+        fs::remove_file(&path).expect("removing the file");
+        let (code, told) = export(&folder, &["--to", "2025-03-28"]);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("of 2025-04 the files of an earlier export stay"), "{told}");
+        let left: Vec<_> =
+            exported(&folder).into_iter().filter(|(path, _)| path.ends_with("2025-04.parquet")).collect();
+        assert!(sound.contains(&left[0]), "April is another one");
+        // Put back, all is whole again.
+        fs::write(&path, bytes_of(&april())).expect("writing the file");
+        let (code, told) = export(&folder, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(exported(&folder).len(), sound.len() + usize::from(with_server));
+    }
+}
+
+/// Damage of April is told with answers about days that it can concern, no others; that of the dictionary with all days
+/// that have files.
+#[test]
+fn damage_is_told_with_the_days_that_it_concerns() {
+    let march = ("from=2025-03-01&to=2025-03-28", "from=2025-03-30&to=2025-03-31");
+    let server = start(damaged(&april(), |_| None));
+    let mut client = server.log_in(&prepared().site);
+    let mut is_told = |query: &str| {
+        let response = client.statistics_response("total", query);
+        assert_eq!(response.status, 200, "{query}");
+        response.header("X-Hitstone-Incomplete").is_some()
+    };
+    assert!(is_told("from=2025-04-10&to=2025-04-10"));
+    assert!(is_told(march.1), "visits of April may begin in March");
+    assert!(is_told("from=2025-05-01&to=2025-05-01"), "visits of April may end in May");
+    assert!(
+        !is_told(march.0)
+            && !is_told("from=2025-05-04&to=2025-05-31")
+            && !is_told("from=2024-04-01&to=2024-04-30")
+    );
+    let response = client.statistics_response("growth", "from=2025-05-20&to=2025-05-25");
+    assert_eq!(response.header("X-Hitstone-Incomplete"), None);
+    let response = client.statistics_response("growth", "from=2025-05-05&to=2025-05-20");
+    assert!(response.header("X-Hitstone-Incomplete").is_some(), "it is compared with days of April");
 }

@@ -120,6 +120,57 @@ fn each_line_is_counted_once_whoever_dies() {
     assert_eq!((&sources[0]["utm_source"], &sources[0]["visitors"]), (&json!("letter"), &json!(451)));
 }
 
+/// A file that was made and renamed while nobody followed had been passed over without a word, and so had one that came
+/// and went while the follower waited for the server.
+#[test]
+fn nothing_is_lost_over_two_rotations_whoever_is_away() {
+    let (server, site, log) = start();
+    let numbered = |number: u32| log.with_file_name(format!("access.log.{number}"));
+    // The log is renamed, a second one is made and renamed, a third one is made.
+    let rotate_twice = |from: u32, numbers: [u32; 2]| {
+        append(&log, &lines(from..from + 40));
+        fs::rename(&log, numbered(numbers[0])).expect("renaming");
+        append(&log, &lines(from + 40..from + 80));
+        std::thread::sleep(Duration::from_millis(1500));
+        fs::rename(&log, numbered(numbers[1])).expect("renaming");
+        append(&log, &lines(from + 80..from + 120));
+    };
+    append(&numbered(9), &line(2_000));
+    append(&log, &lines(0..100));
+    let follower = Follower::start(server.folder(), "combined", &log);
+    let mut client = server.log_in(&site);
+    wait_for_views(&mut client, 100);
+    let (_, told) = follower.stop();
+    assert!(told.contains("passed over") && told.contains("access.log.9: nothing has been taken"), "{told}");
+    // Nobody follows; and what is compressed meanwhile is told of.
+    rotate_twice(100, [8, 7]);
+    fs::write(numbered(6).with_extension("6.gz"), "compressed").expect("writing");
+    let follower = Follower::start(server.folder(), "combined", &log);
+    wait_for_views(&mut client, 220);
+    // The server dies, and the log is rotated twice while it is away.
+    drop(client);
+    let folder = server.kill();
+    rotate_twice(220, [5, 4]);
+    let server = folder.start_in_real_time(&[], &[]);
+    let mut client = server.log_in(&site);
+    wait_for_views(&mut client, 340);
+    // Both die.
+    follower.kill();
+    drop(client);
+    let folder = server.kill();
+    rotate_twice(340, [3, 2]);
+    let server = folder.start_in_real_time(&[], &[]);
+    let follower = Follower::start(server.folder(), "combined", &log);
+    let mut client = server.log_in(&site);
+    wait_for_views(&mut client, 460);
+    append(&log, &lines(460..470));
+    wait_for_views(&mut client, 470);
+    let (summary, told) = follower.stop();
+    assert_eq!(summary["imported"], json!(130), "{summary} {told}");
+    assert!(told.contains("access.log.9") && told.contains("older than what has been taken"), "{told}");
+    assert!(told.contains("access.log.6.gz"), "{told}");
+}
+
 #[test]
 fn it_works_on_the_folder_alone_and_goes_on_with_a_server() {
     let (server, site, log) = start();

@@ -256,7 +256,7 @@ impl CompactionJob {
     ) -> Result<LakeEntry, StorageError> {
         let builder = std::mem::take(&mut gathered.index);
         let (rows, sessions) = (builder.row_count() as u64, builder.session_count() as u64);
-        let number = self.numbers[0];
+        let (number, numbers_end) = (self.numbers[0], builder.numbers_end());
         let bytes = builder.finish(self.site, number, &of_file);
         let fs = &*self.context.fs;
         write_synced(fs, &index_path(&self.context.folder, number), &bytes)?;
@@ -269,6 +269,7 @@ impl CompactionJob {
             parquet_end_crc: end_crc(&written),
             rows,
             sessions,
+            numbers_end,
             ..LakeEntry::default()
         })
     }

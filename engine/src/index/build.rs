@@ -101,6 +101,11 @@ impl IndexBuilder {
         self.row_count as usize
     }
 
+    /// The numbers of all sessions so far are below this.
+    pub fn numbers_end(&self) -> u32 {
+        self.shapes_met.iter().map(|shape| u32::from(shape.number) + 1).max().unwrap_or(0)
+    }
+
     /// Adds the next session.
     ///
     /// # Errors

@@ -98,6 +98,8 @@ pub struct LakeFile {
     parquet_end_crc: u32,
     open: Mutex<Option<Result<Arc<OpenFile>, StorageError>>>,
     used: AtomicBool,
+    /// A visitor's sessions in it could not be looked for, once at least.
+    was_unreadable: AtomicBool,
     /// Its bytes are found no more under their names once they are let go.
     is_replaced: AtomicBool,
 }
@@ -115,6 +117,7 @@ impl LakeFile {
             parquet_end_crc: entry.parquet_end_crc,
             open: Mutex::new(None),
             used: AtomicBool::new(false),
+            was_unreadable: AtomicBool::new(false),
             is_replaced: AtomicBool::new(false),
         })
     }
@@ -122,6 +125,24 @@ impl LakeFile {
     /// The number of its index, which no other file has.
     pub fn number(&self) -> SegmentId {
         self.index
+    }
+
+    /// Notes that somebody could not look for sessions in it, be it damaged or an operation failed.
+    pub(super) fn note_unreadable(&self) {
+        self.was_unreadable.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody could not look for sessions in it. It stays so, as whoever asks did so earlier.
+    pub(super) fn was_unreadable(&self) -> bool {
+        self.was_unreadable.load(Ordering::Relaxed) || self.damage().is_some()
+    }
+
+    /// A session has left it, and nobody could find it there to say so: the index is to be made anew, which finds out.
+    pub fn distrust_index(&self) {
+        if self.damage().is_none() {
+            let what = "it could not be read when a session moved";
+            self.set_aside(StorageError::corrupt(&self.index_path(), 0, what));
+        }
     }
 
     /// Notes that it is damaged, so that nothing of it is served until its index is made anew or the next start.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roaring::RoaringBitmap;
 
@@ -13,9 +13,9 @@ use super::file::{LakeContext, LakeFile};
 use super::paths::dictionary_path;
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
-use crate::limits;
 use crate::manifest::{LakeEntry, LakeSite};
 use crate::parquet::Key;
+use crate::session::Numbers;
 use crate::units::{DayUtc, SegmentId, SiteId};
 
 /// A site's dictionary, mapped when it is first needed.
@@ -23,13 +23,13 @@ pub struct LakeDictionary {
     context: LakeContext,
     number: SegmentId,
     len: u64,
-    open: OnceLock<Result<Arc<SiteDictionary>, StorageError>>,
+    open: Mutex<Option<Result<Arc<SiteDictionary>, StorageError>>>,
 }
 
 impl LakeDictionary {
     /// The dictionary with this number and length.
     pub fn new(context: &LakeContext, number: SegmentId, len: u64) -> Arc<Self> {
-        Arc::new(Self { context: context.clone(), number, len, open: OnceLock::new() })
+        Arc::new(Self { context: context.clone(), number, len, open: Mutex::new(None) })
     }
 
     /// Its number and length.
@@ -40,16 +40,33 @@ impl LakeDictionary {
     /// The dictionary, mapped.
     ///
     /// # Errors
-    /// It is damaged or could not be mapped; that stays so until it is made anew or the next start.
+    /// It is damaged, which stays so until it is made anew or the next start; a failed operation is tried again.
     pub fn open(&self) -> Result<Arc<SiteDictionary>, StorageError> {
-        let open = self.open.get_or_init(|| {
-            let found = self.map().map(Arc::new);
-            if found.is_err() {
+        let mut open = self.lock();
+        if let Some(known) = &*open {
+            return known.clone();
+        }
+        let found = self.map().map(Arc::new);
+        match &found {
+            Ok(_) => {}
+            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {
                 self.context.damage_count.fetch_add(1, Ordering::Relaxed);
             }
-            found
-        });
-        open.clone()
+            Err(_) => return found,
+        }
+        *open = Some(found.clone());
+        found
+    }
+
+    /// Strings get codes while it cannot be opened, perhaps others than it has: it is to be made anew.
+    pub fn distrust(&self) {
+        let mut open = self.lock();
+        if open.is_none() {
+            let path = dictionary_path(&self.context.folder, self.number);
+            let what = "strings have got codes while it could not be opened";
+            *open = Some(Err(StorageError::corrupt(&path, 0, what)));
+            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether damage was found in it, so that it is to be made anew.
@@ -65,7 +82,11 @@ impl LakeDictionary {
 
     /// The damage that was found in it so far.
     pub fn damage(&self) -> Option<StorageError> {
-        self.open.get().and_then(|known| known.as_ref().err().cloned())
+        self.lock().as_ref().and_then(|known| known.as_ref().err().cloned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<SiteDictionary>, StorageError>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn map(&self) -> Result<SiteDictionary, StorageError> {
@@ -103,6 +124,14 @@ pub struct LiveFile {
     pub file: Arc<LakeFile>,
     /// Its sessions that must not count.
     pub superseded: Arc<RoaringBitmap>,
+}
+
+impl LiveFile {
+    /// The numbers of its sessions of a day that nobody may have seen are below this.
+    pub fn unseen_numbers_end(&self, day: DayUtc) -> u32 {
+        let is_unseen = self.key.contains(day) && self.file.was_unreadable();
+        if is_unseen { self.entry.numbers_end } else { 0 }
+    }
 }
 
 /// The files of one site.
@@ -181,6 +210,11 @@ impl Lake {
         (files().count(), files().map(|live| live.entry.rows).sum())
     }
 
+    /// Takes a site out.
+    pub fn remove(&mut self, site: SiteId) {
+        Arc::make_mut(&mut self.sites).remove(&site);
+    }
+
     /// A site's files, to be changed.
     pub fn site_mut(&mut self, site: SiteId) -> &mut LiveSite {
         Arc::make_mut(Arc::make_mut(&mut self.sites).entry(site).or_default())
@@ -200,11 +234,10 @@ impl LiveSite {
         dictionary || self.files.iter().any(|live| is_such(live.key) && live.file.damage().is_some())
     }
 
-    /// The number of a visitor's first session on a day: what is in a file that cannot be read may have those below.
-    pub fn first_session_number(&self, day: DayUtc) -> u16 {
-        let mut unknown =
-            self.files.iter().filter(|live| live.key.contains(day) && live.file.damage().is_some());
-        if unknown.next().is_some() { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
+    /// The numbers that a visitor's next session of a day may get.
+    pub fn numbers(&self, day: DayUtc) -> Numbers {
+        let unseen = self.files.iter().map(|live| live.unseen_numbers_end(day));
+        Numbers::from(unseen.max().unwrap_or(0))
     }
 
     /// The file of a key.

@@ -23,7 +23,7 @@ pub use cold::ParquetColumns;
 pub use compacted::{Compacted, Taken};
 pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
-pub use orphans::remove_temporaries;
+pub use orphans::{remove_temporaries, remove_unnamed};
 pub use paths::{
     DICTIONARY_PREFIX, INDEX_PREFIX, dictionary_path, index_path, is_temporary, lake_folder, parquet_path,
     temporary_path,

@@ -20,11 +20,21 @@ pub fn lake_folder(folder: &Path) -> PathBuf {
     folder.join(FOLDER)
 }
 
+/// The folder of a host's Parquet files.
+pub fn host_folder(folder: &Path, host: &str) -> PathBuf {
+    lake_folder(folder).join(format!("site={host}"))
+}
+
 /// The Parquet file of a key.
 pub fn parquet_path(folder: &Path, host: &str, key: Key) -> PathBuf {
-    let mut path = lake_folder(folder);
-    path.extend([format!("site={host}"), format!("month={}", key.month()), format!("{key}.parquet")]);
+    let mut path = host_folder(folder, host);
+    path.extend([format!("month={}", key.month()), format!("{key}.parquet")]);
     path
+}
+
+/// Whether a name in a month's folder is that of a key's Parquet file.
+pub fn is_parquet(name: &str) -> bool {
+    name.strip_suffix(".parquet").and_then(Key::parse).is_some()
 }
 
 /// Where a Parquet file is written before it takes its place.

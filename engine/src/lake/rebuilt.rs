@@ -30,6 +30,8 @@ pub struct RebuiltFile {
     pub index: SegmentId,
     /// The new one's length, or what is wrong with the Parquet file, so that there is none.
     pub index_len: Result<u64, StorageError>,
+    /// The numbers of all sessions in the file are below this.
+    pub numbers_end: u32,
     /// Sessions of the file that are stored elsewhere.
     pub elsewhere: RoaringBitmap,
 }

@@ -41,26 +41,28 @@ impl LiveFile {
     pub fn ask<T>(&self, question: impl FnOnce(&OpenFile) -> Result<T, StorageError>) -> Option<T> {
         match self.file.open().and_then(|open| question(&open)) {
             Ok(answer) => Some(answer),
-            Err(damage @ StorageError::Corrupt { .. }) => {
-                self.file.set_aside(damage);
+            Err(error) => {
+                self.file.note_unreadable();
+                if let StorageError::Corrupt { .. } = error {
+                    self.file.set_aside(error);
+                }
                 None
             }
-            Err(_) => None,
         }
     }
 
-    /// Where a session is, superseded or not.
-    pub fn find_session(&self, key: SessionKey) -> Option<u32> {
+    /// Where a session is, superseded or not. `None`: nobody can tell.
+    pub fn find_session(&self, key: SessionKey) -> Option<Option<u32>> {
         let day = key.session.day();
         if !self.key.contains(day) {
-            return None;
+            return Some(None);
         }
         self.ask(|open| {
             if open.runs_of(key.visitor, |known| known == day)?.is_empty() {
                 return Ok(None);
             }
             open.index.find_session(&open.columns, key.visitor, key.session)
-        })?
+        })
     }
 
     /// The visitor's sessions near a time, superseded or not.

@@ -1,10 +1,12 @@
 //! A folder of files, one for each month: `month=YYYY-MM/YYYY-MM.parquet`.
 //!
 //! A file is written under a temporary name beside its own, synced and renamed, so that what has a file's name is
-//! whole. Files of an earlier export are replaced, and those that the new one has not are removed at its end; anything
-//! else in the folder stops the export before it changes a thing.
+//! whole. Files of an earlier export are replaced, and those that the new one has not are removed, both at its end and
+//! only where it lacks nothing: the earlier one may be the last sound copy. Anything else in the folder stops the export
+//! before it changes a thing.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::month::Month;
@@ -23,8 +25,10 @@ const OURS: &str = "hitstone ";
 pub struct Folder {
     fs: SharedFs,
     path: PathBuf,
-    /// Months of files that were there before and have not been replaced.
-    stale: BTreeSet<Month>,
+    /// Months of files that an earlier export left.
+    before: BTreeSet<Month>,
+    /// Those of them whose new files are whole and wait under their temporary names.
+    waiting: BTreeSet<Month>,
     current: Option<Current>,
 }
 
@@ -39,20 +43,33 @@ impl Folder {
     /// # Errors
     /// [`ParquetError::Foreign`] when there is anything else, or a failed operation.
     pub fn open(fs: SharedFs, path: &Path) -> Result<Self, ParquetError> {
-        let stale = if fs.exists(path)? { months(&fs, path)? } else { BTreeSet::new() };
-        Ok(Self { fs, path: path.to_path_buf(), stale, current: None })
+        let Found { months: before, leftovers } =
+            if fs.exists(path)? { look(&fs, path)? } else { Found::default() };
+        leftovers.iter().try_for_each(|leftover| fs.remove(leftover))?;
+        Ok(Self { fs, path: path.to_path_buf(), before, waiting: BTreeSet::new(), current: None })
     }
 
-    /// Removes the files of months that the new export has nothing of. Call it when all is written.
+    /// Puts the new files in the places of those before, and removes files of months that the new export has nothing of.
+    /// Call it when all is written. Of months that could not be read wholly what was there stays; gives these.
     ///
     /// # Errors
     /// The failed operation.
-    pub fn finish(mut self) -> Result<(), StorageError> {
-        for month in std::mem::take(&mut self.stale) {
-            self.fs.remove(&self.file(month))?;
+    pub fn finish(mut self, unread: &[RangeInclusive<Month>]) -> Result<Vec<Month>, StorageError> {
+        let mut kept = Vec::new();
+        for month in std::mem::take(&mut self.before) {
+            if unread.iter().any(|months| months.contains(&month)) {
+                kept.push(month); // What waits is removed with `self`.
+                continue;
+            }
+            if self.waiting.contains(&month) {
+                self.fs.rename(&self.temporary(month), &self.file(month))?;
+                self.waiting.remove(&month);
+            } else {
+                self.fs.remove(&self.file(month))?;
+            }
             self.fs.sync_dir(&self.month_folder(month))?;
         }
-        Ok(())
+        Ok(kept)
     }
 
     fn month_folder(&self, month: Month) -> PathBuf {
@@ -88,37 +105,49 @@ impl Target for Folder {
         let Current { month, mut file } = self.current.take().ok_or(StorageError::Closed)?;
         file.sync_data()?;
         drop(file);
+        if self.before.contains(&month) {
+            self.waiting.insert(month);
+            return Ok(());
+        }
         self.fs.rename(&self.temporary(month), &self.file(month))?;
-        self.stale.remove(&month);
         self.fs.sync_dir(&self.month_folder(month))
     }
 }
 
 impl Drop for Folder {
-    /// Removes what was begun and not ended.
+    /// Removes what has not taken its place.
     fn drop(&mut self) {
-        if let Some(Current { month, .. }) = self.current.take() {
-            // The export has failed already, and the next one removes it, too.
+        let begun = self.current.take().map(|current| current.month);
+        for month in std::mem::take(&mut self.waiting).into_iter().chain(begun) {
+            // Should this fail, the next export removes it.
             let _ = self.fs.remove(&self.temporary(month));
         }
     }
 }
 
-/// The months that an earlier export has files of.
-fn months(fs: &SharedFs, path: &Path) -> Result<BTreeSet<Month>, ParquetError> {
-    let mut found = BTreeSet::new();
+/// What earlier exports left.
+#[derive(Default)]
+struct Found {
+    /// Months of their files.
+    months: BTreeSet<Month>,
+    /// What one had begun when it was broken off.
+    leftovers: Vec<PathBuf>,
+}
+
+fn look(fs: &SharedFs, path: &Path) -> Result<Found, ParquetError> {
+    let mut found = Found::default();
     for name in fs.list(path)? {
         let folder = path.join(&name);
         let month = name.strip_prefix(MONTH_PREFIX).and_then(Month::parse);
         let month = month.ok_or_else(|| ParquetError::Foreign { path: folder.clone() })?;
         for name in fs.list(&folder)? {
             let (file, wanted) = (folder.join(&name), format!("{month}{EXTENSION}"));
-            let is_ours = name == wanted && is_ours(fs, &file)?;
-            if !is_ours && name.strip_suffix(TEMPORARY) != Some(&wanted) {
+            if name == wanted && is_ours(fs, &file)? {
+                found.months.insert(month);
+            } else if name.strip_suffix(TEMPORARY) == Some(&wanted) {
+                found.leftovers.push(file);
+            } else {
                 return Err(ParquetError::Foreign { path: file });
-            }
-            if is_ours {
-                found.insert(month);
             }
         }
     }

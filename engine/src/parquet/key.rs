@@ -1,6 +1,7 @@
 //! What one file of the lake holds: the sessions that were opened in a month or, of busy sites, on a day.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::month::{Month, date, day_of};
 use crate::units::DayUtc;
@@ -51,6 +52,14 @@ impl Key {
     /// Whether sessions opened on the day are its.
     pub fn contains(self, day: DayUtc) -> bool {
         self == Key::of(day, self.by())
+    }
+
+    /// The days whose sessions are its.
+    pub fn days(self) -> RangeInclusive<DayUtc> {
+        match self {
+            Key::Month(month) => month.days(),
+            Key::Day(day) => day..=day,
+        }
     }
 
     /// Reads `YYYY-MM` or `YYYY-MM-DD`.

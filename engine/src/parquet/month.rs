@@ -1,6 +1,7 @@
 //! A month of opening days: what a file holds and how it is named.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::units::DayUtc;
 
@@ -24,6 +25,13 @@ impl Month {
         let (year, month) = text.split_once('-')?;
         let month = Self { year: year.parse().ok()?, month: month.parse().ok()? };
         ((1..=12).contains(&month.month) && month.to_string() == text).then_some(month)
+    }
+
+    /// Its days.
+    pub fn days(self) -> RangeInclusive<DayUtc> {
+        let first = day_of(self, 1).unwrap_or_default();
+        let last = (first.0..=first.0.saturating_add(30)).rev().map(DayUtc);
+        first..=last.into_iter().find(|day| Self::of(*day) == self).unwrap_or(first)
     }
 }
 
@@ -70,6 +78,9 @@ mod tests {
         for day in 0..=u16::MAX {
             let wanted = Month { year: year as u16, month };
             assert_eq!(Month::of(DayUtc(day)), wanted, "day {day}");
+            assert!(wanted.days().contains(&DayUtc(day)), "day {day}");
+            let (first, last) = wanted.days().into_inner();
+            assert!(Month::of(first) == wanted && Month::of(last) == wanted, "day {day}");
             left -= 1;
             if left == 0 {
                 (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };

@@ -36,6 +36,15 @@ pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// The last bytes of a file whose footer is encrypted.
 const ENCRYPTED_END: &[u8; 4] = b"PARE";
+/// By these the library tells its errors apart; they may be nested.
+const LIBRARY_WORDS: [&str; 6] = [
+    "Parquet argument error: ",
+    "Parquet error: ",
+    "Arrow: ",
+    "External: ",
+    "EOF: ",
+    "Invalid argument error: ",
+];
 /// By this the library says, also through errors of others, that it lacks something.
 const LACKING: &str = "NYI: ";
 /// What to do about that.
@@ -344,6 +353,15 @@ fn wrong_type(path: &Path, column: &LakeColumn, found: String, wanted: &'static 
     ParquetError::WrongType { path: path.to_path_buf(), column: column.name, found, wanted }
 }
 
+/// What the library says, without the names of its errors.
+fn for_people(said: &str) -> String {
+    let mut rest = said;
+    while let Some(stripped) = LIBRARY_WORDS.iter().find_map(|words| rest.strip_prefix(words)) {
+        rest = stripped;
+    }
+    format!("it cannot be decoded ({rest})")
+}
+
 /// Runs the library; its errors and its panics say that the file is damaged, or uses what the library lacks.
 pub(super) fn guard<T, E: std::fmt::Display>(
     path: &Path,
@@ -355,7 +373,7 @@ pub(super) fn guard<T, E: std::fmt::Display>(
         Ok(Err(error)) => {
             let said = error.to_string();
             if !said.contains(LACKING) {
-                return Err(damaged(said));
+                return Err(damaged(for_people(&said)));
             }
             let what = format!("it uses what cannot be read ({said}); {ANEW}");
             Err(ParquetError::Unsupported { path: path.to_path_buf(), what })

@@ -1,6 +1,6 @@
 //! Writes new indexes of a site's files, and its dictionary when that is lost.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,8 +52,16 @@ struct Elsewhere {
     segments: Vec<Arc<Segment>>,
     /// No segment is damaged, which would not be among them.
     is_all: bool,
-    /// Their live sessions: visitor and session id.
-    sessions: HashSet<(u64, u32)>,
+    /// Their live sessions: visitor and session id, to the place of the segment and the session there.
+    sessions: HashMap<(u64, u32), (u32, u32)>,
+}
+
+/// An index that was written.
+struct WrittenIndex {
+    len: u64,
+    numbers_end: u32,
+    /// Sessions of its file that are stored elsewhere.
+    elsewhere: RoaringBitmap,
 }
 
 impl RebuildJob {
@@ -153,22 +161,26 @@ impl RebuildJob {
         let is_due = |live: &&LiveFile| self.extent == Extent::Everything || live.file.wants_index();
         for live in self.lake.files.iter().filter(is_due) {
             let index = (means.number)()?;
-            let (index_len, elsewhere) = match self.write_index(live, index, elsewhere, codes, means, written)
-            {
-                Ok((len, elsewhere)) => (Ok(len), elsewhere),
-                Err(CompactionError::Storage(damage)) if is_of(&damage, live) => {
-                    live.file.set_aside(damage.clone());
-                    (Err(damage), RoaringBitmap::new())
-                }
-                Err(error) => return Err(error),
-            };
-            files.push(RebuiltFile {
+            let mut file = RebuiltFile {
                 key: live.key,
                 before: live.file.number(),
                 index,
-                index_len,
-                elsewhere,
-            });
+                index_len: Ok(0),
+                numbers_end: live.entry.numbers_end,
+                elsewhere: RoaringBitmap::new(),
+            };
+            match self.write_index(live, index, elsewhere, codes, means, written) {
+                Ok(made) => {
+                    file.index_len = Ok(made.len);
+                    (file.numbers_end, file.elsewhere) = (made.numbers_end, made.elsewhere);
+                }
+                Err(CompactionError::Storage(damage)) if is_of(&damage, live) => {
+                    live.file.set_aside(damage.clone());
+                    file.index_len = Err(damage);
+                }
+                Err(error) => return Err(error),
+            }
+            files.push(file);
         }
         Ok(files)
     }
@@ -181,14 +193,14 @@ impl RebuildJob {
         let mut parts = snapshot.sources(self.site, &Needs::nothing(0..0))?.segments;
         // The open ones come last.
         parts.reverse();
-        let mut sessions = HashSet::new();
-        for SourceSegment { segment, hidden, .. } in &parts {
+        let mut sessions = HashMap::new();
+        for (part, SourceSegment { segment, hidden, .. }) in parts.iter().enumerate() {
             let Some(table) = segment.table(self.site)? else { continue };
             for session in 0..table.session_count() {
                 let is_hidden = hidden.as_ref().is_some_and(|hidden| hidden.contains(session as u32));
                 let name = (table.visitors.get(session), table.states.session_id(session));
                 if let (false, (Some(visitor), Some(id))) = (is_hidden, name) {
-                    sessions.insert((visitor, id));
+                    sessions.insert((visitor, id), (part as u32, session as u32));
                 }
             }
         }
@@ -197,7 +209,7 @@ impl RebuildJob {
         Ok(Elsewhere { segments, is_all, sessions })
     }
 
-    /// Writes the index of a file; gives its length and the sessions that are stored elsewhere.
+    /// Writes the index of a file.
     fn write_index(
         &self,
         live: &LiveFile,
@@ -206,7 +218,7 @@ impl RebuildJob {
         codes: &mut Codes<'_>,
         means: &mut Means<'_>,
         written: &mut Vec<PathBuf>,
-    ) -> Result<(u64, RoaringBitmap), CompactionError> {
+    ) -> Result<WrittenIndex, CompactionError> {
         let path = live.file.parquet();
         let bytes = live.file.map_parquet()?;
         let checksums = live.file.known_checksums().unwrap_or_else(|| BlockChecksums::of(&bytes));
@@ -216,6 +228,8 @@ impl RebuildJob {
         let marks =
             Marks::of(self.site, live, &bytes, &self.lake.files, (&elsewhere.segments, elsewhere.is_all))?;
         let mut gatherer = Gatherer {
+            site: self.site,
+            superseded: &live.superseded,
             codes,
             means,
             marks,
@@ -233,9 +247,10 @@ impl RebuildJob {
             );
             return Err(StorageError::corrupt(path, 0, what).into());
         }
+        let numbers_end = builder.numbers_end();
         let index = builder.finish(self.site, number, &of_file);
         self.write_file(index_path(&self.context.folder, number), &index, written)?;
-        Ok((index.len() as u64, found))
+        Ok(WrittenIndex { len: index.len() as u64, numbers_end, elsewhere: found })
     }
 
     fn write_file(
@@ -246,6 +261,41 @@ impl RebuildJob {
     ) -> Result<(), StorageError> {
         written.push(path.clone());
         write_synced(&*self.context.fs, &path, bytes)
+    }
+}
+
+impl Elsewhere {
+    /// Whether a session of a file has moved here. It moved whole, so all its rows are here, too.
+    ///
+    /// # Errors
+    /// Another session has its name: neither is a copy of the other, so neither may be void.
+    fn has(&self, site: SiteId, session: &ReadSession) -> Result<bool, String> {
+        let Some(&(part, here)) = self.sessions.get(&(session.visitor.0, session.id.0)) else {
+            return Ok(false);
+        };
+        let segment = self.segments.get(part as usize);
+        let table =
+            segment.map_or(Ok(None), |segment| segment.table(site)).map_err(|error| error.to_string())?;
+        let Some(table) = table else { return Ok(false) };
+        let times = table.exact_times(here as usize).map_err(|error| error.to_string())?;
+        let kinds = table.rows(here as usize).map(|row| table.kinds.get(row).unwrap_or_default());
+        let mut rows: HashMap<(i64, u8), usize> = HashMap::new();
+        times.into_iter().zip(kinds).for_each(|row| *rows.entry(row).or_default() += 1);
+        let is_here = session.rows.iter().all(|row| match rows.get_mut(&(row.time, row.kind)) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            _ => false,
+        });
+        if is_here {
+            return Ok(true);
+        }
+        Err(format!(
+            "session {} of visitor {} is another one than that of the same number which is stored since",
+            session.id.0,
+            session.visitor.0.cast_signed()
+        ))
     }
 }
 
@@ -276,6 +326,9 @@ impl Taker for Coder<'_, '_, '_> {
 
 /// Gathers what an index needs.
 struct Gatherer<'g, 'c, 'm> {
+    site: SiteId,
+    /// Sessions of the file that are known to count no more.
+    superseded: &'g RoaringBitmap,
     codes: &'g mut Codes<'c>,
     means: &'g mut Means<'m>,
     marks: Marks,
@@ -309,7 +362,7 @@ impl Taker for Gatherer<'_, '_, '_> {
             rows,
         };
         self.builder.push(&indexed).map_err(|unfit| unfit.to_string())?;
-        if self.elsewhere.sessions.contains(&(visitor, session.id.0)) {
+        if !self.superseded.contains(number) && self.elsewhere.has(self.site, session)? {
             self.found.insert(number);
         }
         Ok(())

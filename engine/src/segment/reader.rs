@@ -3,6 +3,7 @@
 //! Opening checks the outline (header, directory, trailer). The blocks of a site are checked, checksums and
 //! structure, when the site is first read; a damaged site is never served.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -35,7 +36,7 @@ pub struct Segment {
 struct Search {
     min_time: TimestampMs,
     max_time: TimestampMs,
-    days: std::ops::RangeInclusive<u32>,
+    days: RangeInclusive<u32>,
     visitors: VisitorFilter,
 }
 
@@ -87,6 +88,11 @@ impl Segment {
         self.directory.sites.iter().map(|entry| entry.site)
     }
 
+    /// How many sessions each of them has here.
+    pub fn session_counts(&self) -> impl Iterator<Item = (SiteId, u32)> + '_ {
+        self.directory.sites.iter().map(|entry| (entry.site, entry.session_count))
+    }
+
     /// Whether all its sessions are among these.
     pub fn is_void(&self, superseded: &Superseded) -> bool {
         self.damage.is_none()
@@ -109,6 +115,16 @@ impl Segment {
     pub fn greatest_site_code(&self, site: SiteId, column: Column) -> u32 {
         let entry = self.find(site).map(|index| &self.directory.sites[index]);
         entry.and_then(|entry| entry.block(Tag::site_codes(column))).map_or(0, |block| block.value)
+    }
+
+    /// From the first to the last day on which sessions of the site were opened, as far as that can be read though
+    /// other parts may be damaged.
+    pub fn days_of(&self, site: SiteId) -> Option<RangeInclusive<DayUtc>> {
+        let entry = self.directory.sites.get(self.find(site)?)?;
+        let (blocks, block) = (self.blocks(entry), entry.block(Tag::RUNS)?);
+        blocks.check_sum(block).ok()?;
+        let runs: &[Run] = blocks.all_numbers(block).ok()?;
+        Some(runs.iter().map(Run::day_utc).min()?..=runs.iter().map(Run::day_utc).max()?)
     }
 
     /// The site's table; `None` when it has no data here.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use super::mender::{Mender, Schedule, Tell};
+use super::complaints::{Complaints, Tell};
+use super::mender::{Mender, Schedule};
 use super::{Shared, WriterTasks, aggregator};
 use crate::aggregate::LocalDays;
 use crate::compaction::{CompactionJob, Situation, Step};
@@ -30,6 +31,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(300);
 const MEND_TURNS: usize = 3;
 /// How often it asks whether a seal, or an import, is over.
 const SEAL_POLL: Duration = Duration::from_millis(10);
+/// How long it waits for these before it says so.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Gives the local days that hold a span.
 pub type DaysOf = Arc<dyn Fn(SiteId, &Range<TimestampMs>) -> Option<LocalDays> + Send + Sync>;
@@ -47,7 +50,7 @@ pub struct CompactionSettings {
     pub aggregate_rows_min: u64,
     /// The share of a processor that it takes in the background, more than 0, at most 1.
     pub share: f64,
-    /// Is told what was made anew because it was damaged.
+    /// Is told what was made anew because it was damaged, and why something could not be done.
     pub tell: Tell,
 }
 
@@ -77,6 +80,8 @@ pub struct CompactionProgress {
     pub rows: u64,
     /// Rows that still wait in segments.
     pub waiting_rows: u64,
+    /// What it waits for, when that has taken a while.
+    pub waits_for: Option<&'static str>,
 }
 
 /// Counters that others read while the thread works.
@@ -108,6 +113,8 @@ impl Counters {
 enum Command {
     /// Bring everything into the lake.
     Everything(Sender<Report>),
+    /// Make anew what is damaged and can be.
+    Mend(Sender<()>),
 }
 
 /// What whoever asked for everything is told.
@@ -134,19 +141,38 @@ impl Compactor {
         let stopping = Arc::new(AtomicBool::new(false));
         let folder = context.folder.clone();
         let window_ms = tasks.run(|core| Ok(core.session_window_ms()))?;
+        let complaints = Complaints::new(settings.tell.clone());
         let mender = Mender {
             shared: shared.clone(),
             tasks: tasks.clone(),
             context: context.clone(),
             tell: settings.tell.clone(),
+            complaints: complaints.clone(),
             stopping: stopping.clone(),
         };
-        let work = Work { shared, tasks, context, settings, window_ms, stopping: stopping.clone(), mender };
+        let work = Work {
+            shared,
+            tasks,
+            context,
+            settings,
+            window_ms,
+            stopping: stopping.clone(),
+            mender,
+            complaints,
+        };
         let thread = std::thread::Builder::new()
             .name("compactor".into())
             .spawn(move || work.run(&received))
             .map_err(|error| StorageError::io("start the compacting thread of", &folder, &error))?;
         Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
+    }
+
+    /// Makes anew what is damaged and can be.
+    pub(super) fn mend(&self) -> Result<(), StorageError> {
+        let (done, is_done) = bounded(1);
+        let commands = self.commands.as_ref().ok_or(StorageError::Closed)?;
+        commands.send(Command::Mend(done)).map_err(|_| StorageError::Closed)?;
+        is_done.recv().map_err(|_| StorageError::Closed)
     }
 
     /// Brings everything into the lake, and tells how far it is.
@@ -187,13 +213,16 @@ struct Work {
     window_ms: i64,
     stopping: Arc<AtomicBool>,
     mender: Mender,
+    complaints: Arc<Complaints>,
 }
 
 impl Work {
     fn run(self, commands: &Receiver<Command>) {
-        if remove_temporaries(&*self.context.fs, &self.context.folder).is_err() {
+        let removed = remove_temporaries(&*self.context.fs, &self.context.folder);
+        if let Err(error) = removed {
             // They cost nothing but room; the next start tries again.
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+            self.complaints.note::<()>("remove what a crash has left in the lake", Err(&error.into()));
         }
         let (mut looked_at, mut look_at) = (None, Instant::now());
         let mut mending = Schedule::default();
@@ -203,6 +232,12 @@ impl Work {
                     let result = self.everything(&report);
                     // Whoever asked may have gone away.
                     let _ = report.send(Report::Done(result));
+                }
+                Ok(Command::Mend(done)) => {
+                    look_for_damage(&self.shared.snapshot.load());
+                    self.mender.mend(&mut || ());
+                    // Whoever asked may have gone away.
+                    let _ = done.send(());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let mut pace = Pace::new(self.settings.share);
@@ -231,7 +266,7 @@ impl Work {
             let Some(step) = situation.next_step(DayUtc::of(now), false) else { return self.aggregate() };
             let mut pace = Pace::new(self.settings.share);
             match self.write(step, settled, &mut || pace.rest()) {
-                Err(error) if !self.is_stuck(&step) => return Err(error),
+                Err(error) if !self.is_no_more(&step) => return Err(error),
                 _ => {}
             }
         }
@@ -244,13 +279,7 @@ impl Work {
             core.request_seal();
             Ok(())
         })?;
-        // What an import has published is left alone until it has ended. Each question makes a new snapshot.
-        while self.tasks.run(|core| Ok(core.is_sealing() || core.is_importing()))? {
-            if self.stopping.load(Ordering::Relaxed) {
-                return Err(StorageError::Closed.into());
-            }
-            std::thread::sleep(SEAL_POLL);
-        }
+        self.wait(report)?;
         let (mut progress, mut mend_turns) = (CompactionProgress::default(), MEND_TURNS);
         look_for_damage(&self.shared.snapshot.load());
         self.mender.mend(&mut || ());
@@ -275,18 +304,44 @@ impl Work {
             let _ = report.send(Report::Progress(progress));
             match self.write(step, TimestampMs::MAX, &mut || ()) {
                 Ok(rows) => progress.rows += rows,
-                // Damage of one file concerns no other.
-                Err(_) if self.is_stuck(&step) => continue,
+                // Damage of one file concerns no other, nor does the end of a site.
+                Err(_) if self.is_no_more(&step) => continue,
                 Err(error) => return Err(error),
             }
             progress.files += 1;
         }
     }
 
-    /// Whether damage keeps the step's file from being written, so that it is no step any more.
-    fn is_stuck(&self, step: &Step) -> bool {
+    /// Waits for a seal, and for an import: what one has published is left alone until it has ended.
+    fn wait(&self, report: &Sender<Report>) -> Result<(), CompactionError> {
+        let (began, mut is_told) = (Instant::now(), false);
+        // Each question makes a new snapshot.
+        while let Some(what) =
+            self.tasks.run(|core| Ok(in_the_way(core.is_importing(), core.is_sealing())))?
+        {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(StorageError::Closed.into());
+            }
+            if !is_told && began.elapsed() >= SILENCE {
+                is_told = true;
+                let progress = CompactionProgress { waits_for: Some(what), ..Default::default() };
+                // Whoever asked may have gone away; the work is worth doing all the same.
+                let _ = report.send(Report::Progress(progress));
+            }
+            std::thread::sleep(SEAL_POLL);
+        }
+        Ok(())
+    }
+
+    /// Whether the step is none any more: its site is gone, or damage keeps its file from being written.
+    fn is_no_more(&self, step: &Step) -> bool {
         let snapshot = self.shared.snapshot.load();
-        snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
+        self.is_gone(step.site)
+            || snapshot.lake().site(step.site).is_some_and(|lake| lake.is_stuck(|key| key == step.key))
+    }
+
+    fn is_gone(&self, site: SiteId) -> bool {
+        (self.settings.host_of)(site).is_none()
     }
 
     /// Makes the aggregates that are missing.
@@ -300,6 +355,7 @@ impl Work {
             &self.shared.compaction.failures
         };
         counter.fetch_add(*result.as_ref().unwrap_or(&1), Ordering::Relaxed);
+        self.complaints.note("count what is in the lake beforehand", result.as_ref());
         result.map(drop)
     }
 
@@ -317,8 +373,14 @@ impl Work {
             }
             result => result,
         };
-        if result.is_err() {
+        if result.is_err() && !self.is_gone(step.site) {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        // Damage that keeps a file from being written is told when it is found, and is not tried again; nor is a site that is gone.
+        if result.is_ok() || !self.is_no_more(&step) {
+            let host = (self.settings.host_of)(step.site).unwrap_or_default();
+            let what = format!("write {} of {host} into the lake", step.key);
+            self.complaints.note(&what, result.as_ref());
         }
         result
     }
@@ -338,6 +400,9 @@ impl Work {
         let job = CompactionJob::new(&self.context, &snapshot, step, host, numbers, settled);
         let mut watch = || {
             rest();
+            if self.is_gone(step.site) {
+                return Err("the site has been deleted");
+            }
             if self.stopping.load(Ordering::Relaxed) { Err("the store is being closed") } else { Ok(()) }
         };
         let made = job.run(&mut watch)?;
@@ -348,9 +413,14 @@ impl Work {
         counters.new_rows.fetch_add(new_rows, Ordering::Relaxed);
         counters.written_rows.fetch_add(made.entry.rows, Ordering::Relaxed);
         counters.written_bytes.fetch_add(made.bytes(), Ordering::Relaxed);
-        self.tasks.run(move |core| core.publish_compacted(made))?;
-        Ok(new_rows)
+        let is_published = self.tasks.run(move |core| core.publish_compacted(made))?;
+        Ok(if is_published { new_rows } else { 0 })
     }
+}
+
+/// What everything has to wait for, in words.
+fn in_the_way(is_importing: bool, is_sealing: bool) -> Option<&'static str> {
+    if is_importing { Some("an import to end") } else { is_sealing.then_some("a segment to be written") }
 }
 
 /// Rests as long as it takes to keep to a share of a processor.

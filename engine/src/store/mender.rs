@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::complaints::{Complaints, Tell};
 use super::{Shared, WriterTasks};
 use crate::error::{CompactionError, StorageError};
 use crate::lake::LakeContext;
@@ -15,15 +16,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// How long it waits for an import, or for what came in between.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Tells the operator, in words.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// What it takes.
 pub(super) struct Mender {
     pub shared: Arc<Shared>,
     pub tasks: WriterTasks,
     pub context: LakeContext,
     pub tell: Tell,
+    pub complaints: Arc<Complaints>,
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -65,7 +64,11 @@ impl Mender {
             if self.stopping.load(Ordering::Relaxed) {
                 break;
             }
-            let wait = match self.rebuild(site, extent, rest) {
+            let host = snapshot.lake().site(site).map_or("", |lake| lake.host.as_str());
+            let what = format!("make what is damaged of {host} anew");
+            let result = self.rebuild(site, extent, rest);
+            self.complaints.note(&what, result.as_ref());
+            let wait = match result {
                 Ok(true) => {
                     mended.sites += 1;
                     continue;
@@ -113,6 +116,12 @@ impl Mender {
         }
         let Some(job) = RebuildJob::new(&self.context, &snapshot, site, extent) else { return Ok(false) };
         drop(snapshot);
+        // Without its dictionary nothing of the site is answered: there is nobody to be considerate of.
+        let mut rest = || {
+            if extent == Extent::Indexes {
+                rest()
+            }
+        };
         let mut means = Means {
             number: &mut || self.tasks.run(|core| Ok(core.take_number())),
             codes: &mut |column| {

@@ -36,6 +36,8 @@ struct State {
     operations: u64,
     crash_at: Option<u64>,
     failures: BTreeMap<u64, io::ErrorKind>,
+    /// Files with this in their paths cannot be read.
+    unreadable: Option<String>,
     crashed: bool,
     locked: BTreeSet<PathBuf>,
 }
@@ -68,6 +70,7 @@ impl State {
             operations: 0,
             crash_at: None,
             failures: BTreeMap::new(),
+            unreadable: None,
             crashed: false,
             locked: BTreeSet::new(),
         }
@@ -116,6 +119,9 @@ impl State {
 
     fn content_at(&self, path: &Path) -> io::Result<&Content> {
         self.check_alive()?;
+        if self.unreadable.as_ref().is_some_and(|part| path.to_string_lossy().contains(part)) {
+            return Err(io::Error::other("simulated failure"));
+        }
         self.disk.content(self.disk.node(path)?)
     }
 }
@@ -171,6 +177,11 @@ impl SimFs {
     /// it never will be), anything else does nothing. Later operations work.
     pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
         lock(&self.state).failures.insert(operation, kind);
+    }
+
+    /// Until told otherwise, files with this in their paths cannot be read or mapped.
+    pub fn fail_reads_of(&self, part: Option<&str>) {
+        lock(&self.state).unreadable = part.map(str::to_owned);
     }
 
     /// Changing operations so far: append, sync, truncate, create, rename, remove, scratch, make and sync a folder.

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
 use crate::segment::table::{ROW_NON_INTERACTIVE, SiteTable};
-use crate::session::{Extent, is_other_campaign, preference};
+use crate::session::{Extent, Numbers, is_other_campaign, preference};
 use crate::units::{DayUtc, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
 /// Where a session is.
@@ -59,8 +59,8 @@ impl Core {
         if event.kind == Kind::Ping {
             return Ok(None);
         }
-        let first = self.first_session_number(event.site, DayUtc::of(event.time));
-        match next_session_id(event.time, &sessions, first) {
+        let numbers = self.session_numbers(event.site, DayUtc::of(event.time));
+        match next_session_id(event.time, &sessions, numbers) {
             Some(session) => {
                 let key = SessionKey { site: event.site, visitor, session };
                 Ok(Some(open_operation(event, key, out)))
@@ -229,15 +229,11 @@ fn in_open(
     }));
 }
 
-/// One more than the visitor's largest number on the event's UTC day, `first` at least.
-fn next_session_id(time: TimestampMs, sessions: &[Candidate], first: u16) -> Option<SessionId> {
+/// The one after the visitor's largest number on the event's UTC day.
+fn next_session_id(time: TimestampMs, sessions: &[Candidate], numbers: Numbers) -> Option<SessionId> {
     let day = DayUtc::of(time);
     let largest = sessions.iter().filter(|known| known.id.day() == day).map(|known| known.id.n()).max();
-    let n = match largest {
-        Some(n) => n.checked_add(1)?.max(first),
-        None => first,
-    };
-    Some(SessionId::new(day, n))
+    Some(SessionId::new(day, numbers.next(largest)?))
 }
 
 /// An event's row. `opens_with_page`: it opens a session beside a page view of its own.

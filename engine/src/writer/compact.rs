@@ -26,11 +26,19 @@ use crate::schema::Column;
 use crate::units::{SegmentId, SiteId};
 
 impl Core {
-    /// Publishes what a compaction made. All that was appended must have been committed.
+    /// Publishes what a compaction made. Whether it did: of a site that was forgotten meanwhile the files are no use. All
+    /// that was appended must have been committed.
     ///
     /// # Errors
     /// Any error leaves the state unfit for more: latch.
-    pub fn publish_compacted(&mut self, made: Compacted) -> Result<(), StorageError> {
+    pub fn publish_compacted(&mut self, made: Compacted) -> Result<bool, StorageError> {
+        if self.forgotten.contains(&made.site) {
+            let dictionary = made.dictionary.map(|(number, _)| dictionary_path(&self.folder, number));
+            let mut unused = vec![made.temporary, index_path(&self.folder, made.entry.index)];
+            unused.extend(dictionary);
+            self.remove_all(unused)?;
+            return Ok(false);
+        }
         let mut superseded = RoaringBitmap::new();
         for taken in &made.taken {
             self.void_taken(made.site, taken, &mut superseded);
@@ -63,10 +71,8 @@ impl Core {
             .chain(old_dictionary)
             .chain(emptied)
             .try_for_each(|path| self.fs.remove(&path))?;
-        match old_aggregate {
-            Some(path) if self.fs.exists(&path)? => self.fs.remove(&path),
-            _ => Ok(()),
-        }
+        self.remove_all(old_aggregate.into_iter().collect())?;
+        Ok(true)
     }
 
     /// Voids in its source what was taken from there, and in the new file what had left the source since.
@@ -85,12 +91,15 @@ impl Core {
         let files = &mut self.lake.site_mut(site).files;
         if let Some(file) = files.iter_mut().find(|live| live.file.number() == taken.source) {
             void(Arc::make_mut(&mut file.superseded));
+        } else {
+            // Nothing was live in it any more when it was dropped.
+            superseded.extend(taken.sessions.iter().map(|(_, to)| to));
         }
     }
 
     /// Takes the segments off the list of which nothing is live. The open segment may hold texts by their codes, so
     /// these stay in use.
-    fn drop_emptied(&mut self) -> Vec<SegmentId> {
+    pub(super) fn drop_emptied(&mut self) -> Vec<SegmentId> {
         let emptied = self.sealed.iter().filter(|sealed| sealed.segment.is_void(&sealed.superseded));
         let sites: BTreeSet<SiteId> = emptied.flat_map(|sealed| sealed.segment.sites()).collect();
         for site in sites {
@@ -107,7 +116,8 @@ impl Core {
         emptied.iter().map(|sealed| sealed.segment.id()).collect()
     }
 
-    /// Gives Parquet files their names that a crash kept from it, and removes those that were never published.
+    /// Gives Parquet files their names that a crash kept from it, and removes those that were never published or are of
+    /// sites that were being forgotten.
     pub(super) fn settle_lake(&mut self) -> Result<(), StorageError> {
         for (_, site) in self.lake.sites() {
             for live in &site.files {
@@ -122,7 +132,7 @@ impl Core {
                 }
             }
         }
-        Ok(())
+        self.drop_empty_lake_sites()
     }
 }
 

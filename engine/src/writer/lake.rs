@@ -11,6 +11,7 @@ use crate::lake::{LiveSite, Near};
 use crate::limits;
 use crate::schema::Column;
 use crate::segment::table::SiteTable;
+use crate::session::Numbers;
 use crate::units::{DayUtc, SessionKey, SiteId, TimestampMs, VisitorId};
 
 impl Core {
@@ -41,7 +42,12 @@ impl Core {
         let Some(live) = self.lake.site(key.site) else { return };
         let day = key.session.day();
         let Some(number) = live.files.iter().position(|file| file.key.contains(day)) else { return };
-        let Some(session) = live.files.get(number).and_then(|file| file.find_session(key)) else { return };
+        let Some(file) = live.files.get(number) else { return };
+        let session = match file.find_session(key) {
+            Some(Some(session)) => session,
+            Some(None) => return,
+            None => return file.file.distrust_index(),
+        };
         if let Some(file) = self.lake.site_mut(key.site).files.get_mut(number)
             && !file.superseded.contains(session)
         {
@@ -49,10 +55,10 @@ impl Core {
         }
     }
 
-    /// The number of a visitor's first session on a day: what is in a file that cannot be read has others, and may be
-    /// served again. Ask for the sessions of that day before, so that damage is known.
-    pub(super) fn first_session_number(&self, site: SiteId, day: DayUtc) -> u16 {
-        self.lake.site(site).map_or(0, |live| live.first_session_number(day))
+    /// The numbers that a visitor's next session of a day may get: what is in a file that cannot be read has others, and
+    /// may be served again. Ask for the visitor's sessions of that day before, so that this is known.
+    pub(super) fn session_numbers(&self, site: SiteId, day: DayUtc) -> Numbers {
+        self.lake.site(site).map_or(Numbers::from(0), |live| live.numbers(day))
     }
 
     /// Does something with a session's table; `needs` says what of it must be at hand. `None`: it is damaged.
@@ -89,10 +95,13 @@ impl Core {
         }
     }
 
-    /// The site's dictionary, or the one that is going to be it.
+    /// The site's dictionary, or the one that is going to be it; asked for where a code is given.
     fn site_dictionary(&self, site: SiteId) -> Option<Arc<SiteDictionary>> {
         let coming = self.coming_dictionary.as_ref().filter(|coming| coming.site() == site);
-        coming.cloned().or_else(|| dictionary(self.lake.site(site)?))
+        coming.cloned().or_else(|| {
+            let known = self.lake.site(site)?.dictionary.as_ref()?;
+            known.open().inspect_err(|_| known.distrust()).ok()
+        })
     }
 }
 

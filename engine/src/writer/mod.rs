@@ -12,6 +12,7 @@
 
 mod assign;
 mod compact;
+mod forget;
 pub mod import;
 mod index;
 mod lake;
@@ -130,6 +131,8 @@ pub struct Core {
     positions: Arc<Positions>,
     /// What imports have taken out of the logs that are live.
     taken: Vec<Taken>,
+    /// Sites that were forgotten since the start: what is still under way for them comes to nothing.
+    forgotten: BTreeSet<SiteId>,
     /// The import that is under way, if any.
     importing: Option<import::UnderWay>,
     next_segment: u64,
@@ -180,7 +183,7 @@ impl Core {
                 receipt.repeated += 1;
                 continue;
             }
-            let Some(event) = event else { continue };
+            let Some(event) = event.filter(|event| !self.forgotten.contains(&event.site)) else { continue };
             let start = payload.len();
             let mut moves = Writer::new();
             match self.assign(event, &mut moves, &mut payload)? {

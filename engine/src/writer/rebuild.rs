@@ -90,7 +90,8 @@ impl Core {
         let lake = self.lake.site_mut(site);
         let Some(before) = lake.file(made.key).cloned() else { return };
         let index_len = made.index_len.as_ref().copied().unwrap_or(0);
-        let entry = LakeEntry { index: made.index, index_len, ..before.entry.clone() };
+        let numbers_end = made.numbers_end;
+        let entry = LakeEntry { index: made.index, index_len, numbers_end, ..before.entry.clone() };
         let file = LakeFile::new(&context, site, &lake.host, made.key, &entry);
         if let Err(damage) = made.index_len {
             file.set_aside(damage);
@@ -102,7 +103,7 @@ impl Core {
     }
 
     /// Removes files, as far as they are there.
-    fn remove_all(&self, paths: Vec<PathBuf>) -> Result<(), StorageError> {
+    pub(super) fn remove_all(&self, paths: Vec<PathBuf>) -> Result<(), StorageError> {
         for path in paths {
             if self.fs.exists(&path)? {
                 self.fs.remove(&path)?;

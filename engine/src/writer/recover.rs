@@ -72,7 +72,7 @@ impl Core {
     /// As [`Core::open`].
     pub fn read(fs: SharedFs, folder: &Path) -> Result<Snapshot, StorageError> {
         let lock = fs.lock(folder)?;
-        let mut manifest = Manifest::read(&*fs, folder)?.unwrap_or(NEW);
+        let mut manifest = read_manifest(&*fs, folder)?.unwrap_or(NEW);
         refuse_newer(&*fs, folder, &manifest)?;
         let first = manifest.first_generation;
         let sealed = open_segments(&*fs, folder, &manifest)?;
@@ -93,6 +93,15 @@ impl Core {
             check_end(&path, &end, generation == last)?;
         }
         Ok(core.snapshot())
+    }
+
+    /// Refuses a folder of which a newer program wrote a file that its manifest names. Nothing in it is changed. Whoever
+    /// asks has the folder's lock.
+    ///
+    /// # Errors
+    /// [`StorageError::Version`], [`StorageError::Corrupt`] of the manifest, or a failed operation.
+    pub fn check_versions(fs: &dyn Fs, folder: &Path) -> Result<(), StorageError> {
+        read_manifest(fs, folder)?.map_or(Ok(()), |manifest| refuse_newer(fs, folder, &manifest))
     }
 
     fn assemble(
@@ -123,6 +132,7 @@ impl Core {
             imports: manifest.imports,
             positions: Arc::new(manifest.positions.into_iter().collect()),
             taken: manifest.taken,
+            forgotten: BTreeSet::new(),
             importing: None,
             next_segment: manifest.next_segment,
             next_site_code: Default::default(),
@@ -181,18 +191,29 @@ impl Core {
 }
 
 fn read_or_make_manifest(fs: &dyn Fs, folder: &Path) -> Result<Manifest, StorageError> {
-    if let Some(manifest) = Manifest::read(fs, folder)? {
+    if let Some(manifest) = read_manifest(fs, folder)? {
         return Ok(manifest);
-    }
-    let names = fs.list(folder)?;
-    if let Some(name) =
-        names.iter().find(|name| name.starts_with(log::NAME_PREFIX) || name.starts_with(SEGMENT_PREFIX))
-    {
-        let what = format!("the manifest is missing though {name} is there");
-        return Err(StorageError::corrupt(&Manifest::path(folder), 0, what));
     }
     NEW.write(fs, folder)?;
     Ok(NEW)
+}
+
+/// The folder's manifest; `None` when no store was opened in it. A manifest that is lost does not make it a new one.
+fn read_manifest(fs: &dyn Fs, folder: &Path) -> Result<Option<Manifest>, StorageError> {
+    if let Some(manifest) = Manifest::read(fs, folder)? {
+        return Ok(Some(manifest));
+    }
+    let is_data = |name: &&String| {
+        let prefixes = [log::NAME_PREFIX, SEGMENT_PREFIX, INDEX_PREFIX, DICTIONARY_PREFIX];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
+    match fs.list(folder)?.iter().find(is_data) {
+        None => Ok(None),
+        Some(name) => {
+            let what = format!("the manifest is missing though {name} is there");
+            Err(StorageError::corrupt(&Manifest::path(folder), 0, what))
+        }
+    }
 }
 
 /// Only the last log may break off.

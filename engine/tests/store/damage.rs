@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hitstone_engine::error::StorageError;
-use hitstone_engine::units::SiteId;
+use hitstone_engine::units::{DAY_MS as DAY, SiteId};
 use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
@@ -47,7 +47,7 @@ fn a_flipped_bit_in_a_segment_is_never_served() {
         assert!(fs.flip_bits(&path, offset, 0x10));
         let mut core = open(&fs).unwrap();
         let snapshot = core.snapshot();
-        let damage = SITES.iter().find_map(|&site| snapshot.incomplete(SiteId(site)));
+        let damage = SITES.iter().find_map(|&site| snapshot.incomplete(SiteId(site), &(i64::MIN..i64::MAX)));
         let harmless = snapshot.verify().is_ok();
         assert!(harmless || damage.is_some(), "byte {offset} of {len}: nobody is told");
         if let Some(damage) = damage {
@@ -136,4 +136,56 @@ fn a_second_process_is_refused() {
     let fs = filled();
     let _first = open(&fs).unwrap();
     assert!(matches!(open(&fs), Err(StorageError::Locked { .. })));
+}
+
+/// Each kind of file has its own advice: what is made anew needs none, a segment that is moved away stops the start.
+#[test]
+fn what_helps_is_said_by_kind() {
+    for (name, wanted) in [
+        ("index-0000000000000001", "made anew from the Parquet files"),
+        ("dictionary-0000000000000002", "made anew from the Parquet files"),
+        ("segment-0000000000000003", "leave it in its place"),
+        ("lake/site=a/month=2025-01/2025-01.parquet", "put the very file back from a backup"),
+        ("log-0000000000000001", "restore the folder from a backup"),
+        ("manifest", "restore the folder from a backup"),
+        ("tokens", "restore it from a backup or move it away"),
+    ] {
+        let told = StorageError::corrupt(&Path::new("data").join(name), 7, "something is wrong").to_string();
+        assert!(told.contains(name) && told.contains("byte 7: something is wrong; "), "{told}");
+        assert!(told.contains(wanted), "{told}");
+        assert_eq!(told.contains("move it away"), name == "tokens", "{told}");
+    }
+}
+
+/// A segment of which the days can be read concerns these; one of which nothing can be read concerns all.
+#[test]
+fn damage_of_a_segment_concerns_its_days() {
+    let (far, near) = (DAY * 3_000, DAY * 20_000);
+    let fs = SimFs::new(6);
+    let mut core = open(&fs).unwrap();
+    core.append_events(&[view(1, far, "/a"), view(2, far, "/b")]).unwrap();
+    // What is under way stays in the log, so the segment has the others only.
+    core.append_events(&[view(1, near, "/c")]).unwrap();
+    core.commit().unwrap();
+    seal(&mut core);
+    drop(core);
+    let fs = fs.kill();
+    let segments = names(&fs, "segment-");
+    let path = Path::new(FOLDER).join(&segments[0]);
+    let len = fs.read(&path).unwrap().len() as u64;
+    let (mut of_its_days, mut of_all) = (0, 0);
+    for offset in 0..len {
+        let fs = fs.kill();
+        assert!(fs.flip_bits(&path, offset, 0x10));
+        let Ok(mut core) = open(&fs) else { continue };
+        let snapshot = core.snapshot();
+        let is_told = |time: i64| snapshot.incomplete(SiteId(1), &(time..time + 1)).is_some();
+        if !is_told(far) {
+            assert!(!is_told(near), "byte {offset}");
+            continue;
+        }
+        assert!(is_told(far - DAY) && is_told(far + DAY), "byte {offset}");
+        if is_told(near) { of_all += 1 } else { of_its_days += 1 }
+    }
+    assert!(of_its_days > 50 && of_all > 50, "{of_its_days} of its days, {of_all} of all");
 }

@@ -20,7 +20,7 @@ use crate::ids::batch_of;
 use crate::workload::{SITES, Workload};
 
 /// Folders under `tests/fixtures` that this test opens.
-const FROZEN: &[&str] = &["lake-1"];
+const FROZEN: &[&str] = &["lake-1", "lake-2"];
 const SEAL_ROWS: usize = 24;
 
 fn folder(name: &str) -> PathBuf {

@@ -13,6 +13,7 @@ mod crashes;
 mod damage;
 mod dump;
 mod follow;
+mod forget;
 mod frozen;
 mod ids;
 mod import;

@@ -56,7 +56,7 @@ fn export(
 ) -> Result<Written, ParquetError> {
     let mut folder = Folder::open(fs.shared(), path)?;
     let written = snapshot.export(SiteId(site), HOST, span, &mut folder, &mut |_| Ok(()))?;
-    folder.finish()?;
+    folder.finish(&[])?;
     Ok(written)
 }
 
@@ -286,9 +286,38 @@ fn what_no_export_wrote_is_not_touched() {
     for _ in 0..2 {
         let mut target = Folder::open(Arc::new(OsFs), &path).unwrap();
         snapshot.export(SiteId(1), HOST, ALL, &mut target, &mut |_| Ok(())).unwrap();
-        target.finish().unwrap();
+        target.finish(&[]).unwrap();
         assert!(path.join(&ours).is_file());
     }
+}
+
+/// Of months that could not be read wholly the files of an earlier export stay, whether the new one has something of them
+/// or nothing; others are replaced or removed.
+#[test]
+fn what_could_not_be_read_stays() {
+    let (old, new) =
+        (store_of_days(&[19_000, 19_500, 20_000, 20_050]), store_of_days(&[20_000, 20_001, 20_050]));
+    let path = Path::new("/out/site=x");
+    let fs = SimFs::new(5);
+    export(&old, 1, ALL, &fs, path).unwrap();
+    let month = |day: u16| Month::of(DayUtc(day));
+    let bytes = |day: u16| fs.read(&path.join(format!("month={0}/{0}.parquet", month(day)))).ok();
+    let before = [19_000, 19_500, 20_000, 20_050].map(bytes);
+    let mut folder = Folder::open(fs.shared(), path).unwrap();
+    new.export(SiteId(1), HOST, ALL, &mut folder, &mut |_| Ok(())).unwrap();
+    // Until the end nothing is another one.
+    assert_eq!([19_000, 19_500, 20_000, 20_050].map(bytes), before);
+    let kept = folder.finish(&[month(19_000)..=month(19_000), month(20_000)..=month(20_001)]).unwrap();
+    assert_eq!(kept, [month(19_000), month(20_000)]);
+    assert_eq!((bytes(19_000), bytes(20_000)), (before[0].clone(), before[2].clone()));
+    assert_eq!(bytes(19_500), None);
+    assert!(bytes(20_050).is_some());
+    let leftover = path.join(format!("month={0}/{0}.parquet.tmp", month(20_000)));
+    assert!(!fs.exists(&leftover).unwrap());
+    // Nobody can tell: everything stays.
+    let folder = Folder::open(fs.shared(), path).unwrap();
+    assert_eq!(folder.finish(&[month(0)..=month(u16::MAX)]).unwrap().len(), 3);
+    assert_eq!(bytes(19_000), before[0]);
 }
 
 /// Ids and times at their ends, long and strange texts, many pairs, a session that is long.

@@ -38,20 +38,18 @@ pub async fn statistic(
     let answer = app.query(site.site_id(), move |snapshot, cancelled| {
         let context = StatisticsContext { snapshot: Arc::clone(&snapshot), site: &site, now_ms, cancelled };
         let answer = statistics::answer(&path, &query, &context);
-        // Asked last: damage may turn up while the answer is made.
-        let incomplete = snapshot.incomplete(site.site_id());
-        if incomplete.is_some() || answer.failure.is_some() {
+        if answer.incomplete.is_some() || answer.failure.is_some() {
             teller.tell_met(&snapshot, site.site_id(), answer.failure.as_deref());
         }
-        (answer, incomplete)
+        answer
     });
     let unavailable = |reason| ApiError::unavailable(reason, (reason == BUSY_QUERIES).then_some(1));
-    let (answer, incomplete) = answer.await.map_err(unavailable)?;
+    let answer = answer.await.map_err(unavailable)?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let answer = respond::json(status, answer.body);
-    Ok(match incomplete {
-        Some(reason) => respond::with_header(answer, INCOMPLETE, &reason),
-        None => answer,
+    let response = respond::json(status, answer.body);
+    Ok(match answer.incomplete {
+        Some(reason) => respond::with_header(response, INCOMPLETE, &reason),
+        None => response,
     })
 }
 

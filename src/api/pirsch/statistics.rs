@@ -58,12 +58,16 @@ pub struct StatisticsAnswer {
     pub body: Vec<u8>,
     /// What the operator is to be told, when the data could not be read.
     pub failure: Option<String>,
+    /// Why data of the time that was asked about is missing, when damage was found.
+    pub incomplete: Option<String>,
 }
 
 /// Answers a statistic. `path` is what follows `/api/v1/statistics/`, `query` the raw query string.
 pub fn answer(path: &str, query: &str, ctx: &StatisticsContext<'_>) -> StatisticsAnswer {
-    let ask = SnapshotAsk { snapshot: &ctx.snapshot, cancelled: ctx.cancelled };
-    answer_from(&ask, path, query, ctx.site, ctx.now_ms)
+    let ask = SnapshotAsk::new(&ctx.snapshot, ctx.cancelled);
+    let answer = answer_from(&ask, path, query, ctx.site, ctx.now_ms);
+    // Asked last: damage may turn up while the answer is made.
+    StatisticsAnswer { incomplete: ask.incomplete(), ..answer }
 }
 
 /// As [`answer`], whoever answers the queries.
@@ -82,7 +86,7 @@ pub(crate) fn answer_from<A: Ask>(
             .map_err(Refusal::from)
             .and_then(|filter| compute(ask, endpoint, &filter, site, now_ms));
     match answered {
-        Ok(body) => StatisticsAnswer { status: 200, body, failure: None },
+        Ok(body) => StatisticsAnswer { status: 200, body, failure: None, incomplete: None },
         Err(Refusal::Invalid(invalid)) => {
             let all: Vec<_> =
                 invalid.fields.iter().map(|(field, message)| format!("{field} {message}")).collect();
@@ -328,5 +332,5 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Refusal> {
 
 fn failure(status: u16, validation: BTreeMap<String, String>, error: &str) -> StatisticsAnswer {
     let body = serde_json::to_vec(&ErrorBody { validation, error: [error] }).unwrap_or_default();
-    StatisticsAnswer { status, body, failure: None }
+    StatisticsAnswer { status, body, failure: None, incomplete: None }
 }

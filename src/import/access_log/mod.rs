@@ -232,7 +232,7 @@ fn judge(entry: Entry<'_>) -> Line {
         host => host,
     };
     let Some(ip) = parse_address(&entry.address) else {
-        return Line::Rejected("the client's address is no IP address");
+        return Line::Rejected("the client's address is no IP address: is --format right?");
     };
     let Some(time) = entry.time else { return Line::Rejected("the time is of no known form") };
     Line::View(Box::new(PageView {

@@ -102,8 +102,9 @@ fn vhost_combined() {
     }
     assert_eq!(ignored(Format::Vhost, &format!("a<b {rest}")), Some(Ignored::Hostname));
     // One format taken for the other.
-    let address = "the client's address is no IP address";
+    let address = "the client's address is no IP address: is --format right?";
     assert_eq!(rejected(Format::Combined, format!("example.com:80 {rest}").as_bytes()), address);
+    assert_eq!(rejected(Format::Vhost, rest.as_bytes()), address);
 }
 
 #[test]

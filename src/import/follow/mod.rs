@@ -1,6 +1,7 @@
 //! Following an access log: its lines are taken as they are written, each once, over rotations, crashes and restarts.
 //!
-//! [`tail`] reads whole lines from the file that a path names, [`run`] hands them to a [`Sink`], which stores them
+//! [`tail`] reads whole lines from the file that a path names, and from those beside it (`rotated`) that it was before;
+//! [`run`] settles which of these come first, and hands lines to a [`Sink`], which stores them
 //! together with the offset behind them: [`feed`] in this process, or a running server through its socket.
 //!
 //! A file is known by its inode and its beginning (the bytes up to the end of its first line that is not empty, 256
@@ -8,6 +9,7 @@
 //! anew. The device is not part of that: its number may change whenever the machine starts.
 
 pub mod feed;
+mod rotated;
 pub mod run;
 pub mod tail;
 

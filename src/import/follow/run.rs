@@ -1,9 +1,10 @@
 //! The loop: look at the file, hand on what there is, wait.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::tail::{Found, Tail};
+use super::tail::{Found, Rotation, Tail};
 use super::{Answer, FileMark, Piece, Sink, SinkError, Taken};
 
 /// How soon a stop is noticed.
@@ -14,7 +15,9 @@ pub trait Watch {
     /// Whether to end.
     fn stopped(&self) -> bool;
     /// Reading of a file begins at this offset.
-    fn begins(&mut self, offset: u64);
+    fn begins(&mut self, file: &Path, offset: u64);
+    /// Nothing is taken of files beside the log, the oldest first, for this reason.
+    fn passed_over(&mut self, files: &[&Path], why: &str);
     /// Lines were taken.
     fn taken(&mut self, taken: &Taken);
     /// It does not go on at the moment, for this reason. Told again only when the reason changes.
@@ -77,17 +80,58 @@ fn hand_on(
 ) -> Result<(), SinkError> {
     match found {
         Found::File(mark) => begin(&mark, tail, sink, watch),
-        // One that nothing was ever taken of is not known to be of this log.
-        Found::Earlier(mark) => {
-            match sink.offset(&mark)? {
-                0 => tail.skip(),
-                offset => tail.go_to(offset),
-            }
-            Ok(())
-        }
+        Found::Rotated(rotation) => take_up(&rotation, tail, sink, watch),
         Found::Piece(piece) => take(&piece, tail, sink, watch),
         Found::Nothing => Ok(()),
     }
+}
+
+/// Of the files that the log was before, all is taken that came after what has been taken: the rest of those that are
+/// known, and what is newer than these from its beginning. Where nothing is known of the log it is followed from now on.
+fn take_up(
+    rotation: &Rotation,
+    tail: &mut Tail,
+    sink: &mut dyn Sink,
+    watch: &mut dyn Watch,
+) -> Result<(), SinkError> {
+    let mut known = Vec::with_capacity(rotation.files.len());
+    for file in &rotation.files {
+        let mut found = None;
+        for mark in file.marks.iter().flatten() {
+            if found.is_none() && sink.offset(mark)? > 0 {
+                found = Some(mark.clone());
+            }
+        }
+        known.push(found);
+    }
+    let is_log_known = rotation.log.as_ref().map_or(Ok(0), |log| sink.offset(log))? > 0;
+    // Those before this place are older than something that has been taken.
+    let place = known.iter().rposition(Option::is_some).map_or(0, |at| at + 1);
+    let place = if is_log_known { known.len() } else { place };
+    let is_new = place == 0 && !rotation.goes_on;
+    let mut files = Vec::new();
+    let mut passed: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for (at, (file, known)) in rotation.files.iter().zip(known).enumerate() {
+        let why = match (known, &file.marks) {
+            (Some(mark), _) => {
+                files.push((at, mark));
+                continue;
+            }
+            (None, _) if at < place => "older than what has been taken",
+            (None, _) if is_new => {
+                "nothing has been taken of this log before; what is in them can be imported as files"
+            }
+            (None, Ok(marks)) => {
+                files.extend(marks.first().map(|mark| (at, mark.clone())));
+                continue;
+            }
+            (None, Err(why)) => why,
+        };
+        passed.entry(why).or_default().push(&file.path);
+    }
+    passed.iter().for_each(|(why, files)| watch.passed_over(files, why));
+    tail.take_up(&files);
+    Ok(())
 }
 
 fn begin(
@@ -98,7 +142,7 @@ fn begin(
 ) -> Result<(), SinkError> {
     let offset = sink.offset(mark)?;
     tail.go_to(offset);
-    watch.begins(offset);
+    watch.begins(tail.current_path(), offset);
     Ok(())
 }
 

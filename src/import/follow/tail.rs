@@ -3,39 +3,64 @@
 //!
 //! It knows nothing of what lines say and where they go.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::rotated::{self, Rotated};
 use super::{FileMark, HEAD_BYTES_MAX, PIECE_BYTES_MAX, PIECE_LINES_MAX, Piece};
 
 /// How many looks a renamed file that does not grow is kept: its writer may not have opened the new one yet.
 const PATIENCE_LOOKS: u32 = 3;
 /// Earlier files that were not written to for so long are not waited for.
 const SETTLED: Duration = Duration::from_secs(10);
-/// How many files beside the one that is followed are looked at.
-const EARLIER_FILES_MAX: usize = 32;
+/// How many files beside the one that is followed are looked at, the latest ones.
+const ROTATED_FILES_MAX: usize = 32;
 
 /// What [`Tail::look`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     /// A file: say with [`Tail::go_to`] where to read on.
     File(FileMark),
-    /// A file that lies beside the one that is followed and looks like an earlier one of it: as above, or
-    /// [`Tail::skip`] it.
-    Earlier(FileMark),
+    /// Files beside the one that the path names, which may come before it: say with [`Tail::take_up`] which ones do.
+    Rotated(Rotation),
     /// Lines. The next ones come after [`Tail::go_to`] their end.
     Piece(Piece),
     /// Nothing at the moment.
     Nothing,
 }
 
+/// Where the log was rotated to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The files, the oldest first.
+    pub files: Vec<Beside>,
+    /// The file that the path names, if it has a line.
+    pub log: Option<FileMark>,
+    /// All of them came after the file that was read last.
+    pub goes_on: bool,
+}
+
+/// A file beside the log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Its name.
+    pub path: PathBuf,
+    /// What it may be known by: as itself, and as the log, of which it is a copy when that is emptied to rotate it. Or
+    /// why nothing of it can be taken.
+    pub marks: Result<Vec<FileMark>, String>,
+}
+
 /// The file that is read.
 struct Current {
+    path: PathBuf,
     file: File,
-    device: u64,
+    /// Device and inode.
+    node: (u64, u64),
+    /// The inode that it is known by: its own, or that of the log that it is a copy of.
     inode: u64,
     /// Known as soon as the file has a line, or enough of one.
     mark: Option<FileMark>,
@@ -53,20 +78,39 @@ struct Current {
 pub struct Tail {
     path: PathBuf,
     current: Option<Current>,
-    /// Files that may be earlier ones, the oldest last.
-    earlier: Vec<PathBuf>,
+    /// What is read after the current file: earlier ones, the oldest first, and the one that the path named at last.
+    next: VecDeque<Current>,
+    /// The files of the last [`Found::Rotated`], as far as they can be read, and the one that the path names.
+    found: Vec<Option<Current>>,
+    log: Option<Current>,
+    /// The file that was read last, until it is known what came after it. Open, so that no other one has its inode.
+    last: Option<Current>,
+    /// Files beside the log have been looked at.
+    looked: bool,
 }
 
 impl Tail {
-    /// Follows the file that `path` names, now or later. Before it come files beside it whose names begin with its name:
-    /// it may have been renamed while nobody followed it.
+    /// Follows the file that `path` names, now or later. Before it come files that it was before it was rotated.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), current: None, earlier: earlier_files(path) }
+        let (next, found) = (VecDeque::new(), Vec::new());
+        Self { path: path.to_path_buf(), current: None, next, found, log: None, last: None, looked: false }
     }
 
-    /// Leaves the current file to itself.
-    pub fn skip(&mut self) {
-        self.current = None;
+    /// The file that is read at the moment.
+    pub fn current_path(&self) -> &Path {
+        self.current.as_ref().map_or(&self.path, |current| &current.path)
+    }
+
+    /// Reads these of the files that [`Found::Rotated`] told of, each under the mark that it is known by, and then the
+    /// one that the path named.
+    pub fn take_up(&mut self, files: &[(usize, FileMark)]) {
+        for (at, mark) in files {
+            let file = self.found.get_mut(*at).and_then(Option::take);
+            self.next.extend(file.map(|file| Current { inode: mark.inode, ..file }));
+        }
+        self.found.clear();
+        self.next.extend(self.log.take());
+        (self.last, self.looked) = (None, true);
     }
 
     /// Reads on at `offset` of the current file.
@@ -90,15 +134,13 @@ impl Tail {
     /// # Errors
     /// The file cannot be opened or read. Looking again may help.
     pub fn look(&mut self) -> io::Result<Found> {
-        while let Some(path) = self.earlier.pop_if(|_| self.current.is_none()) {
-            // What cannot be read is not ours.
-            self.current = open(&path).unwrap_or_default().map(|file| Current { earlier: true, ..file });
-            if self.current.as_ref().is_some_and(|current| !matches!(current.read_mark(), Ok(Some(_)))) {
-                self.current = None;
-            }
-        }
         if self.current.is_none() {
-            self.current = open(&self.path)?;
+            self.current = self.next.pop_front();
+        }
+        if self.current.is_none()
+            && let Some(rotation) = self.look_beside()?
+        {
+            return Ok(Found::Rotated(rotation));
         }
         let Some(current) = &mut self.current else { return Ok(Found::Nothing) };
         let found = current.look()?;
@@ -106,7 +148,8 @@ impl Tail {
             current.quiet_looks = 0;
             return Ok(found);
         }
-        if self.names_current()? {
+        // While there is nothing else to read it may still grow.
+        if self.next.is_empty() && self.names_current()? {
             return Ok(Found::Nothing);
         }
         let Some(current) = &mut self.current else { return Ok(Found::Nothing) };
@@ -118,15 +161,71 @@ impl Tail {
         if let Some(piece) = current.last_line()? {
             return Ok(Found::Piece(piece));
         }
-        self.current = None;
+        self.last = self.current.take();
         self.look()
+    }
+
+    /// Opens the file that the path names, and looks what it was before: between the file that was read last and this
+    /// one there may have been others. Without any it is the current one. It is opened first, so that none can slip
+    /// between.
+    fn look_beside(&mut self) -> io::Result<Option<Rotation>> {
+        self.log = open(&self.path)?;
+        if self.looked && self.log.is_none() {
+            return Ok(None);
+        }
+        self.found.clear();
+        let mut told = Vec::new();
+        let files = match rotated::files_beside(&self.path) {
+            Ok(files) => self.latest(files)?,
+            Err(error) => {
+                let path = self.path.parent().unwrap_or(&self.path).to_path_buf();
+                told.push(Beside { path, marks: Err(format!("the folder cannot be listed: {error}")) });
+                Vec::new()
+            }
+        };
+        if files.is_empty() && told.is_empty() {
+            self.current = self.log.take();
+            (self.last, self.looked) = (None, true);
+            return Ok(None);
+        }
+        let too_many = files.len().saturating_sub(ROTATED_FILES_MAX);
+        let inode = self.log.as_ref().map(|log| log.inode);
+        for (at, file) in files.into_iter().enumerate() {
+            let opened = if at < too_many {
+                Err(format!("only the latest {ROTATED_FILES_MAX} files are looked at"))
+            } else {
+                open_rotated(&file)
+            };
+            let (current, marks) = match opened {
+                Ok((current, mark)) => (Some(current), Ok(marks_of(mark, inode))),
+                Err(why) => (None, Err(why)),
+            };
+            self.found.push(current);
+            told.push(Beside { path: file.path, marks });
+        }
+        let log = self.log.as_ref().map(Current::read_mark).transpose()?.flatten();
+        Ok(Some(Rotation { files: told, log, goes_on: self.last.is_some() }))
+    }
+
+    /// Of the files that the log was, those that came after the one that was read last.
+    fn latest(&self, mut files: Vec<Rotated>) -> io::Result<Vec<Rotated>> {
+        if let Some(last) = &self.last {
+            let modified = last.file.metadata()?.modified()?;
+            let at = files.iter().position(|file| node_at(&file.path) == Some(last.node)).map(|at| at + 1);
+            let by_time = files.iter().take_while(|file| file.modified <= modified).count();
+            files.drain(..at.unwrap_or(by_time));
+        }
+        if let Some(log) = &self.log {
+            files.retain(|file| node_at(&file.path) != Some(log.node));
+        }
+        Ok(files)
     }
 
     /// Whether the path still names the file that is read, or nothing: then that one may still grow.
     fn names_current(&self) -> io::Result<bool> {
         let Some(current) = &self.current else { return Ok(false) };
         match fs::metadata(&self.path) {
-            Ok(now) => Ok((now.dev(), now.ino()) == (current.device, current.inode)),
+            Ok(now) => Ok((now.dev(), now.ino()) == current.node),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
         }
@@ -147,11 +246,11 @@ fn open(path: &Path) -> io::Result<Option<Current>> {
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
-    let (device, inode) = (metadata.dev(), metadata.ino());
     Ok(Some(Current {
+        path: path.to_path_buf(),
         file,
-        device,
-        inode,
+        node: (metadata.dev(), metadata.ino()),
+        inode: metadata.ino(),
         mark: None,
         offset: None,
         searched: 0,
@@ -160,20 +259,24 @@ fn open(path: &Path) -> io::Result<Option<Current>> {
     }))
 }
 
-/// `access.log.1` and `access.log-20261121` beside `access.log`, the latest first. None when the folder cannot be read.
-fn earlier_files(path: &Path) -> Vec<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name().map(|name| name.as_encoded_bytes()) else { return Vec::new() };
-    let is_earlier = |entry: &fs::DirEntry| {
-        let rest = entry.file_name();
-        let rest = rest.as_encoded_bytes().strip_prefix(name);
-        rest.and_then(<[u8]>::first).is_some_and(|byte| matches!(byte, b'.' | b'-' | b'_'))
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().filter(is_earlier);
-    let dated = entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())));
-    let mut files: Vec<_> = dated.collect();
-    files.sort_unstable_by(|a, b| b.cmp(a));
-    files.into_iter().take(EARLIER_FILES_MAX).map(|(_, path)| path).collect()
+/// A file that the log was, and what it is known by; or why nothing of it can be taken.
+fn open_rotated(file: &Rotated) -> Result<(Current, FileMark), String> {
+    if file.compressed {
+        return Err("it is compressed; unpacked, it can be imported as a file".into());
+    }
+    let cannot = |error: io::Error| format!("it cannot be read: {error}");
+    let current = open(&file.path).map_err(cannot)?.ok_or("it has gone away")?;
+    let mark = current.read_mark().map_err(cannot)?.ok_or("it has no whole line")?;
+    Ok((Current { earlier: true, ..current }, mark))
+}
+
+fn marks_of(mark: FileMark, log: Option<u64>) -> Vec<FileMark> {
+    let copy = log.map(|inode| FileMark { inode, head: mark.head.clone() });
+    std::iter::once(mark).chain(copy).collect()
+}
+
+fn node_at(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Current {
@@ -184,7 +287,7 @@ impl Current {
         }
         let Some(mark) = self.mark.clone() else { return Ok(Found::Nothing) };
         let Some(from) = self.offset else {
-            return Ok(if self.earlier { Found::Earlier(mark) } else { Found::File(mark) });
+            return Ok(Found::File(mark));
         };
         let length = self.file.metadata()?.len();
         if length < from {

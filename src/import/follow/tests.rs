@@ -93,7 +93,11 @@ impl Watch for UntilDone<'_> {
     fn stopped(&self) -> bool {
         self.0.try_borrow().is_ok_and(|script| script.looks_between == 0)
     }
-    fn begins(&mut self, _: u64) {}
+    fn begins(&mut self, _: &Path, _: u64) {}
+    fn passed_over(&mut self, files: &[&Path], why: &str) {
+        let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        self.0.borrow().said.borrow_mut().push(format!("{}: {why}", names.join(" ")));
+    }
     fn taken(&mut self, _: &Taken) {}
     fn waits(&mut self, why: &str) {
         self.0.borrow().said.borrow_mut().push(why.to_owned());
@@ -201,10 +205,68 @@ fn a_file_that_was_renamed_while_nobody_looked_is_finished_first() {
     append(&path, "two\n");
     fs::rename(&path, &rotated).unwrap();
     append(&path, "three\n");
-    // Files beside it that nothing was taken of are not this log's.
+    // What is older was not taken when it was time.
     append(&path.with_file_name("access.log.2"), "foreign\n");
     append(&path.with_file_name("access.login"), "foreign\n");
     fs::create_dir(path.with_file_name("access.log.d")).unwrap();
+    run(&path, &mut memory, vec![]);
+    assert_eq!(memory.lines, ["one", "two", "three"]);
+}
+
+#[test]
+fn files_that_came_and_went_while_nobody_looked_are_taken_in_order() {
+    let Log { path, rotated, _folder } = log();
+    let mut memory = Memory::default();
+    let second = path.with_file_name("access.log.2");
+    append(&second, "older\n");
+    append(&path, "one\n");
+    let said = run(&path, &mut memory, vec![]);
+    assert!(said[0].starts_with("access.log.2: nothing has been taken"), "{said:?}");
+    fs::rename(&second, path.with_file_name("access.log.4")).unwrap();
+    append(&path, "two\n");
+    fs::rename(&path, path.with_file_name("access.log.3")).unwrap();
+    append(&second, "three\n");
+    append(&path.with_file_name("access.log.1.gz"), "four, but compressed");
+    append(&path, "five\n");
+    let said = run(&path, &mut memory, vec![]);
+    assert_eq!(memory.lines, ["one", "two", "three", "five"]);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.contains(&"access.log.4: older than what has been taken".to_owned()), "{said:?}");
+    assert!(said.iter().any(|said| said.starts_with("access.log.1.gz: it is compressed")), "{said:?}");
+    // With the log known, nothing beside it is new.
+    run(&path, &mut memory, vec![]);
+    assert_eq!(memory.lines.len(), 4);
+    // The same while it is followed, but nobody looks.
+    let log = path.clone();
+    let dated = |day: &str| path.with_file_name(format!("access.log-202611{day}"));
+    let days = ["21", "22"].map(dated);
+    run(
+        &path,
+        &mut memory,
+        vec![Box::new(move || {
+            append(&log, "six\n");
+            fs::rename(&log, &days[0]).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            append(&log, "seven\n");
+            fs::rename(&log, &days[1]).unwrap();
+            append(&log, "eight\n");
+        })],
+    );
+    assert_eq!(memory.lines[4..], ["six", "seven", "eight"]);
+    assert!(!rotated.exists());
+}
+
+#[test]
+fn a_copy_of_a_log_that_was_emptied_is_finished() {
+    let Log { path, rotated, _folder } = log();
+    let mut memory = Memory::default();
+    append(&path, "one\n");
+    run(&path, &mut memory, vec![]);
+    append(&path, "two\n");
+    fs::copy(&path, &rotated).unwrap();
+    File::options().write(true).truncate(true).open(&path).unwrap();
+    append(&path, "three\n");
+    run(&path, &mut memory, vec![]);
     run(&path, &mut memory, vec![]);
     assert_eq!(memory.lines, ["one", "two", "three"]);
 }
@@ -283,9 +345,17 @@ fn what_is_no_file_is_named() {
 #[test]
 fn a_file_is_known_by_its_first_line_and_inode() {
     let Log { path, rotated, _folder } = log();
-    let mark = |path: &Path| match Tail::new(path).look().unwrap() {
-        Found::File(mark) => Some(mark),
-        _ => None,
+    let mark = |path: &Path| {
+        let mut tail = Tail::new(path);
+        let mut found = tail.look().unwrap();
+        if matches!(found, Found::Rotated(_)) {
+            tail.take_up(&[]);
+            found = tail.look().unwrap();
+        }
+        match found {
+            Found::File(mark) => Some(mark),
+            _ => None,
+        }
     };
     append(&path, "\n \n");
     assert_eq!(mark(&path), None);

@@ -65,7 +65,7 @@ impl Body {
     pub(super) fn find(&self, key: SessionKey) -> Option<u32> {
         match self {
             Self::Segment(segment) => segment.find_session(key),
-            Self::Lake(lake) => lake.live.find_session(key),
+            Self::Lake(lake) => lake.live.find_session(key).flatten(),
         }
     }
 

@@ -75,6 +75,11 @@ impl UnderWay {
     pub(in crate::writer) fn is_alive(&self) -> bool {
         Arc::strong_count(&self.codes) > 1
     }
+
+    /// Nothing more of it is to be stored.
+    pub(in crate::writer) fn give_up(&mut self, why: &str) {
+        self.given_up.get_or_insert_with(|| why.to_owned());
+    }
 }
 
 impl Core {

@@ -280,7 +280,8 @@ impl Core {
         let Some((part, session)) = staged(file, key) else { return Ok(()) };
         let day = key.session.day();
         let used = largest.entry((key.visitor, day.0)).or_insert_with(|| self.largest_number(file, key));
-        let n = used.checked_add(1);
+        // Known once the visitor's sessions were looked for.
+        let n = self.session_numbers(key.site, day).next(Some(*used));
         let n = n.ok_or(ImportError::TooManySessions { visitor: key.visitor.0.cast_signed() })?;
         *used = n;
         let new = SessionId::new(day, n);
@@ -308,7 +309,6 @@ impl Core {
         for segment in live.chain(file.segments.iter().map(|(segment, _)| segment)) {
             segment.all_sessions_of(key.site, key.visitor, |_, id| look(id));
         }
-        look(SessionId::new(day, self.first_session_number(key.site, day)));
         if let Some(lake) = self.lake.site(key.site)
             && let Some(Ok(strings)) = lake.dictionary.as_ref().map(|strings| strings.open())
         {

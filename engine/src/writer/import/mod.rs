@@ -34,6 +34,7 @@ pub use row::{Row, RowTexts};
 pub use staging::SegmentSize;
 
 use super::Core;
+use super::forget::FORGOTTEN;
 use crate::error::ImportError;
 use crate::limits;
 use crate::schema::Column;
@@ -52,6 +53,9 @@ impl Core {
         self.forget_ended_import();
         if self.importing.is_some() {
             return Ok(Err(ImportError::Busy));
+        }
+        if self.forgotten.contains(&site) {
+            return Ok(Err(ImportError::GivenUp(FORGOTTEN.into())));
         }
         self.commit()?;
         let next = Column::ALL.map(|column| self.next_site_code(site, column));

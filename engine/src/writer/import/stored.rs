@@ -13,10 +13,9 @@ use crate::codec::Writer;
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::index::Needs;
-use crate::limits;
 use crate::schema::Column;
 use crate::segment::Segment;
-use crate::session::Extent;
+use crate::session::{Extent, Numbers};
 use crate::snapshot::Snapshot;
 use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
@@ -177,13 +176,13 @@ impl Stored {
         found
     }
 
-    /// The number of a visitor's first session on a day: what is in a file that cannot be read may have those below.
-    pub(super) fn first_session_number(&self, day: DayUtc) -> u16 {
-        let is_unknown = |part: &Part| match &part.body {
-            Body::Lake(lake) => lake.live.key.contains(day) && lake.live.file.damage().is_some(),
-            Body::Segment(_) => false,
-        };
-        if self.parts.iter().any(is_unknown) { limits::SESSION_NUMBER_UNKNOWN } else { 0 }
+    /// The numbers that a visitor's next session of a day may get: what is in a file that cannot be read has others.
+    pub(super) fn numbers(&self, day: DayUtc) -> Numbers {
+        let unseen = self.parts.iter().map(|part| match &part.body {
+            Body::Lake(lake) => lake.live.unseen_numbers_end(day),
+            Body::Segment(_) => 0,
+        });
+        Numbers::from(unseen.max().unwrap_or(0))
     }
 
     /// Whether the visitor of a session is marked as one that recurs on any day.

@@ -66,19 +66,20 @@ impl Visitors {
             None => self.before(visitor, stored)?,
         };
         // Known once the visitor's sessions were looked for.
-        let first = stored.first_session_number(day);
+        let numbers = stored.numbers(day);
         let Some(mut known) = known else {
-            let known = Known { first: day.0, last: day.0, n: first, marked: false };
+            let Some(n) = numbers.next(None) else { return Ok(None) };
+            let known = Known { first: day.0, last: day.0, n, marked: false };
             self.known.insert([visitor.0, 0], known.pack())?;
-            return Ok(Some(SessionId::new(day, first)));
+            return Ok(Some(SessionId::new(day, n)));
         };
         self.any_marked |= known.marked;
         let n = match day.0.cmp(&known.last) {
-            std::cmp::Ordering::Greater => Some(first),
-            std::cmp::Ordering::Equal => known.n.checked_add(1),
-            std::cmp::Ordering::Less => largest().map_or(Some(first), |n| n.checked_add(1)),
+            std::cmp::Ordering::Greater => numbers.next(None),
+            std::cmp::Ordering::Equal => numbers.next(Some(known.n)),
+            std::cmp::Ordering::Less => numbers.next(largest()),
         };
-        let Some(n) = n.map(|n| n.max(first)) else { return Ok(None) };
+        let Some(n) = n else { return Ok(None) };
         if day.0 >= known.last {
             (known.last, known.n) = (day.0, n);
         }
