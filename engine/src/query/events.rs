@@ -3,6 +3,7 @@
 use super::EventTest;
 use super::filter::Narrowing;
 use super::guard::Guard;
+use super::verdicts::TestOf;
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::scan::bits::Bits;
@@ -21,13 +22,14 @@ pub(super) struct EventFilter<'a> {
 impl<'a> EventFilter<'a> {
     /// Works out the masks of a test.
     pub fn new(
-        sessions: &Narrowing<'a>,
+        sessions: &mut Narrowing<'a, '_>,
+        of: TestOf,
         test: &EventTest,
         guard: &mut Guard<'_>,
     ) -> Result<Self, QueryError> {
         let names = match &test.name {
             None => Mask::Always,
-            Some(name) => sessions.text_mask(Column::EventName, name, guard)?,
+            Some(name) => sessions.text_mask(Column::EventName, of, name, guard)?,
         };
         let metas = if test.meta.is_empty() || names == Mask::Never {
             Mask::Always

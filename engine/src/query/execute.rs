@@ -11,6 +11,7 @@ use super::known::Known;
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{NumberColumn, SharedSums, Sum};
 use super::report::{self, Grouping};
+use super::verdicts::Verdicts;
 use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
@@ -70,9 +71,9 @@ pub(super) fn execute_within(
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
     let mut guard = Guard::new(cancelled);
-    let mut prepared = Vec::new();
+    let (mut prepared, mut verdicts) = (Vec::new(), Verdicts::default());
     for (number, source) in sources.iter().enumerate() {
-        let mut part = prepare(source, number, &query.span, &query.filter, unit, &mut guard)?;
+        let mut part = prepare(source, number, &query.span, &query.filter, unit, &mut verdicts, &mut guard)?;
         let own = known.iter().filter(|known| known.source == number);
         own.for_each(|known| part.iter_mut().for_each(|part| part.leave_out(&known.sessions)));
         prepared.extend(part);

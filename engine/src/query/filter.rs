@@ -1,7 +1,7 @@
 //! Which sessions of one source pass a filter, and which tests are left for the rows.
 //!
-//! A test of a text runs once for each dictionary entry (or, when fewer codes are touched than the dictionary
-//! holds, once for each code that occurs) and becomes a mask over local codes. Sessions are narrowed down step by
+//! A test of a text runs once for each of the site's strings that a source has (or, when fewer codes are touched than
+//! its dictionary holds, that occurs there) and becomes a mask over local codes. Sessions are narrowed down step by
 //! step, the cheapest first: posting lists, codes of sessions, rows of what is left.
 
 use std::ops::Range;
@@ -10,6 +10,7 @@ use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
 use super::keys::Edge;
 use super::postings;
+use super::verdicts::{Known, TestOf, Verdicts};
 use super::{Filter, Occurrence, PairsTest, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Pairs;
@@ -84,17 +85,18 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }
 
-/// Works out the filter for one source; `None` when nothing of it can count.
+/// Works out the filter for one source; `None` when nothing of it can count. `verdicts` are those of the query so far.
 pub(super) fn prepare<'a>(
     source: &Source<'a>,
     number: usize,
     span: &Range<i64>,
     filter: &Filter,
     unit: Unit,
+    verdicts: &mut Verdicts,
     guard: &mut Guard<'_>,
 ) -> Result<Option<Prepared<'a>>, QueryError> {
     let touched = touched_runs(source.table.runs, span, source.table.session_count());
-    let mut narrowing = Narrowing::new(source.table, touched);
+    let mut narrowing = Narrowing::new(source.table, touched, verdicts);
     let mut row_masks = Vec::new();
     if narrowing.touched.is_empty()
         || !narrowing.hide(source, guard)?
@@ -106,7 +108,7 @@ pub(super) fn prepare<'a>(
     {
         return Ok(None);
     }
-    let Narrowing { table, touched, selected } = narrowing;
+    let Narrowing { table, touched, selected, .. } = narrowing;
     Ok(Some(Prepared { table, touched, selected, row_masks, source: number }))
 }
 
@@ -117,19 +119,20 @@ fn in_runs(session_count: usize, runs: &[Touched]) -> Bits {
 }
 
 /// The sessions that are left. Each `keep_` step returns whether any can be.
-pub(super) struct Narrowing<'a> {
+pub(super) struct Narrowing<'a, 'v> {
     pub table: SiteTable<'a>,
     pub touched: Vec<Touched>,
     selected: Option<Bits>,
+    verdicts: &'v mut Verdicts,
 }
 
-impl<'a> Narrowing<'a> {
-    fn new(table: SiteTable<'a>, touched: Vec<Touched>) -> Self {
-        Self { table, touched, selected: None }
+impl<'a, 'v> Narrowing<'a, 'v> {
+    fn new(table: SiteTable<'a>, touched: Vec<Touched>, verdicts: &'v mut Verdicts) -> Self {
+        Self { table, touched, selected: None, verdicts }
     }
 
     fn bits(&mut self) -> &mut Bits {
-        let Self { table, touched, selected } = self;
+        let Self { table, touched, selected, .. } = self;
         selected.get_or_insert_with(|| in_runs(table.session_count(), touched))
     }
 
@@ -156,8 +159,8 @@ impl<'a> Narrowing<'a> {
     }
 
     fn keep_attributes(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
-        for (column, test) in &filter.attributes {
-            let mask = self.text_mask(*column, test, guard)?;
+        for (number, (column, test)) in filter.attributes.iter().enumerate() {
+            let mask = self.text_mask(*column, TestOf::Attribute(number), test, guard)?;
             if mask == Mask::Never {
                 return Ok(false);
             }
@@ -174,8 +177,8 @@ impl<'a> Narrowing<'a> {
         row_masks: &mut Vec<(Codes<'a>, Mask)>,
         guard: &mut Guard<'_>,
     ) -> Result<bool, QueryError> {
-        for (column, test) in &filter.rows {
-            let mask = self.text_mask(*column, test, guard)?;
+        for (number, (column, test)) in filter.rows.iter().enumerate() {
+            let mask = self.text_mask(*column, TestOf::Row(number), test, guard)?;
             self.keep_listed(*column, &mask);
             row_masks.push((self.table.codes(*column), mask));
         }
@@ -190,10 +193,11 @@ impl<'a> Narrowing<'a> {
 
     fn keep_edges(&mut self, filter: &Filter, guard: &mut Guard<'_>) -> Result<bool, QueryError> {
         let table = self.table;
-        let tests = [(&filter.entry_path, Edge::Entry), (&filter.exit_path, Edge::Exit)];
-        for (test, edge) in tests {
+        let tests =
+            [(&filter.entry_path, Edge::Entry, TestOf::Entry), (&filter.exit_path, Edge::Exit, TestOf::Exit)];
+        for (test, edge, of) in tests {
             let Some(test) = test else { continue };
-            let mask = self.text_mask(Column::Path, test, guard)?;
+            let mask = self.text_mask(Column::Path, of, test, guard)?;
             let codes = table.codes(Column::Path);
             let row_count = table.row_count();
             self.retain(&mask, guard, |session, mask| match edge.row(&table.states, session) {
@@ -211,8 +215,8 @@ impl<'a> Narrowing<'a> {
         row_masks: &mut Vec<(Codes<'a>, Mask)>,
         guard: &mut Guard<'_>,
     ) -> Result<bool, QueryError> {
-        for test in &filter.events {
-            let events = EventFilter::new(self, test, guard)?;
+        for (number, test) in filter.events.iter().enumerate() {
+            let events = EventFilter::new(self, TestOf::Event(number), test, guard)?;
             let table = self.table;
             match test.passes {
                 Occurrence::Happened if events.matches_nothing() => return Ok(false),
@@ -274,13 +278,16 @@ impl<'a> Narrowing<'a> {
 
     /// The mask of a test of a text column.
     pub fn text_mask(
-        &self,
+        &mut self,
         column: Column,
+        of: TestOf,
         test: &dyn Fn(&str) -> bool,
         guard: &mut Guard<'_>,
     ) -> Result<Mask, QueryError> {
         let dictionary = self.table.dictionary(column);
-        self.mask(column, dictionary, test, guard)
+        let matters = self.matters(column, dictionary);
+        let known = dictionary.has_site_codes().then(|| self.verdicts.of(of));
+        mask(dictionary, matters.as_ref(), known, test, guard)
     }
 
     /// The mask of tests of a column of pairs, all of which must hold.
@@ -291,27 +298,14 @@ impl<'a> Narrowing<'a> {
         guard: &mut Guard<'_>,
     ) -> Result<Mask, QueryError> {
         let holds = |text: &str| tests.iter().all(|test| test(Pairs(text)));
-        self.mask(column, self.table.dictionary(column), &holds, guard)
+        let dictionary = self.table.dictionary(column);
+        mask(dictionary, self.matters(column, dictionary).as_ref(), None, &holds, guard)
     }
 
-    fn mask(
-        &self,
-        column: Column,
-        dictionary: Dictionary<'a>,
-        test: &dyn Fn(&str) -> bool,
-        guard: &mut Guard<'_>,
-    ) -> Result<Mask, QueryError> {
+    /// The codes that can matter; `None`: all.
+    fn matters(&self, column: Column, dictionary: Dictionary<'a>) -> Option<Bits> {
         let code_count = dictionary.len().max(1);
-        let occurring = (code_count > self.touched_items(column)).then(|| self.occurring(column, code_count));
-        let matters = |code: usize| occurring.as_ref().is_none_or(|bits| bits.contains(code));
-        let mut entries = Vec::with_capacity(code_count);
-        for code in 0..code_count {
-            let is_tested = matters(code);
-            let text = if is_tested { dictionary.get(code as u32) } else { "" };
-            guard.spend_on(&[text])?;
-            entries.push(is_tested && test(text));
-        }
-        Ok(Mask::of(entries, matters))
+        (code_count > self.touched_items(column)).then(|| self.occurring(column, code_count))
     }
 
     /// The codes that occur in touched runs, and 0.
@@ -336,6 +330,37 @@ impl<'a> Narrowing<'a> {
         }
         self.table.rows_of(&run.sessions)
     }
+}
+
+/// The mask of a test. Only codes that matter are tested.
+fn mask(
+    dictionary: Dictionary<'_>,
+    matters: Option<&Bits>,
+    mut known: Option<&mut Known>,
+    test: &dyn Fn(&str) -> bool,
+    guard: &mut Guard<'_>,
+) -> Result<Mask, QueryError> {
+    let code_count = dictionary.len().max(1);
+    let matters = |code: usize| matters.is_none_or(|bits| bits.contains(code));
+    let mut entries = Vec::with_capacity(code_count);
+    for code in 0..code_count {
+        guard.spend(1)?;
+        if !matters(code) {
+            entries.push(false);
+            continue;
+        }
+        let mut find = || {
+            let text = dictionary.get(code as u32);
+            guard.spend_on(&[text])?;
+            Ok::<bool, QueryError>(test(text))
+        };
+        let site_code = dictionary.site_codes.get(code).copied();
+        entries.push(match (known.as_deref_mut(), site_code) {
+            (Some(known), Some(site_code)) => known.or_find(site_code, find)?,
+            _ => find()?,
+        });
+    }
+    Ok(Mask::of(entries, matters))
 }
 
 /// A range cut into pieces of at most [`WORK_A_CHECK`].

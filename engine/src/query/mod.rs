@@ -26,6 +26,7 @@ mod recurring;
 mod report;
 mod sessions;
 mod tally;
+mod verdicts;
 mod walk;
 
 #[cfg(test)]

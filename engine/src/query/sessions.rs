@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::filter::{Prepared, Touched, pieces, prepare};
 use super::guard::Guard;
+use super::verdicts::Verdicts;
 use super::{Cancelled, Filter, Source, Unit, check};
 use crate::error::QueryError;
 use crate::event::{Kind, decode_pairs};
@@ -187,9 +188,9 @@ fn prepare_all<'a>(
     check::filter(&query.filter)?;
     check::tables(sources)?;
     check::whole_seconds(sources, [query.span.start, query.span.end])?;
-    let mut parts = Vec::new();
+    let (mut parts, mut verdicts) = (Vec::new(), Verdicts::default());
     for (number, source) in sources.iter().enumerate() {
-        parts.extend(prepare(source, number, &query.span, &query.filter, unit, guard)?);
+        parts.extend(prepare(source, number, &query.span, &query.filter, unit, &mut verdicts, guard)?);
     }
     Ok(parts)
 }

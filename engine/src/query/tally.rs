@@ -6,6 +6,7 @@ use super::filter::prepare;
 use super::groups::KEY_COLUMNS_MAX;
 use super::guard::Guard;
 use super::known::Key;
+use super::verdicts::Verdicts;
 use super::{Cancelled, Group, Query, Recurring, Source};
 use crate::error::QueryError;
 use crate::limits;
@@ -41,7 +42,9 @@ pub fn tally(
     }
     let mut guard = Guard::new(cancelled);
     let unit = query.counted_unit();
-    let Some(mut prepared) = prepare(&source, 0, &query.span, &query.filter, unit, &mut guard)? else {
+    let Some(mut prepared) =
+        prepare(&source, 0, &query.span, &query.filter, unit, &mut Verdicts::default(), &mut guard)?
+    else {
         return Ok(Vec::new());
     };
     prepared.keep_only(sessions);
