@@ -2,6 +2,7 @@
 //! script in pages, which names the site.
 
 mod message;
+mod personal;
 
 use std::net::IpAddr;
 use std::sync::Arc;
