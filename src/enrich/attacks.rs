@@ -39,7 +39,7 @@ const SHAPES: &[&str] = &[
     r"^\s*(?:\.\.[/\\]){2}",
     r"(?:\.\.[/\\]){3}",
     r"\.\.[/\\]+(?:etc|proc|windows|winnt|boot\.ini|web-inf)\b",
-    r"(?:^|[=:]/*)/etc/(?:passwd|shadow|hosts)\b",
+    r"(?:^|[=:]/*)/etc/(?:passwd|shadow)\b",
     // ${jndi:ldap://...}, also in pieces
     r"\$\{\s*(?:jndi:|(?:lower|upper|env|sys|base64|::-)[^}]*\})",
 ];

@@ -383,6 +383,15 @@ fn an_operator_s_spam_list_is_taken_anew() {
 }
 
 #[test]
+fn names_and_paths_have_no_control_characters() {
+    let bench = bench();
+    let url = "https://example.com/a%00b%0Ac".to_owned();
+    let event = bench.event(&Hit { kind: custom(" Sign\0 up\r\n", &[]), url, ..hit() });
+    assert_eq!((event.texts.get(Column::EventName), event.texts.get(Column::Path)), ("Sign up", "/abc"));
+    assert!(bench.enrich(&Hit { kind: custom("\0\n", &[]), ..hit() }, &site()).is_err());
+}
+
+#[test]
 fn lists_except_what_looks_like_an_attack() {
     let bench = bench();
     let link = Hit { referrer: "https://sql.example/?q=sleep(5)".into(), ..hit() };
