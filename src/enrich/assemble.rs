@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of who the visitor is or why a hit might be left out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hitstone_engine::event::{Event, Kind, Texts, encode_pairs};
@@ -115,11 +116,22 @@ fn checked_time(time: Option<TimestampMs>, now: TimestampMs) -> Result<Timestamp
     }
 }
 
+/// The text trimmed and without control characters.
+fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().filter(|char| !char.is_control()).collect();
+    Cow::Owned(kept.trim().to_owned())
+}
+
 fn check_event_name(name: &str) -> Result<(), Refusal> {
-    if name.trim().is_empty() {
+    let name = plain(name);
+    if name.is_empty() {
         return Err(Refusal::new("event_name", "an event needs a name"));
     }
-    if name.trim().chars().count() > EVENT_NAME_CHARS_MAX {
+    if name.chars().count() > EVENT_NAME_CHARS_MAX {
         return Err(Refusal::new("event_name", format!("longer than {EVENT_NAME_CHARS_MAX} characters")));
     }
     Ok(())
@@ -177,7 +189,7 @@ fn texts(
         set(&mut texts, Column::Title, hit.title.trim());
     }
     if let Some(custom) = custom {
-        set(&mut texts, Column::EventName, custom.name.trim());
+        set(&mut texts, Column::EventName, &plain(&custom.name));
         set(&mut texts, Column::EventMeta, &encoded(&META, &custom.meta));
     }
     set(&mut texts, Column::Tags, &encoded(&TAGS, &hit.tags));

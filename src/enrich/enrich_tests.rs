@@ -209,6 +209,8 @@ fn hits_that_are_left_out() {
         (spam.clone(), site(), Some(Reason::Spam)),
         (Hit { disable_bot_filter: true, ..spam }, site(), None),
         (at("https://example.com/?utm_source=semalt.com"), site(), Some(Reason::Spam)),
+        (at("https://example.com/?utm_source=%27+or+1%3D1"), site(), Some(Reason::Spam)),
+        (at("https://example.com/?utm_source=Select+Newsletter&source=select+this"), site(), None),
     ];
     for (hit, site, wanted) in table {
         assert_eq!(bench.left_out(&hit, &site), wanted, "{hit:?}");
@@ -378,6 +380,28 @@ fn an_operator_s_spam_list_is_taken_anew() {
     std::fs::write(&path, "second.example\n").unwrap();
     assert_eq!(enricher.reload_if_changed().unwrap(), [path]);
     assert!(!is_spam("one.example") && is_spam("second.example"));
+}
+
+#[test]
+fn names_and_paths_have_no_control_characters() {
+    let bench = bench();
+    let url = "https://example.com/a%00b%0Ac".to_owned();
+    let event = bench.event(&Hit { kind: custom(" Sign\0 up\r\n", &[]), url, ..hit() });
+    assert_eq!((event.texts.get(Column::EventName), event.texts.get(Column::Path)), ("Sign up", "/abc"));
+    assert!(bench.enrich(&Hit { kind: custom("\0\n", &[]), ..hit() }, &site()).is_err());
+}
+
+#[test]
+fn lists_except_what_looks_like_an_attack() {
+    let bench = bench();
+    let link = Hit { referrer: "https://sql.example/?q=sleep(5)".into(), ..hit() };
+    let campaign = Hit { url: "https://example.com/?utm_source=select+*+from+x".into(), ..hit() };
+    let out = || {
+        [&link, &campaign].map(|hit| matches!(bench.enrich(hit, &site()), Ok(Outcome::LeftOut(rejection)) if rejection == Reason::Spam.into()))
+    };
+    assert_eq!(out(), [true, true]);
+    bench.enricher.take_lists(Arc::new(Lists::parse("[not-spam]\nsql.example\nexample.com\n").unwrap()));
+    assert_eq!(out(), [false, false]);
 }
 
 /// Texts that come close to what parsers look for.

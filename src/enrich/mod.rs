@@ -8,6 +8,7 @@
 
 mod agent_cache;
 mod assemble;
+mod attacks;
 mod bot_tables;
 mod bots;
 pub mod channel;
@@ -44,6 +45,7 @@ use jiff::tz::TimeZone;
 use crate::hit::Hit;
 use crate::salts::Salts;
 
+use self::attacks::Attacks;
 use self::geo::Geo;
 use self::lists::{Lists, Verdict};
 use self::program::Program;
@@ -233,6 +235,9 @@ pub enum SetupError {
     /// A table of ours does not compile.
     #[error(transparent)]
     Tables(#[from] user_agent::TablesError),
+    /// That of attacks does not.
+    #[error("the table of attacks does not compile: {0}")]
+    Attacks(#[from] regex::Error),
 }
 
 /// An operator's list of spam hosts.
@@ -244,6 +249,7 @@ struct SpamFile {
 /// The loaded tables.
 pub struct Enricher {
     agents: Agents,
+    attacks: Attacks,
     geo: Geo,
     lists: ArcSwap<Lists>,
     spam: ArcSwap<SpamList>,
@@ -268,6 +274,7 @@ impl Enricher {
         };
         Ok(Self {
             agents: Agents::new()?,
+            attacks: Attacks::new()?,
             geo,
             lists: ArcSwap::default(),
             spam: ArcSwap::from_pointee(spam),
@@ -379,12 +386,15 @@ impl Enricher {
         let (ours, lists) = (self.spam.load(), self.lists.load());
         let is_spam = |referrer: &str| {
             let listed = || ours.holds(referrer) || lists.spam().holds(referrer);
-            spam::is_attack(referrer) || (listed() && !lists.not_spam().holds(referrer))
+            (self.attacks.hold(referrer) || listed()) && !lists.not_spam().holds(referrer)
         };
         let parameters = ["ref", "referer", "referrer", "source", "utm_source"];
+        // Names of campaigns have no host of their own that could be excepted: the page's stands for them.
+        let excepted = page.is_some_and(|page| lists.not_spam().holds(&page.host));
         is_spam(&hit.referrer)
-            || is_spam(&hit.campaign.source)
-            || page.is_some_and(|page| parameters.iter().any(|name| is_spam(page.parameter(name))))
+            || (!excepted && is_spam(&hit.campaign.source))
+            || page
+                .is_some_and(|page| !excepted && parameters.iter().any(|name| is_spam(page.parameter(name))))
     }
 
     fn agent_of(&self, hit: &Hit) -> Arc<user_agent::Agent> {

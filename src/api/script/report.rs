@@ -84,8 +84,8 @@ impl<'a> Report<'a> {
             // No page can mend the width of its visitor's screen.
             "width" => self.width = whole(&value).filter(|width| *width <= u16::MAX.into()).unwrap_or(0),
             "event" => self.what = What::Event(text(name, value)?),
-            "outbound" => self.what = What::Click(Click::Outbound, text(name, value)?),
-            "downloads" => self.what = What::Click(Click::Download, text(name, value)?),
+            "outbound" => self.what = What::Click(Click::Outbound, address(name, value)?),
+            "downloads" => self.what = What::Click(Click::Download, address(name, value)?),
             "left" => self.what = What::Left,
             "meta" => {
                 let flat = pairs::flatten(value, Lists::AsText);
@@ -233,6 +233,15 @@ fn text<'a>(name: &str, value: Json<'a>) -> Result<Cow<'a, str>, Refused> {
     }
 }
 
+/// Where a click leads: on the web.
+fn address<'a>(name: &str, value: Json<'a>) -> Result<Cow<'a, str>, Refused> {
+    let target = text(name, value)?;
+    match PageUrl::parse(&target) {
+        Ok(_) => Ok(target),
+        Err(_) => Err(bad(name, "must be an absolute http or https address")),
+    }
+}
+
 fn whole(value: &Json<'_>) -> Option<u32> {
     let Json::Number(number) = value else { return None };
     u32::try_from(number.as_whole()?).ok()
@@ -338,6 +347,9 @@ mod tests {
             r#"{"data":{"site":7}}"#,
             r#"{"data":{"status":"x"}}"#,
             r#"{"duration":-1}"#,
+            r#"{"outbound":"javascript:alert(1)"}"#,
+            r#"{"outbound":""}"#,
+            r#"{"downloads":"/f.zip"}"#,
         ] {
             assert!(Report::read(body.as_bytes()).is_err(), "{body}");
         }

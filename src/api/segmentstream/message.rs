@@ -1,5 +1,4 @@
-//! A message -> `Hit`. What is optional and of a wrong type counts as absent; people's names and addresses of mail are
-//! read over.
+//! A message -> `Hit`. What is optional and of a wrong type counts as absent; what is personal is read over.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,14 +17,14 @@ use crate::hit::{
     Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN,
 };
 
+use super::personal;
+
 /// What the hits of this interface call their source.
 const SOURCE: &str = "segmentstream";
 /// The event that is a page view.
 const PAGE_VIEW: &str = "Viewed Page";
 /// Members of an event that are no metadata of it.
 const NO_METADATA: [&str; 3] = ["name", "user", "nonInteraction"];
-/// What is said of people under these names is not kept, wherever it stands.
-const PERSONAL: [&str; 4] = ["email", "emailHash", "firstName", "lastName"];
 /// Where an event tells its own page.
 const EVENT_PAGE: [&str; 2] = ["event", "page"];
 /// Where messages tell the page that they come from.
@@ -139,24 +138,9 @@ fn kind(message: Json<'_>, has_page: bool) -> Result<HitKind, Refused> {
     }
     let non_interactive = said("nonInteraction") == Some(&Json::Bool(true));
     event.retain(|(name, _)| !NO_METADATA.contains(&&**name));
-    let meta = pairs::flatten(Json::Object(impersonal(event)), Lists::AsText);
+    let meta = pairs::flatten(Json::Object(personal::without(event)), Lists::AsText);
     let meta = meta.map_err(|what| Refused::bad(format!("event: {what}")))?;
     Ok(HitKind::Event(CustomEvent { name, duration: 0, meta, non_interactive }))
-}
-
-type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
-
-fn impersonal(members: Members<'_>) -> Members<'_> {
-    let kept = members.into_iter().filter(|(name, _)| !PERSONAL.contains(&&**name));
-    kept.map(|(name, value)| (name, impersonal_value(value))).collect()
-}
-
-fn impersonal_value(value: Json<'_>) -> Json<'_> {
-    match value {
-        Json::Object(members) => Json::Object(impersonal(members)),
-        Json::List(items) => Json::List(items.into_iter().map(impersonal_value).collect()),
-        other => other,
-    }
 }
 
 /// The visitor that the message names, in one of the places that the documentation and the script know.

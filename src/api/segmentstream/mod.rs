@@ -2,6 +2,7 @@
 //! script in pages, which names the site.
 
 mod message;
+mod personal;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub use self::message::{Sender, read};
 const TRACK_BYTES_MAX: usize = 64 << 10;
 /// The method of all routes.
 const METHOD: &str = "POST";
+/// How to show the token.
+const CHALLENGE: &str = "Basic realm=\"Hitstone\"";
 /// What the body of a single call is.
 const JSON: &str = "application/json";
 /// What lines of JSON are called.
@@ -104,7 +107,7 @@ fn check_method(method: &Method) -> Result<(), Refused> {
 /// The site whose token is the name of Basic authentication; its password is empty, and is not looked at.
 fn site_of_token(app: &App, headers: &HeaderMap) -> Result<Arc<LiveSite>, Refused> {
     let site = basic_name(headers).and_then(|token| app.state.view().site_of_track_token(&token).cloned());
-    site.ok_or_else(|| Refused::unauthorized("the API token is missing or unknown"))
+    site.ok_or_else(|| Refused::unauthorized("the API token is missing or unknown").challenging(CHALLENGE))
 }
 
 fn basic_name(headers: &HeaderMap) -> Option<String> {
