@@ -110,6 +110,7 @@ server descriptors:
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
 server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
+server enrich::attacks:
 server enrich::bot_tables: enrich::program
 server enrich::bots: enrich::bot_tables enrich::client_ip enrich::program
 server enrich::channel: enrich::referrer_table
