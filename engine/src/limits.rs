@@ -4,6 +4,12 @@
 pub const SESSION_ROWS_MAX: usize = 65_536;
 /// Sessions are numbered from here on where the visitor's others of the day cannot be known: those below may be taken.
 pub const SESSION_NUMBER_UNKNOWN: u16 = 1 << 15;
+/// How long after an event that opened its session a page view may be the one that the event stood for.
+pub const ASSUMED_MS_MAX: i64 = 10_000;
+/// Rows of a session in which such a page view is looked for: it is written anew, whole.
+pub const ASSUMED_ROWS_MAX: usize = 64;
+/// Bytes of row texts of such a session.
+pub const ASSUMED_TEXT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of row texts that a session holds at most; the next event opens a new one. Bounds what a move writes.
 pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
 /// A session lasts less than this.
