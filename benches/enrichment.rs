@@ -75,7 +75,7 @@ fn hit() -> Hit {
         prefetch: false,
         tags: Vec::new(),
         time: None,
-        disable_bot_filter: false,
+        bot_filter: hitstone::hit::BotFilter::All,
         disable_host_check: false,
         status: None,
         event_id: String::new(),

@@ -10,11 +10,13 @@ use url::{Host, Url};
 pub const URL_BYTES_MAX: usize = 8 << 10;
 
 /// Why a text is not a page's URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUrl {
     /// It has more than [`URL_BYTES_MAX`] bytes.
+    #[error("longer than {URL_BYTES_MAX} bytes")]
     TooLong,
     /// It is not an absolute URL with a host.
+    #[error("not an absolute URL such as https://example.com/path")]
     Malformed,
 }
 

@@ -22,6 +22,7 @@ use crate::api::{browser, limit, taken};
 use crate::app::{App, Ingested};
 use crate::auth;
 use crate::enrich::Reason;
+use crate::event_ids::Sender;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 use crate::rejections::ORIGIN;
@@ -89,7 +90,7 @@ async fn take(
         Ingested::default()
     } else {
         let key = taken::request_key(&head.headers).map_err(|error| Refused::bad(error.to_string()))?;
-        app.ingest(&site, vec![read.hit], key).await.map_err(Refused::ingest)?
+        app.ingest(&site, Sender::Anyone, vec![read.hit], key).await.map_err(Refused::ingest)?
     };
     let refusing = refusing_reason(&ingested, read.redirect.is_some());
     let answer = match (refusing, &read.redirect) {

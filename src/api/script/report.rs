@@ -8,7 +8,7 @@ use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::refused::Refused;
 use crate::enrich::url::PageUrl;
-use crate::hit::{Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
+use crate::hit::{BotFilter, Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "script";
@@ -107,6 +107,11 @@ impl<'a> Report<'a> {
         self.tag.site.trim()
     }
 
+    /// Whether it tells only that the page has been left.
+    pub fn is_leaving(&self) -> bool {
+        self.what == What::Left
+    }
+
     /// The page's address as the browser shows it.
     pub fn url(&self) -> &str {
         &self.url
@@ -154,7 +159,7 @@ impl<'a> Report<'a> {
             prefetch,
             tags: self.tag.tags,
             time: None,
-            disable_bot_filter: false,
+            bot_filter: BotFilter::All,
             disable_host_check: false,
             status,
             event_id: self.id.into_owned(),
@@ -182,6 +187,7 @@ impl<'a> Tag<'a> {
                 "site" => tag.site = value,
                 "visitor" => tag.visitor = value,
                 "hash" => tag.hash = true,
+                "status" if value.trim().is_empty() => {}
                 "status" => {
                     let status = value.trim().parse();
                     tag.status =
@@ -353,6 +359,7 @@ mod tests {
         ] {
             assert!(Report::read(body.as_bytes()).is_err(), "{body}");
         }
+        assert_eq!(hits(r#"{"url":"https://a.test/","data":{"status":" "}}"#)[0].status, None);
         assert_eq!(hits(r#"{"width":1e9,"title":null,"other":[{}]}"#)[0].screen_width, 0);
     }
 }

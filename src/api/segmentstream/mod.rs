@@ -21,6 +21,7 @@ use crate::api::json::Json;
 use crate::api::refused::Refused;
 use crate::api::taken::{self, BATCH_ITEMS_MAX};
 use crate::app::{App, IngestError};
+use crate::event_ids;
 use crate::hit::Hit;
 use crate::http::body::{self, BodyError};
 use crate::http::respond::{self, Answer};
@@ -176,7 +177,8 @@ async fn ingest(
 ) -> Result<Answer, Refused> {
     let request_key = taken::request_key(headers).map_err(|error| Refused::bad(error.to_string()))?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
-    let ingested = app.ingest(site, hits, request_key).await.map_err(|error| match error {
+    let names = if route == Route::Collect { event_ids::Sender::Anyone } else { event_ids::Sender::Known };
+    let ingested = app.ingest(site, names, hits, request_key).await.map_err(|error| match error {
         IngestError::Refused { index, .. } if route == Route::Batch => Refused::ingest(error).in_item(index),
         error => Refused::ingest(error),
     })?;
