@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use hitstone::enrich::user_agent::Agents;
 use hitstone::enrich::{EnrichSettings, Enricher, SiteContext};
-use hitstone::hit::{Campaign, ClientHints, Hit, HitKind};
+use hitstone::hit::{BotFilter, Campaign, ClientHints, Hit, HitKind};
 use hitstone::salts::Salts;
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::{OsFs, SharedFs};
