@@ -75,7 +75,7 @@ fn hit() -> Hit {
         prefetch: false,
         tags: Vec::new(),
         time: None,
-        bot_filter: hitstone::hit::BotFilter::All,
+        bot_filter: BotFilter::All,
         disable_host_check: false,
         status: None,
         event_id: String::new(),
