@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use hitstone::enrich::user_agent::Agents;
 use hitstone::enrich::{EnrichSettings, Enricher, SiteContext};
-use hitstone::hit::{Campaign, ClientHints, Hit, HitKind};
+use hitstone::hit::{BotFilter, Campaign, ClientHints, Hit, HitKind};
 use hitstone::salts::Salts;
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::{OsFs, SharedFs};
@@ -75,7 +75,7 @@ fn hit() -> Hit {
         prefetch: false,
         tags: Vec::new(),
         time: None,
-        disable_bot_filter: false,
+        bot_filter: BotFilter::All,
         disable_host_check: false,
         status: None,
         event_id: String::new(),

@@ -21,8 +21,8 @@ use crate::compaction;
 use crate::config::Settings;
 use crate::damage::Told;
 use crate::enrich::client_ip::Proxies;
-use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, Rejection, SiteContext};
-use crate::event_ids;
+use crate::enrich::{EnrichError, EnrichSettings, Enricher, Outcome, Reason, Rejection, SiteContext};
+use crate::event_ids::{self, Sender};
 use crate::hit::Hit;
 use crate::lists::ListFile;
 use crate::rate::MinuteLimit;
@@ -222,21 +222,24 @@ impl App {
 
     /// Takes hits of one site, all or none; stored and synced when it returns. They are processed in the order of
     /// their times, those of equal time in the order given. A hit whose id has been taken within two days, or that
-    /// stands at the same place under the same `request_key`, is a repeat and adds nothing.
+    /// stands at the same place under the same `request_key`, is a repeat and adds nothing; only what came from the same kind
+    /// of sender counts.
     ///
     /// # Errors
     /// Nothing was stored (or, after a failed write, perhaps all was).
     pub async fn ingest(
         self: &Arc<Self>,
         site: &Arc<LiveSite>,
+        sender: Sender,
         hits: Vec<Hit>,
         request_key: Option<String>,
     ) -> Result<Ingested, IngestError> {
         let (batch, mut ingested) = if hits.len() < LARGE_BATCH {
-            self.enrich(site, &hits, request_key.as_deref())?
+            self.enrich(site, sender, &hits, request_key.as_deref())?
         } else {
             let (app, site) = (Arc::clone(self), Arc::clone(site));
-            let task = tokio::task::spawn_blocking(move || app.enrich(&site, &hits, request_key.as_deref()));
+            let enrich = move || app.enrich(&site, sender, &hits, request_key.as_deref());
+            let task = tokio::task::spawn_blocking(enrich);
             task.await.map_err(|_| IngestError::Unavailable("the server failed on this batch".into()))??
         };
         if batch.items.is_empty() {
@@ -263,6 +266,7 @@ impl App {
     fn enrich(
         &self,
         site: &LiveSite,
+        sender: Sender,
         hits: &[Hit],
         request_key: Option<&str>,
     ) -> Result<(Batch, Ingested), IngestError> {
@@ -274,8 +278,9 @@ impl App {
         let mut ingested = Ingested::default();
         let mut left_out = Vec::new();
         for (index, hit) in order {
-            let event_id = (!hit.event_id.is_empty()).then(|| event_ids::of_event(&context, &hit.event_id));
-            let place = request_key.map(|key| event_ids::of_request_item(&context, key, index));
+            let event_id = Some(hit.event_id.as_str()).filter(|id| !id.is_empty());
+            let event_id = event_id.map(|id| event_ids::of_event(&context, sender, id));
+            let place = request_key.map(|key| event_ids::of_request_item(&context, sender, key, index));
             let ids = ItemIds::new(event_id.into_iter().chain(place));
             match self.enricher.enrich(hit, &context, now) {
                 Ok(Outcome::Event(event)) => items.push(Item { event: Some(event), ids }),
@@ -312,6 +317,11 @@ impl App {
             self.count_rejection(site, *rejection);
         }
         Ok(outcome)
+    }
+
+    /// Counts a hit of the site that an interface leaves out by itself.
+    pub fn leave_out(&self, site: &LiveSite, reason: Reason) {
+        self.count_rejection(&site.context(), reason.into());
     }
 
     /// Counts what came from nobody's pages.

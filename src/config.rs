@@ -177,9 +177,11 @@ impl Given {
         if let Some(path) = config {
             given.read_file(path)?;
         }
+        let mut prisme = Vec::new();
         for (variable, name) in PRISME {
             if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
                 given.take_prisme(variable, name, &value);
+                prisme.push((variable, name));
             }
         }
         for setting in SERVER {
@@ -193,7 +195,20 @@ impl Given {
             let source = format!("--{name}");
             given.values.insert(name, (values, source));
         }
+        given.notes = prisme.into_iter().filter_map(|(variable, name)| given.note(variable, name)).collect();
         Ok(given)
+    }
+
+    /// What became of a variable of Prisme's, once all layers are known.
+    fn note(&self, variable: &str, name: &str) -> Option<String> {
+        let (_, source) = self.values.get(name)?;
+        if source != variable {
+            return Some(format!("{variable} is not read: {source} is given and stands for all of it"));
+        }
+        let is_wild = variable == PRISME_ORIGINS && !self.wildcards.is_empty();
+        let aside =
+            if is_wild { ", and `hitstone site set --alternative-hosts` for the wildcards" } else { "" };
+        Some(format!("{variable} is read as {}; please use that name{aside}", variable_of(name)))
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), String> {
@@ -230,12 +245,6 @@ impl Given {
             }
             _ => vec![value.to_owned()],
         };
-        let aside = if self.wildcards.is_empty() || variable != PRISME_ORIGINS {
-            ""
-        } else {
-            ", and `hitstone site set --alternative-hosts` for the wildcards"
-        };
-        self.notes.push(format!("{variable} is read as {}; please use that name{aside}", variable_of(name)));
         self.values.insert(name.to_owned(), (values, variable.to_owned()));
     }
 

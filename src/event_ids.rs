@@ -1,5 +1,6 @@
 //! Event ids, and what followed files are known by, on their way into the engine: each becomes a hash of 128 bits, keyed with the site's secret, so that nobody
-//! can choose an id that stands for another one, and sites have a name space each.
+//! can choose an id that stands for another one. Each site has two name spaces: that of its own senders, and that of anyone, so
+//! that nobody's guess of an id keeps out what a backend sends.
 //!
 //! It knows nothing of where ids come from or how long they are remembered.
 
@@ -11,23 +12,43 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::enrich::SiteContext;
 
-/// What a hash is of; ids and items of requests never match.
+/// Who gives the ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// One of the site's own, who has shown a token or works on the folder.
+    Known,
+    /// Anyone: browsers show no token.
+    Anyone,
+}
+
+/// What a hash is of; ids and items of requests never match, nor those of different senders. The numbers are stored in
+/// hashes and never change.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Domain {
     Event = 1,
     RequestItem = 2,
     FollowedFile = 3,
+    AnyonesEvent = 4,
+    AnyonesRequestItem = 5,
 }
 
 /// The id that a sender gave an event.
-pub fn of_event(site: &SiteContext<'_>, id: &str) -> EventHash {
-    hash(site, Domain::Event, 0, id.as_bytes())
+pub fn of_event(site: &SiteContext<'_>, sender: Sender, id: &str) -> EventHash {
+    let domain = match sender {
+        Sender::Known => Domain::Event,
+        Sender::Anyone => Domain::AnyonesEvent,
+    };
+    hash(site, domain, 0, id.as_bytes())
 }
 
 /// An item, by its index, of a request that its sender gave a key.
-pub fn of_request_item(site: &SiteContext<'_>, key: &str, index: usize) -> EventHash {
-    hash(site, Domain::RequestItem, index as u64, key.as_bytes())
+pub fn of_request_item(site: &SiteContext<'_>, sender: Sender, key: &str, index: usize) -> EventHash {
+    let domain = match sender {
+        Sender::Known => Domain::RequestItem,
+        Sender::Anyone => Domain::AnyonesRequestItem,
+    };
+    hash(site, domain, index as u64, key.as_bytes())
 }
 
 /// A log that is followed for the site, by its inode and its beginning.
@@ -74,22 +95,25 @@ mod tests {
     }
 
     #[test]
-    fn hashes_differ_by_site_secret_kind_index_and_text() {
-        let base = of_event(&site(1, 1), "a");
-        assert_eq!(base, of_event(&site(1, 1), "a"));
+    fn hashes_differ_by_site_secret_kind_sender_index_and_text() {
+        use Sender::{Anyone, Known};
+        let base = of_event(&site(1, 1), Known, "a");
+        assert_eq!(base, of_event(&site(1, 1), Known, "a"));
         let mut others = vec![
             base,
-            of_event(&site(1, 1), "b"),
-            of_event(&site(2, 1), "a"),
-            of_event(&site(1, 2), "a"),
-            of_request_item(&site(1, 1), "a", 0),
-            of_request_item(&site(1, 1), "a", 1),
-            of_request_item(&site(1, 1), "", 1),
+            of_event(&site(1, 1), Known, "b"),
+            of_event(&site(2, 1), Known, "a"),
+            of_event(&site(1, 2), Known, "a"),
+            of_event(&site(1, 1), Anyone, "a"),
+            of_request_item(&site(1, 1), Known, "a", 0),
+            of_request_item(&site(1, 1), Known, "a", 1),
+            of_request_item(&site(1, 1), Known, "", 1),
+            of_request_item(&site(1, 1), Anyone, "a", 0),
             EventHash(of_followed_file(&site(1, 1), 0, b"a")),
             EventHash(of_followed_file(&site(1, 1), 1, b"a")),
         ];
         others.sort_unstable();
         others.dedup();
-        assert_eq!(others.len(), 9);
+        assert_eq!(others.len(), 11);
     }
 }

@@ -5,7 +5,7 @@ use hitstone_engine::units::TimestampMs;
 use serde::{Deserialize, Serialize};
 
 use crate::enrich::client_ip::Network;
-use crate::enrich::traffic::Rule;
+use crate::enrich::traffic::{Rule, is_host};
 use crate::enrich::url::canonical_host;
 use crate::goals::path_pattern;
 use crate::pattern;
@@ -13,13 +13,16 @@ use crate::pattern;
 /// Filters that a site may have.
 pub const FILTERS_MAX: usize = 200;
 
+/// Paths that have nothing in common: what matches them all matches any.
+const ALL_SORTS_OF_PATHS: [&str; 5] = ["/", "/q7", "/some/page.html", "/Ärger/0/", "/a b/c_d-e/f~g"];
+
 /// What a filter looks at, as people write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum FilterSpec {
     /// An address or a network.
     Address(String),
-    /// A host; `*.example.com` stands for all hosts below it.
+    /// A host and no other, not even its `www.` form; `*.example.com` stands for all hosts below it.
     Host(String),
     /// A path as goals have it: with `*` and `**`, or a regular expression.
     Path(String),
@@ -82,6 +85,29 @@ impl FilterSpec {
         Ok(spec)
     }
 
+    /// That it leaves something to count of a site with these names. To be asked of new filters only: those that are
+    /// kept already stay in force.
+    ///
+    /// # Errors
+    /// That nothing would be counted.
+    pub fn leaves_something(&self, hostname: &str, alternative_hosts: &[String]) -> Result<(), String> {
+        let nothing = |what: String| Err(format!("{what}: nothing would be counted"));
+        match self.rule()? {
+            Rule::Host(name) => {
+                let covers = |host: &str| is_host(&name, host);
+                let names = alternative_hosts.iter().map(String::as_str);
+                if covers(hostname) && names.clone().all(covers) {
+                    return nothing(format!("{name} is all that the site has for hosts"));
+                }
+            }
+            Rule::Path(pattern) if ALL_SORTS_OF_PATHS.iter().all(|path| pattern.is_match(path)) => {
+                return nothing(format!("{} is every path", self.value()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn rule(&self) -> Result<Rule, String> {
         Ok(match self {
             Self::Address(text) => Rule::Address(network(text)?),
@@ -102,7 +128,8 @@ impl FilterSpec {
 
 fn host(text: &str) -> Result<String, String> {
     let (stars, name) = text.strip_prefix("*.").map_or(("", text), |below| ("*.", below));
-    let host = canonical_host(name).filter(|host| !host.is_empty() && !host.contains('*'));
+    let host = canonical_host(name.strip_suffix('.').unwrap_or(name))
+        .filter(|host| !host.is_empty() && !host.contains('*'));
     host.map(|host| format!("{stars}{host}"))
         .ok_or_else(|| format!("{text:?} is not a host name such as example.com or *.example.com"))
 }
@@ -143,5 +170,39 @@ mod tests {
             let fault = spec.checked().unwrap_err();
             assert!(fault.contains(wanted), "{fault}");
         }
+    }
+
+    #[test]
+    fn new_filters_leave_something_to_count() {
+        let leaves = |spec: FilterSpec, others: &[&str]| {
+            let others: Vec<String> = others.iter().map(|host| (*host).to_owned()).collect();
+            spec.checked().unwrap().leaves_something("example.com", &others).is_ok()
+        };
+        for (host, others, wanted) in [
+            ("example.com", &[][..], false),
+            ("Example.com.", &[], false),
+            ("www.example.com", &[], true),
+            ("staging.example.com", &[], true),
+            ("*.example.com", &[], true),
+            ("*.com", &[], false),
+            ("example.com", &["example.org"], true),
+            ("*.com", &["shop.com", "*.shop.com"], false),
+        ] {
+            assert_eq!(leaves(FilterSpec::Host(host.into()), others), wanted, "{host} {others:?}");
+        }
+        for (path, wanted) in [
+            ("/**", false),
+            ("**", false),
+            ("^", false),
+            ("^/", false),
+            ("(?s).*", false),
+            ("/*", true),
+            ("/admin/**", true),
+            ("**.html", true),
+            ("^/[a-z]", true),
+        ] {
+            assert_eq!(leaves(FilterSpec::Path(path.into()), &[]), wanted, "{path}");
+        }
+        assert!(leaves(FilterSpec::Country("de".into()), &[]));
     }
 }

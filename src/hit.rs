@@ -88,6 +88,20 @@ impl GivenVisitor {
     }
 }
 
+/// Which programs are left out, as far as the site has not switched that off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BotFilter {
+    /// All that are known, and what is spam.
+    #[default]
+    All,
+    /// As `All`, but not libraries, apps and what tells nothing of itself: backends and apps send by themselves here.
+    Robots,
+    /// Only those that addresses tell, and what is spam: whatever the sender calls itself.
+    ByAddress,
+    /// None, spam neither: the sender vouches for the client.
+    None,
+}
+
 /// One request to count something, as its interface understood it. Texts are as sent; empty means absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
@@ -119,8 +133,8 @@ pub struct Hit {
     pub tags: Vec<(String, String)>,
     /// When it happened, when the sender said so.
     pub time: Option<TimestampMs>,
-    /// The sender vouches for the client: no bot filter.
-    pub disable_bot_filter: bool,
+    /// Which programs are left out.
+    pub bot_filter: BotFilter,
     /// The page may be of any host, unless the site is strict: the sender's origin has been checked, or its credentials
     /// are one site's.
     pub disable_host_check: bool,

@@ -126,6 +126,7 @@ mod tests {
             ("null", None),
             ("", None),
             ("https://", None),
+            ("https://example.com:99999", None),
             ("https://example.com/path", None),
             ("chrome-extension://abc", None),
         ];

@@ -175,7 +175,8 @@ mod tests {
         let body = br#"{"url":"https://example.com/bought","ip":"198.51.100.2","disable_bot_filter":true,
                         "user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}"#;
         let hit = hit::read(Call::Hit, Json::parse(body).unwrap(), app.clock.now_ms(), false).unwrap();
-        let ingested = app.ingest(&goals().0, vec![hit], None).await.unwrap();
+        let ingested =
+            app.ingest(&goals().0, crate::event_ids::Sender::Known, vec![hit], None).await.unwrap();
         assert_eq!(ingested.stored, 1, "{ingested:?}");
         for _ in 0..2 {
             look(&app).await;

@@ -90,12 +90,12 @@ server api::health: api::pirsch app engine::store http
 server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
-server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip goals hit http pattern sites statistics
-server api::prisme: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url hit hosts http rejections sites
+server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip event_ids goals hit http pattern sites statistics
+server api::prisme: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url event_ids hit hosts http rejections sites
 server api::refused: api::limit api::taken app http
 server api::rejected: admin api::pirsch app http
-server api::script: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app enrich enrich::url hit http sites
-server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip hit http sites
+server api::script: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app enrich enrich::url event_ids hit http sites
+server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip enrich::url event_ids hit http sites
 server api::taken: app http
 server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit lists rate rejections salts sites state tokens turns versions
 server auth:
@@ -105,11 +105,12 @@ server compaction: clock engine::error engine::store engine::vfs state statistic
 server config: enrich::client_ip sites
 server control: admin app auth compaction engine::error engine::parquet engine::store export http import
 server damage: engine::error
-server demo: admin app clock engine::units goals hit sites
+server demo: admin app clock engine::units event_ids goals hit sites
 server descriptors:
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
 server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
+server enrich::attacks:
 server enrich::bot_tables: enrich::program
 server enrich::bots: enrich::bot_tables enrich::client_ip enrich::program
 server enrich::channel: enrich::referrer_table

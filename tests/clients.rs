@@ -122,6 +122,7 @@ fn the_scripts_in_a_browser() {
         "hash.test",
         "manual.test",
         "quiet.test",
+        "odd.test",
         "first.test",
         "prisme.test",
         "pirsch.test",

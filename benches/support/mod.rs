@@ -61,6 +61,7 @@ fn event(row: &LakeRow<'_>) -> Event {
         user_key: row.user_key,
         event_duration: row.event_duration,
         non_interactive: row.non_interactive,
+        may_be_assumed: false,
         status: row.status,
         texts,
     }

@@ -100,6 +100,8 @@ pub struct Event {
     pub event_duration: Option<u32>,
     /// A custom event that does not end a bounce.
     pub non_interactive: bool,
+    /// A page view that may be stored already: an event that overtook it, and opened the session, stood for it.
+    pub may_be_assumed: bool,
     /// HTTP status of the page, when the sender said it.
     pub status: Option<u16>,
     /// All text columns.

@@ -7,6 +7,12 @@ pub const SESSION_ROWS_MAX: usize = 65_536;
 pub const SESSION_NUMBER_MAX: u16 = 0xefff;
 /// So many numbers beyond it are given to a visitor on a day, at most, until a file is written anew: damage may come again.
 pub const SESSION_NUMBERS_UNSEEN: u16 = 64;
+/// How long after an event that opened its session a page view may be the one that the event stood for.
+pub const ASSUMED_MS_MAX: i64 = 10_000;
+/// Rows of a session in which such a page view is looked for: it is written anew, whole.
+pub const ASSUMED_ROWS_MAX: usize = 64;
+/// Bytes of row texts of such a session.
+pub const ASSUMED_TEXT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of row texts that a session holds at most; the next event opens a new one. Bounds what a move writes.
 pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
 /// A session lasts less than this.

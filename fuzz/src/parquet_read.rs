@@ -71,6 +71,7 @@ fn event(number: i64) -> Event {
         user_key: (number % 9 == 0).then_some(1),
         event_duration: (number % 5 == 0).then_some(3),
         non_interactive: false,
+        may_be_assumed: false,
         status: (number % 4 == 0).then_some(404),
         texts,
     }

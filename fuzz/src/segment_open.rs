@@ -134,6 +134,7 @@ fn event(number: i64) -> Event {
         user_key: None,
         event_duration: None,
         non_interactive: false,
+        may_be_assumed: false,
         status: None,
         texts,
     }

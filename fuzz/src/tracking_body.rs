@@ -27,7 +27,13 @@ pub fn run(data: &[u8]) {
     let browser = || Browser::of([192, 0, 2, 1].into(), &Default::default());
     let report = Report::read(data).and_then(|report| report.hits(browser()));
     report.unwrap_or_default().iter().for_each(enrich);
-    let Ok(json) = Json::parse(data) else { return };
+    let Ok(json) = Json::parse(data) else {
+        // Well-formed JSON is refused for its depth, for numbers beyond all bounds or bytes that are no UTF-8, but never for
+        // half an emoji.
+        let says = Json::parse(data).map_err(|error| error.to_string()).err().unwrap_or_default();
+        assert!(!says.contains("surrogate"), "{says}");
+        return;
+    };
     let (items, in_batch) = match json {
         Json::List(items) => (items, true),
         json => (vec![json], false),
@@ -87,6 +93,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         format!("[{least},{event},{full}]"),
         report.to_string(),
         missing,
+        least.replace("example.com/", r"example.com/\ud83c\\ud83c\udf89"),
     ]
     .into_iter()
     .map(String::into_bytes)

@@ -43,6 +43,7 @@ pub(super) fn create(
         return Err(AdminError::Refused(format!("a site has at most {FILTERS_MAX} filters: delete some")));
     }
     let spec = spec.checked().map_err(AdminError::Refused)?;
+    spec.leaves_something(&site.hostname, &site.alternative_hosts).map_err(AdminError::Refused)?;
     if site.filters.iter().any(|known| known.spec == spec) {
         let (kind, value) = (spec.kind(), spec.value());
         return Err(AdminError::Refused(format!("the site has a filter for the {kind} {value} already")));

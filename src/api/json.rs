@@ -1,5 +1,7 @@
 //! JSON values whose texts are borrowed from the body where they can be. Deep nesting is refused by the parser.
 
+mod surrogates;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -61,12 +63,34 @@ pub enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Parses a body.
+    /// Parses a body. Escapes of half a character, which scripts make that cut a text in the middle of an emoji, become
+    /// U+FFFD: a visit is worth more than a long title.
     ///
     /// # Errors
     /// It is no JSON; with the position of the fault.
     pub fn parse(body: &'a [u8]) -> Result<Self, BadJson> {
-        serde_json::from_slice(body).map_err(|error| BadJson(error.to_string()))
+        let parse = |body| serde_json::from_slice(body).map_err(|error| BadJson(error.to_string()));
+        parse(body).or_else(|error| match surrogates::mended(body) {
+            Some(mended) => serde_json::from_slice::<Json<'_>>(&mended)
+                .map(Json::into_owned)
+                .map_err(|error| BadJson(error.to_string())),
+            None => Err(error),
+        })
+    }
+
+    fn into_owned<'o>(self) -> Json<'o> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Json::Null => Json::Null,
+            Json::Bool(value) => Json::Bool(value),
+            Json::Number(number) => Json::Number(number),
+            Json::Text(text) => Json::Text(owned(text)),
+            Json::List(items) => Json::List(items.into_iter().map(Json::into_owned).collect()),
+            Json::Object(members) => {
+                let members = members.into_iter().map(|(name, value)| (owned(name), value.into_owned()));
+                Json::Object(members.collect())
+            }
+        }
     }
 
     /// What an object has under a name, `null` aside; of several of the same name the last one's.
@@ -250,6 +274,25 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn half_an_emoji_costs_no_more_than_itself() {
+        for (body, wanted) in [
+            (r#""a\ud83c""#, "a\u{fffd}"),
+            (r#""\ud83c b""#, "\u{fffd} b"),
+            (r#""\uDF89\ud83c\udf89\uD83C\ud83c\udf89""#, "\u{fffd}🎉\u{fffd}🎉"),
+            (r#""\\ud83c \ud83c\n""#, "\\ud83c \u{fffd}\n"),
+        ] {
+            assert_eq!(Json::parse(body.as_bytes()), Ok(Json::Text(wanted.into())), "{body}");
+        }
+        let json = Json::parse(br#"{"\ud83c":[{"t":"\udf89","n":1,"x":null}]}"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&json).unwrap(),
+            "{\"\u{fffd}\":[{\"t\":\"\u{fffd}\",\"n\":1,\"x\":null}]}"
+        );
+        let error = Json::parse(br#"{"t":"\ud83c",}"#).unwrap_err().to_string();
+        assert!(error.ends_with("line 1 column 15"), "{error}");
     }
 
     #[test]

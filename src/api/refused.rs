@@ -2,6 +2,7 @@
 //! the status.
 
 use hyper::StatusCode;
+use hyper::header::WWW_AUTHENTICATE;
 
 use crate::api::limit::Limited;
 use crate::api::taken;
@@ -21,11 +22,20 @@ pub struct Refused {
     methods: Option<&'static str>,
     /// Told in a header.
     reason: Option<&'static str>,
+    /// How to authenticate.
+    challenge: Option<&'static str>,
 }
 
 impl Refused {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: None, methods: None, reason: None }
+        Self {
+            status,
+            message: message.into(),
+            retry_after: None,
+            methods: None,
+            reason: None,
+            challenge: None,
+        }
     }
 
     /// 400.
@@ -36,6 +46,11 @@ impl Refused {
     /// 401.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// The same, and how to authenticate instead. Not for what pages ask: browsers would open a window for it.
+    pub fn challenging(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     /// The same fault, found in an item of a batch.
@@ -97,6 +112,9 @@ impl Refused {
         }
         if let Some(methods) = self.methods {
             answer = respond::allow(answer, methods);
+        }
+        if let Some(challenge) = self.challenge {
+            answer = respond::with_header(answer, WWW_AUTHENTICATE, challenge);
         }
         if let Some(reason) = self.reason {
             answer = taken::tell_reasons(answer, &[reason]);

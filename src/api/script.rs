@@ -21,6 +21,7 @@ use crate::api::{limit, taken};
 use crate::app::{App, Ingested};
 use crate::enrich::Reason;
 use crate::enrich::url::{PageUrl, canonical_host};
+use crate::event_ids::Sender;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 use crate::sites::LiveSite;
@@ -59,25 +60,31 @@ async fn limited(app: &Arc<App>, peer: IpAddr, head: &Parts, body: Incoming) -> 
 async fn take(app: &Arc<App>, ip: IpAddr, headers: &HeaderMap, body: Incoming) -> Result<Answer, Refused> {
     let body = body::read_parts(headers, body, body::BYTES_MAX).await.map_err(Refused::body)?;
     let report = Report::read(&body)?;
-    let ingested = match site_of(app, &report) {
+    let page = PageUrl::parse(report.url()).map_err(|error| Refused::bad(format!("url: {error}")))?;
+    let left_out = |reason: Reason| Ingested { left_out: vec![reason.as_str()], ..Ingested::default() };
+    let ingested = match site_of(app, &report, &page) {
+        // What is stored of leaving has no page, so enrichment cannot look whose it was.
+        Some(site) if report.is_leaving() && !site.context().owns_host(&page.host) => {
+            app.leave_out(&site, Reason::Hostname);
+            left_out(Reason::Hostname)
+        }
         Some(site) => {
             let hits = report.hits(Browser::of(ip, headers))?;
-            app.ingest(&site, hits, None).await.map_err(Refused::ingest)?
+            app.ingest(&site, Sender::Anyone, hits, None).await.map_err(Refused::ingest)?
         }
         None => {
-            let reason = Reason::Hostname.as_str();
-            app.count_of_no_site(reason);
-            Ingested { left_out: vec![reason], ..Ingested::default() }
+            app.count_of_no_site(Reason::Hostname.as_str());
+            left_out(Reason::Hostname)
         }
     };
     Ok(taken::tell(respond::empty(), &ingested, browser::asks_for_reasons(headers)))
 }
 
 /// The site that a report is for. One that the tag names must have the page's host, which enrichment sees to.
-fn site_of(app: &App, report: &Report<'_>) -> Option<Arc<LiveSite>> {
-    let host = match report.site() {
-        "" => PageUrl::parse(report.url()).ok()?.host,
-        named => canonical_host(named)?,
+fn site_of(app: &App, report: &Report<'_>, page: &PageUrl) -> Option<Arc<LiveSite>> {
+    let named = match report.site() {
+        "" => None,
+        named => Some(canonical_host(named)?),
     };
-    app.state.view().site_named(&host).cloned()
+    app.state.view().site_named(named.as_deref().unwrap_or(&page.host)).cloned()
 }

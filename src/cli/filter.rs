@@ -28,7 +28,11 @@ fn create() -> Command {
     )
     .arg(site().required(true))
     .arg(option("address", "CIDR", "Visitors with this address or in this network, such as 192.0.2.0/24."))
-    .arg(option("host", "HOST", "Pages of this host, or of all hosts below *.example.com."))
+    .arg(option(
+        "host",
+        "HOST",
+        "Pages of this very host (with www. it is another one), or of all hosts below *.example.com.",
+    ))
     .arg(option(
         "path",
         "PATTERN",

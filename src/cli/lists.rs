@@ -12,7 +12,7 @@ it holds adds to what the program knows by itself; a new file takes the place of
   [bots]           user agents of programs, as regular expressions\n\
   [not-bots]       user agents that are visitors' all the same\n\
   [spam]           hosts that are no referrers, with all below them\n\
-  [not-spam]       hosts that are referrers all the same\n\
+  [not-spam]       hosts that are referrers all the same, and pages whose campaigns' sources are, too\n\
   [addresses]      addresses and networks that no visitor has\n\
   [data-centres]   networks of data centres\n\
   [not-addresses]  addresses and networks that are visitors' all the same\n\n\

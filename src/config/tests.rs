@@ -41,6 +41,30 @@ fn prisme_is_told_our_name() {
 }
 
 #[test]
+fn what_is_not_read_of_prisme_is_told() {
+    let origins = ("PRISME_ORIGINS", "a.example,*.nowhere.example");
+    let notes = |flags: &[_], env: &[_], file: &str| given(flags, env, file).unwrap().notes;
+    for (flags, env, wanted) in [
+        (&[("site", "b.example")][..], &[origins][..], "PRISME_ORIGINS is not read: --site is given"),
+        (
+            &[],
+            &[origins, ("HITSTONE_SITE", "b.example")],
+            "PRISME_ORIGINS is not read: HITSTONE_SITE is given",
+        ),
+        (&[("listen", "127.0.0.1:4")], &[("PRISME_PORT", "2")], "PRISME_PORT is not read: --listen is given"),
+        (&[], &[origins], "PRISME_ORIGINS is read as HITSTONE_SITE"),
+    ] {
+        let notes = notes(flags, env, "");
+        assert!(notes.len() == 1 && notes[0].starts_with(wanted), "{notes:?}");
+    }
+    let over_the_file = notes(&[], &[origins], "site = [\"b.example\"]");
+    assert!(over_the_file[0].contains("is read as"), "{over_the_file:?}");
+    // It is a fault where it counts, and only there.
+    assert!(given(&[], &[origins], "").unwrap().settings("x").is_err());
+    assert!(given(&[("site", "b.example")], &[origins], "").unwrap().settings("x").is_ok());
+}
+
+#[test]
 fn wildcards_of_prisme_belong_to_the_origin_they_end_with() {
     let settings = |flags: &[(&str, &str)], origins: &str| {
         given(flags, &[("PRISME_ORIGINS", origins)], "").unwrap().settings("x")

@@ -10,6 +10,7 @@ use hitstone_engine::units::DAY_MS;
 use crate::admin::{NewClient, Request, Response};
 use crate::app::{App, IngestError};
 use crate::clock;
+use crate::event_ids::Sender;
 use crate::goals::GoalSpec;
 use crate::sites::LiveSite;
 
@@ -90,7 +91,7 @@ async fn fill(app: &Arc<App>) -> Result<(), String> {
         let mut hits = traffic::day(day, now);
         while !hits.is_empty() {
             let rest = hits.split_off(hits.len().min(BATCH_HITS));
-            app.ingest(&site, hits, None).await.map_err(|error| words(&error))?;
+            app.ingest(&site, Sender::Known, hits, None).await.map_err(|error| words(&error))?;
             hits = rest;
         }
     }

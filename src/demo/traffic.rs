@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hitstone_engine::units::{DAY_MS, TimestampMs};
 
-use crate::hit::{Campaign, ClientHints, CustomEvent, Hit, HitKind};
+use crate::hit::{BotFilter, Campaign, ClientHints, CustomEvent, Hit, HitKind};
 
 /// Visits on an ordinary weekday.
 const VISITS: u64 = 320;
@@ -224,7 +224,7 @@ fn page_view(visitor: &Visitor, time: TimestampMs, path: &str, title: &str, refe
         prefetch: false,
         tags: tags(path),
         time: Some(time),
-        disable_bot_filter: false,
+        bot_filter: BotFilter::All,
         disable_host_check: false,
         status: None,
         event_id: String::new(),

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of who the visitor is or why a hit might be left out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hitstone_engine::event::{Event, Kind, Texts, encode_pairs};
@@ -13,7 +14,7 @@ use crate::hit::{CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
 use super::channel::{self, Origin};
 use super::geo::Place;
 use super::referrer::{self, Referrer};
-use super::url::{BadUrl, PageUrl, URL_BYTES_MAX};
+use super::url::PageUrl;
 use super::user_agent::Agent;
 use super::visitor::Visitor;
 use super::{Refusal, SiteContext, language, screen};
@@ -26,6 +27,9 @@ const EVENT_ID_CHARS_MAX: usize = 200;
 const UTM_CHARS_MAX: usize = 500;
 /// Characters of a host name; DNS has no longer ones.
 const HOSTNAME_CHARS_MAX: usize = 253;
+
+/// Interfaces on which an event may overtake the view of its page: browsers send both by themselves, and in no order.
+const EVENTS_OVERTAKE: [&str; 2] = ["prisme", "script"];
 
 /// Bounds of pairs: metadata or tags.
 struct PairLimits {
@@ -88,7 +92,7 @@ pub fn check(hit: &Hit, now: TimestampMs) -> Result<Checked, Refusal> {
         }
         None
     } else {
-        Some(PageUrl::parse(&hit.url).map_err(bad_url)?)
+        Some(PageUrl::parse(&hit.url).map_err(|bad| Refusal::new("url", bad.to_string()))?)
     };
     check_pairs(&TAGS, &hit.tags)?;
     if let HitKind::Event(event) = &hit.kind {
@@ -96,13 +100,6 @@ pub fn check(hit: &Hit, now: TimestampMs) -> Result<Checked, Refusal> {
         check_pairs(&META, &event.meta)?;
     }
     Ok(Checked { page, time: checked_time(hit.time, now)? })
-}
-
-fn bad_url(bad: BadUrl) -> Refusal {
-    match bad {
-        BadUrl::TooLong => Refusal::new("url", format!("longer than {URL_BYTES_MAX} bytes")),
-        BadUrl::Malformed => Refusal::new("url", "not an absolute URL such as https://example.com/path"),
-    }
 }
 
 fn checked_time(time: Option<TimestampMs>, now: TimestampMs) -> Result<TimestampMs, Refusal> {
@@ -115,11 +112,22 @@ fn checked_time(time: Option<TimestampMs>, now: TimestampMs) -> Result<Timestamp
     }
 }
 
+/// The text trimmed and without control characters.
+fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().filter(|char| !char.is_control()).collect();
+    Cow::Owned(kept.trim().to_owned())
+}
+
 fn check_event_name(name: &str) -> Result<(), Refusal> {
-    if name.trim().is_empty() {
+    let name = plain(name);
+    if name.is_empty() {
         return Err(Refusal::new("event_name", "an event needs a name"));
     }
-    if name.trim().chars().count() > EVENT_NAME_CHARS_MAX {
+    if name.chars().count() > EVENT_NAME_CHARS_MAX {
         return Err(Refusal::new("event_name", format!("longer than {EVENT_NAME_CHARS_MAX} characters")));
     }
     Ok(())
@@ -156,6 +164,7 @@ pub fn event(hit: &Hit, site: &SiteContext<'_>, checked: &Checked, found: &Found
         user_key: found.visitor.user_key,
         event_duration: custom.map(|custom| custom.duration).filter(|seconds| *seconds > 0),
         non_interactive: custom.is_some_and(|custom| custom.non_interactive),
+        may_be_assumed: hit.kind == HitKind::PageView && EVENTS_OVERTAKE.contains(&hit.source),
         status: hit.status,
         texts: texts(hit, site, checked.page.as_ref(), found, custom),
     }
@@ -177,7 +186,7 @@ fn texts(
         set(&mut texts, Column::Title, hit.title.trim());
     }
     if let Some(custom) = custom {
-        set(&mut texts, Column::EventName, custom.name.trim());
+        set(&mut texts, Column::EventName, &plain(&custom.name));
         set(&mut texts, Column::EventMeta, &encoded(&META, &custom.meta));
     }
     set(&mut texts, Column::Tags, &encoded(&TAGS, &hit.tags));

@@ -148,6 +148,7 @@ pub const BOT_PATTERNS: &[(Program, &[&str])] = &[
             r"^axios",
             r"^node([ ./-]|$)",
             r"node-fetch",
+            r" cfnetwork/",
             r"undici",
             r"guzzle",
             r"reqwest",

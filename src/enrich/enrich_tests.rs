@@ -8,7 +8,7 @@ use hitstone_engine::vfs::OsFs;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::hit::{Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, HitKind};
+use crate::hit::{BotFilter, Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, HitKind};
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn hit() -> Hit {
         prefetch: false,
         tags: vec![("author".into(), "John".into())],
         time: None,
-        disable_bot_filter: false,
+        bot_filter: BotFilter::All,
         disable_host_check: false,
         status: Some(200),
         event_id: "abc".into(),
@@ -188,7 +188,7 @@ fn hits_that_are_left_out() {
         (dnt.clone(), site(), Some(Reason::Dnt)),
         (dnt, open, None),
         (bot.clone(), site(), Some(Reason::Bot)),
-        (Hit { disable_bot_filter: true, ..bot.clone() }, site(), None),
+        (Hit { bot_filter: BotFilter::None, ..bot.clone() }, site(), None),
         (Hit { url: "https://other.com/".into(), ..bot }, site(), Some(Reason::Bot)),
         (Hit { hints: headless, ..hit() }, site(), Some(Reason::Bot)),
         (at("https://www.example.com/"), site(), None),
@@ -207,8 +207,10 @@ fn hits_that_are_left_out() {
             Some(Reason::Hostname),
         ),
         (spam.clone(), site(), Some(Reason::Spam)),
-        (Hit { disable_bot_filter: true, ..spam }, site(), None),
+        (Hit { bot_filter: BotFilter::None, ..spam }, site(), None),
         (at("https://example.com/?utm_source=semalt.com"), site(), Some(Reason::Spam)),
+        (at("https://example.com/?utm_source=%27+or+1%3D1"), site(), Some(Reason::Spam)),
+        (at("https://example.com/?utm_source=Select+Newsletter&source=select+this"), site(), None),
     ];
     for (hit, site, wanted) in table {
         assert_eq!(bench.left_out(&hit, &site), wanted, "{hit:?}");
@@ -380,6 +382,28 @@ fn an_operator_s_spam_list_is_taken_anew() {
     assert!(!is_spam("one.example") && is_spam("second.example"));
 }
 
+#[test]
+fn names_and_paths_have_no_control_characters() {
+    let bench = bench();
+    let url = "https://example.com/a%00b%0Ac".to_owned();
+    let event = bench.event(&Hit { kind: custom(" Sign\0 up\r\n", &[]), url, ..hit() });
+    assert_eq!((event.texts.get(Column::EventName), event.texts.get(Column::Path)), ("Sign up", "/abc"));
+    assert!(bench.enrich(&Hit { kind: custom("\0\n", &[]), ..hit() }, &site()).is_err());
+}
+
+#[test]
+fn lists_except_what_looks_like_an_attack() {
+    let bench = bench();
+    let link = Hit { referrer: "https://sql.example/?q=sleep(5)".into(), ..hit() };
+    let campaign = Hit { url: "https://example.com/?utm_source=select+*+from+x".into(), ..hit() };
+    let out = || {
+        [&link, &campaign].map(|hit| matches!(bench.enrich(hit, &site()), Ok(Outcome::LeftOut(rejection)) if rejection == Reason::Spam.into()))
+    };
+    assert_eq!(out(), [true, true]);
+    bench.enricher.take_lists(Arc::new(Lists::parse("[not-spam]\nsql.example\nexample.com\n").unwrap()));
+    assert_eq!(out(), [false, false]);
+}
+
 /// Texts that come close to what parsers look for.
 fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -457,7 +481,7 @@ proptest! {
         let hit = Hit {
             kind: custom(&hint, &[(&agent, &hint)]), url: format!("https://example.com/{address}"),
             user_agent: agent.clone(), referrer: address, accept_language: hint.clone(), title: hint, hints,
-            time, disable_bot_filter: true, ..hit()
+            time, bot_filter: BotFilter::None, ..hit()
         };
         if let Ok(Outcome::Event(event)) = BENCH.enrich(&hit, &site()) {
             prop_assert!(event.texts.get(Column::Browser).chars().count() <= 20);

@@ -8,6 +8,7 @@
 
 mod agent_cache;
 mod assemble;
+mod attacks;
 mod bot_tables;
 mod bots;
 pub mod channel;
@@ -41,9 +42,10 @@ use hitstone_engine::units::{SiteId, TimestampMs};
 use hitstone_engine::vfs::SharedFs;
 use jiff::tz::TimeZone;
 
-use crate::hit::Hit;
+use crate::hit::{BotFilter, Hit};
 use crate::salts::Salts;
 
+use self::attacks::Attacks;
 use self::geo::Geo;
 use self::lists::{Lists, Verdict};
 use self::program::Program;
@@ -233,6 +235,9 @@ pub enum SetupError {
     /// A table of ours does not compile.
     #[error(transparent)]
     Tables(#[from] user_agent::TablesError),
+    /// That of attacks does not.
+    #[error("the table of attacks does not compile: {0}")]
+    Attacks(#[from] regex::Error),
 }
 
 /// An operator's list of spam hosts.
@@ -244,6 +249,7 @@ struct SpamFile {
 /// The loaded tables.
 pub struct Enricher {
     agents: Agents,
+    attacks: Attacks,
     geo: Geo,
     lists: ArcSwap<Lists>,
     spam: ArcSwap<SpamList>,
@@ -268,6 +274,7 @@ impl Enricher {
         };
         Ok(Self {
             agents: Agents::new()?,
+            attacks: Attacks::new()?,
             geo,
             lists: ArcSwap::default(),
             spam: ArcSwap::from_pointee(spam),
@@ -337,7 +344,7 @@ impl Enricher {
         if let Some(kind) = protection.traffic.rule_for(hit.ip, page, country) {
             return Some(kind.into());
         }
-        let filtered = !hit.disable_bot_filter;
+        let filtered = hit.bot_filter != BotFilter::None;
         if filtered && let Some(program) = self.program(hit, protection) {
             return Some(program.into());
         }
@@ -353,38 +360,58 @@ impl Enricher {
 
     /// The kind of program that sent the hit; `None`: a visitor did.
     fn program(&self, hit: &Hit, protection: &Protection) -> Option<Program> {
+        let by_itself = match hit.bot_filter {
+            BotFilter::All => self.program_by_itself(hit, protection),
+            BotFilter::Robots => self.program_by_itself(hit, protection).filter(|program| program.is_robot()),
+            BotFilter::ByAddress | BotFilter::None => None,
+        };
+        by_itself.or_else(|| {
+            self.lists.load().program_at(hit.ip).filter(|program| {
+                protection.has(if *program == Program::DataCentre {
+                    Check::DataCentre
+                } else {
+                    Check::Address
+                })
+            })
+        })
+    }
+
+    /// The kind of program by what the hit's sender says of itself.
+    fn program_by_itself(&self, hit: &Hit, protection: &Protection) -> Option<Program> {
         let lists = self.lists.load();
         let agent = self.agents.read(&hit.user_agent);
         let listed = lists.verdict(user_agent::read_part(&hit.user_agent));
-        if listed != Verdict::Visitor {
-            let hinted = || client_hints::name_a_bot(&hit.hints).then_some(Program::Driven);
-            let named = || (listed == Verdict::Program).then_some(Program::Listed);
-            let by_agent = || agent.program.or_else(hinted).or_else(named);
-            let contradicts = || {
-                consistency::is_contradictory(&hit.user_agent, &agent.os, &hit.hints)
-                    .then_some(Program::Contradiction)
-            };
-            let found = protection.has(Check::UserAgent).then(by_agent).flatten();
-            let found = found.or_else(|| protection.has(Check::Headers).then(contradicts).flatten());
-            if found.is_some() {
-                return found;
-            }
+        if listed == Verdict::Visitor {
+            return None;
         }
-        lists.program_at(hit.ip).filter(|program| {
-            protection.has(if *program == Program::DataCentre { Check::DataCentre } else { Check::Address })
-        })
+        let hinted = || client_hints::name_a_bot(&hit.hints).then_some(Program::Driven);
+        let named = || (listed == Verdict::Program).then_some(Program::Listed);
+        // Of two things that are known of it the one that no filter passes counts.
+        let robot = agent.program.filter(|program| program.is_robot());
+        let by_agent = || robot.or_else(hinted).or_else(named).or(agent.program);
+        let contradicts = || {
+            consistency::is_contradictory(&hit.user_agent, &agent.os, &hit.hints)
+                .then_some(Program::Contradiction)
+        };
+        let found = protection.has(Check::UserAgent).then(by_agent).flatten();
+        let robot = found.filter(|program| program.is_robot());
+        let contradiction = || protection.has(Check::Headers).then(contradicts).flatten();
+        robot.or_else(contradiction).or(found)
     }
 
     fn is_spam(&self, hit: &Hit, page: Option<&PageUrl>) -> bool {
         let (ours, lists) = (self.spam.load(), self.lists.load());
         let is_spam = |referrer: &str| {
             let listed = || ours.holds(referrer) || lists.spam().holds(referrer);
-            spam::is_attack(referrer) || (listed() && !lists.not_spam().holds(referrer))
+            (self.attacks.hold(referrer) || listed()) && !lists.not_spam().holds(referrer)
         };
         let parameters = ["ref", "referer", "referrer", "source", "utm_source"];
+        // Names of campaigns have no host of their own that could be excepted: the page's stands for them.
+        let excepted = page.is_some_and(|page| lists.not_spam().holds(&page.host));
         is_spam(&hit.referrer)
-            || is_spam(&hit.campaign.source)
-            || page.is_some_and(|page| parameters.iter().any(|name| is_spam(page.parameter(name))))
+            || (!excepted && is_spam(&hit.campaign.source))
+            || page
+                .is_some_and(|page| !excepted && parameters.iter().any(|name| is_spam(page.parameter(name))))
     }
 
     fn agent_of(&self, hit: &Hit) -> Arc<user_agent::Agent> {

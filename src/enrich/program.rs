@@ -54,6 +54,14 @@ impl Program {
         Program::DataCentre,
     ];
 
+    /// Whether it goes about by itself, and is no library, app or runtime of somebody who sends on purpose.
+    pub const fn is_robot(self) -> bool {
+        !matches!(
+            self,
+            Program::Nameless | Program::Short | Program::Malformed | Program::Library | Program::Other
+        )
+    }
+
     /// The word that is counted.
     pub const fn as_str(self) -> &'static str {
         match self {

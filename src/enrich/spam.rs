@@ -56,19 +56,6 @@ const HOSTS: &[&str] = &[
     "rida.tokyo",
 ];
 
-/// Parts of texts that are attacks and no referrers.
-const ATTACKS: &[&str] = &[
-    "select(",
-    "select ",
-    "sleep(",
-    "benchmark(",
-    "waitfor delay",
-    "/etc/passwd",
-    "<script",
-    "${jndi:",
-    " or 1=1",
-];
-
 /// The hosts that are refused as referrers, each with its subdomains.
 #[derive(Debug, Clone, Default)]
 pub struct SpamList {
@@ -114,12 +101,6 @@ impl SpamList {
     }
 }
 
-/// Whether a referrer, as sent, is an attack.
-pub fn is_attack(referrer: &str) -> bool {
-    let text = referrer.to_lowercase();
-    !text.is_empty() && ATTACKS.iter().any(|attack| text.contains(attack))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,18 +121,6 @@ mod tests {
         ];
         for (referrer, wanted) in table {
             assert_eq!(list.holds(referrer), wanted, "{referrer}");
-        }
-    }
-
-    #[test]
-    fn attacks_are_no_referrers() {
-        for (referrer, wanted) in [
-            ("https://example.com/?q=sleep(5)", true),
-            ("1 OR 1=1", true),
-            ("https://example.com/", false),
-            ("", false),
-        ] {
-            assert_eq!(is_attack(referrer), wanted, "{referrer}");
         }
     }
 }

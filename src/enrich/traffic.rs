@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::client_ip::Network;
 use super::networks::Networks;
-use super::url::{PageUrl, without_www};
+use super::url::PageUrl;
 
 /// What a rule looks at. The words are counted and stored; they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,12 +40,20 @@ impl RuleKind {
 pub enum Rule {
     /// Visitors with these addresses.
     Address(Network),
-    /// Pages of this host, its `www.` form included; `*.example.com` stands for all hosts below it.
+    /// Pages of this very host, its `www.` form being another; `*.example.com` stands for all hosts below it.
     Host(String),
     /// Pages whose path matches.
     Path(Regex),
     /// Visitors in this country: ISO 3166-1 alpha-2, lower case.
     Country(String),
+}
+
+/// Whether a host that a rule names, which may be a wildcard, stands for `host`.
+pub fn is_host(name: &str, host: &str) -> bool {
+    match name.strip_prefix('*') {
+        Some(domain) => host.len() > domain.len() && host.ends_with(domain),
+        None => name == host,
+    }
 }
 
 /// The rules of a site.
@@ -70,10 +78,6 @@ impl Traffic {
         page: Option<&PageUrl>,
         country: impl FnOnce() -> String,
     ) -> Option<RuleKind> {
-        let is_host = |name: &String, host: &str| match name.strip_prefix('*') {
-            Some(domain) => host.len() > domain.len() && host.ends_with(domain),
-            None => without_www(name) == without_www(host),
-        };
         if self.networks.contain(ip) {
             Some(RuleKind::Address)
         } else if page.is_some_and(|page| self.hosts.iter().any(|name| is_host(name, &page.host))) {
@@ -127,7 +131,7 @@ mod tests {
             ("2001:db8::1", "https://example.com/", "de", Some(RuleKind::Address)),
             ("2001:db8::2", "https://example.com/", "de", None),
             ("203.0.113.1", "https://staging.example.com/", "de", Some(RuleKind::Host)),
-            ("203.0.113.1", "https://www.staging.example.com/", "de", Some(RuleKind::Host)),
+            ("203.0.113.1", "https://www.staging.example.com/", "de", None),
             ("203.0.113.1", "https://a.test.example.com/", "de", Some(RuleKind::Host)),
             ("203.0.113.1", "https://test.example.com/", "de", None),
             ("203.0.113.1", "https://atest.example.com/", "de", None),

@@ -1,5 +1,6 @@
 //! A page's URL, taken apart: host, path and the query's parameters. Invariants: the host is lower case and in ASCII
-//! form; the path begins with `/`, is percent-decoded where that gives text, and is otherwise as sent.
+//! form; the path begins with `/`, is percent-decoded where that gives text, has no control characters, and is otherwise
+//! as sent.
 //!
 //! It knows nothing of sites.
 
@@ -9,11 +10,13 @@ use url::{Host, Url};
 pub const URL_BYTES_MAX: usize = 8 << 10;
 
 /// Why a text is not a page's URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUrl {
     /// It has more than [`URL_BYTES_MAX`] bytes.
+    #[error("longer than {URL_BYTES_MAX} bytes")]
     TooLong,
     /// It is not an absolute URL with a host.
+    #[error("not an absolute URL such as https://example.com/path")]
     Malformed,
 }
 
@@ -60,7 +63,10 @@ fn decoded_path(text: &str) -> String {
     let path_start = after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len());
     let path = &after_scheme[path_start..];
     let path = &path[..path.find(['?', '#']).unwrap_or(path.len())];
-    if path.is_empty() { "/".to_owned() } else { percent_decode(path) }
+    let mut path = if path.is_empty() { "/".to_owned() } else { percent_decode(path) };
+    // No page has them in its name; they only upset those who read the statistics.
+    path.retain(|char| !char.is_control());
+    path
 }
 
 /// Decodes `%XX`. A text that would not be UTF-8 then stays as it is.
@@ -89,10 +95,15 @@ fn hex_pair(digits: Option<&[u8]>) -> Option<u8> {
 pub fn canonical_host(name: &str) -> Option<String> {
     let name = name.trim();
     let without_port = match name.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') => host,
+        Some((host, port)) if is_port(port) && !host.contains(':') => host,
         _ => name,
     };
     Host::parse(without_port).ok().map(|host| host.to_string())
+}
+
+/// Ports may be left out after the colon. What is no port stays, and makes the name none.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
 
 /// `host` without a leading `www.`, when a whole domain remains.
@@ -122,6 +133,8 @@ mod tests {
             ("https://example.com/a+b", "/a+b"),
             ("https://example.com/?q=https://other.com/z", "/"),
             ("  https://example.com/x ", "/x"),
+            ("https://example.com/a%00b%0d%0Ac%7F", "/abc"),
+            ("https://example.com/a\nb\u{9b}", "/ab"),
         ];
         for (url, wanted) in table {
             assert_eq!(PageUrl::parse(url).unwrap().path, wanted, "{url}");
@@ -142,7 +155,10 @@ mod tests {
             assert_eq!(PageUrl::parse(url).unwrap().host, wanted, "{url}");
         }
         assert_eq!(canonical_host("Bücher.example:8080").as_deref(), Some("xn--bcher-kva.example"));
-        assert_eq!(canonical_host("a b"), None);
+        for name in ["a b", "example.com:65536", "example.com:99999", "example.com:x"] {
+            assert_eq!(canonical_host(name), None, "{name}");
+        }
+        assert_eq!(canonical_host("example.com:65535").as_deref(), Some("example.com"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -75,7 +76,15 @@ where
         let progress = Arc::clone(&progress);
         hyper::service::service_fn(move |request| -> HandlerFuture {
             progress.enter(Phase::Answering);
-            let (answer, progress) = (handler(request), Arc::clone(&progress));
+            let progress = Arc::clone(&progress);
+            // What is read at once may be more than a head may have.
+            if head_bytes(&request) > HEAD_BYTES_MAX {
+                return Box::pin(async move {
+                    progress.enter(Phase::Idle);
+                    Ok(large_head())
+                });
+            }
+            let answer = handler(request);
             Box::pin(async move {
                 let answer = guard_panics(answer).await;
                 progress.enter(Phase::Idle);
@@ -138,6 +147,23 @@ impl Progress {
         };
         (phase, self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
     }
+}
+
+/// Bytes of a request's head, as it is mostly written.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    let line = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    let header =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
+}
+
+fn large_head() -> Answer {
+    let body = format!(
+        "{{\"validation\":{{}},\"error\":[\"the head of the request is larger than {HEAD_BYTES_MAX} bytes\"]}}"
+    );
+    respond::close(respond::json(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, body))
 }
 
 fn slow_head() -> String {

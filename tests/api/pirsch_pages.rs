@@ -157,6 +157,29 @@ fn what_is_wrong_is_told_to_the_page() {
 }
 
 #[test]
+fn a_call_without_a_body_says_everything_in_the_query() {
+    let (server, mut client) = start(&[]);
+    let code = client.site.identification_code.clone();
+    for (name, code_name) in [("Q", "code"), ("R", "identification_code")] {
+        let query =
+            format!("{code_name}={code}&event_name={name}&url=https://page.test/q&title=T&event_duration=7");
+        let target = format!("/event?{query}&event_meta=%7B%22plan%22%3A%22big%22%7D&event_id={name}");
+        for wanted in [None, Some("1")] {
+            let answer = send(&server, &from("192.0.2.1", "POST", &target), 200);
+            assert_eq!(answer.header("X-Hitstone-Repeated"), wanted);
+        }
+        send(&server, &from("192.0.2.1", "POST", &format!("/session?{code_name}={code}")), 200);
+        let query = format!("from=2026-01-01&to=2030-12-31&event={name}&event_meta_key=plan");
+        assert_eq!(client.statistics("event/meta", &query)[0]["meta_value"], "big");
+    }
+    for wrong in ["event_duration=x", "event_meta=x", "event_meta=7", "non_interactive=1"] {
+        let target = format!("/event?code={code}&event_name=Q&url=https://page.test/q&{wrong}");
+        send(&server, &from("192.0.2.1", "POST", &target), 400);
+    }
+    send(&server, &from("192.0.2.1", "POST", "/event?code=x&event_name=Q&url=https://page.test/q"), 401);
+}
+
+#[test]
 fn other_origins_may_send_with_credentials() {
     let (server, client) = start(&[]);
     for (target, method) in [("/hit", "GET"), ("/event", "POST"), ("/session", "POST")] {

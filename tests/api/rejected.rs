@@ -276,9 +276,11 @@ fn filters_leave_out_what_the_owner_names() {
         ids.push(filter["id"].as_str().unwrap().to_owned());
     }
     let filtered = Some("filter".to_owned());
-    assert_eq!(bench.hit("/", "198.51.100.7", json!({})), filtered, "the host with and without www.");
+    let twin = json!({ "url": "https://www.left.test/" });
+    assert_eq!(bench.hit("/", "198.51.100.7", twin.clone()), filtered, "the host");
+    assert_eq!(bench.hit("/", "198.51.100.7", json!({})), None, "without www. it is another one");
     bench.command(&["filter", "delete", &ids[1], "--json"]);
-    assert_eq!(bench.hit("/", "198.51.100.7", json!({})), None);
+    assert_eq!(bench.hit("/", "198.51.100.7", twin), None);
     assert_eq!(bench.hit("/", "192.0.2.77", json!({ "disable_bot_filter": true })), filtered);
     assert_eq!(bench.hit("/admin/a/b", "198.51.100.7", json!({})), filtered);
     assert_eq!(bench.hit("/admin", "198.51.100.7", json!({})), None);
@@ -287,6 +289,8 @@ fn filters_leave_out_what_the_owner_names() {
         ("--address", "10.0.0.0/40", "is not a network"),
         ("--address", "::/0", "every address"),
         ("--path", "admin", "must begin with /"),
+        ("--path", "/**", "every path: nothing would be counted"),
+        ("--host", HOST, "nothing would be counted"),
         ("--country", "Japan", "is not the code of a country"),
         ("--country", "jp", "already"),
     ] {

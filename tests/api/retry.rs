@@ -198,3 +198,37 @@ fn ids_are_remembered_for_48_hours_and_within_the_bound() {
     assert_eq!(repeated(&post(&mut client, "/api/v1/hit", &[], &item(1))), 0, "the oldest hour went");
     assert_eq!(metric(&server, "event_ids_dropped_early_total"), "1");
 }
+
+/// Anyone may send what browsers send, with any id: what has a token is not kept out by it, whatever became of the other.
+#[test]
+fn what_comes_without_a_token_repeats_nothing_that_has_one() {
+    let (mut server, mut client) = start();
+    let page = format!("https://{HOST}/");
+    let code = client.site.identification_code.clone();
+    let id = "order-1001";
+    let browser = |path: &str, body: Value| {
+        let request = Request::new("POST", path, "").header("User-Agent", FIREFOX).header("X-Event-Id", id);
+        let request = request.header("Idempotency-Key", id).header("Origin", &format!("https://{HOST}"));
+        let request = request.header("Referer", &page).header("Content-Type", "application/json");
+        request.header("DNT", "1").body(body.to_string())
+    };
+    for (path, body) in [
+        ("/hs", json!({"url": page, "id": id})),
+        ("/event", json!({"url": page, "identification_code": code, "event_name": "x", "event_id": id})),
+        ("/api/v1/events/pageviews", json!("")),
+        ("/collect", json!({"projectId": code, "hitId": id, "event": {"name": "x"}})),
+    ] {
+        let response = server.send(&browser(path, body));
+        assert!(matches!(response.status, 200 | 204), "{path}: {response:?}");
+    }
+    let hit = body("/", json!({"event_id": id}));
+    for wanted in [0, 1] {
+        assert_eq!(repeated(&post(&mut client, "/api/v1/hit", &[("Idempotency-Key", id)], &hit)), wanted);
+    }
+    assert_eq!(views(&mut client), 1);
+    (server, client) = restart(server, client, true);
+    assert_eq!(repeated(&post(&mut client, "/api/v1/hit", &[], &hit)), 1);
+    // Among themselves they are known all the same.
+    let again = server.send(&browser("/hs", json!({"url": page, "id": id})));
+    assert_eq!(repeated(&again), 1);
+}

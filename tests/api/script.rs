@@ -46,6 +46,7 @@ fn reports_are_counted_for_the_site_of_their_page() {
         (r#"{"url":"https://c.test/"}"#, "hostname"),
         (r#"{"url":"https://b.test/","data":{"site":"a.test"}}"#, "hostname"),
         (r#"{"url":"https://a.test/","data":{"site":"c.test"}}"#, "hostname"),
+        (r#"{"url":"https://b.test/","left":1,"data":{"site":"a.test"}}"#, "hostname"),
         (r#"{"url":"https://a.test/","left":1}"#, "no-session"),
     ] {
         let answer = send(&server, &report("192.0.2.9", body), 200);
@@ -60,7 +61,7 @@ fn reports_are_counted_for_the_site_of_their_page() {
     };
     let counts = [(Value::Null, "hostname"), (json!("a.test"), "hostname"), (json!("a.test"), "dnt")]
         .map(|(site, reason)| row(&site, reason).map_or(json!(0), |row| row["count"].clone()));
-    assert_eq!(counts, [2, 1, 1].map(Value::from), "{told}");
+    assert_eq!(counts, [2, 2, 1].map(Value::from), "{told}");
 
     let mut client = server.log_in(&site);
     let range = "from=2026-07-01&to=2026-07-01";
@@ -79,11 +80,19 @@ fn reports_are_counted_for_the_site_of_their_page() {
 #[test]
 fn what_is_no_report_is_refused() {
     let (server, _) = start(&["--events-per-minute", "4"]);
-    for (body, status) in [("", 400), ("{", 400), ("[]", 400), (r#"{"url":"x"}"#, 200), ("{}", 429)] {
+    for (body, status) in [("", 400), ("{", 400), ("[]", 400), (r#"{"url":"x"}"#, 400), ("{}", 429)] {
         let answer = send(&server, &report("192.0.2.1", body), status);
         assert_eq!(answer.header("Retry-After").is_some(), status == 429, "{answer:?}");
     }
     send(&server, &report("192.0.2.3", r#"{"url":"https://a.test/","event":" "}"#), 400);
+    send(
+        &server,
+        &report("192.0.2.4", &format!(r#"{{"url":"https://a.test/{}"}}"#, "x".repeat(8 << 10))),
+        400,
+    );
+    send(&server, &report("192.0.2.4", r#"{"url":"","left":1,"data":{"site":"a.test"}}"#), 400);
+    send(&server, &report("192.0.2.4", r#"{"url":"https://a.test/","data":{"status":""}}"#), 200);
+    send(&server, &report("192.0.2.5", r#"{"url":"https://a.test/","title":"\ud83c"}"#), 200);
     send(&server, &report("192.0.2.3", &" ".repeat((1 << 20) + 1)), 413);
     assert_eq!(send(&server, &Request::get("/hs", ""), 405).header("Allow"), Some("POST"));
     let preflight = Request::new("OPTIONS", "/hs", "")

@@ -13,6 +13,7 @@ use crate::support::{Client, FIREFOX, Folder, Server, mmdb};
 
 const HOST: &str = "shop.test";
 const DAY: &str = "from=2026-06-10&to=2026-06-10";
+const EVER: &str = "from=2020-01-01&to=2030-12-31";
 const TIME: &str = "2026-06-10T12:00:00Z";
 const JSON: &str = "application/json";
 
@@ -66,6 +67,11 @@ impl Shop {
 
     fn total(&mut self, member: &str) -> Value {
         self.client.statistics("total", DAY)[member].clone()
+    }
+
+    /// As [`Self::total`], of all days.
+    fn total_ever(&mut self, member: &str) -> Value {
+        self.client.statistics("total", EVER)[member].clone()
     }
 
     /// What the events of a day have under a key of their metadata.

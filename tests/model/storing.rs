@@ -186,6 +186,7 @@ fn event(visit: &Visit, index: usize) -> Event {
         user_key: given.then_some(visit.visitor),
         event_duration: row.duration,
         non_interactive: row.non_interactive,
+        may_be_assumed: false,
         status: None,
         texts: texts(visit, row, is_first),
     }

@@ -57,6 +57,11 @@ before(async () => {
         "pirsch.test": await tag("/pa.js", `id="pianjs" data-code="${about.sites["pirsch.test"].identification_code}"
             data-tag-author="Ann" data-path-prefix="/de" data-enable-sessions data-interval-ms="500"`),
     };
+    // What people also write.
+    const odd = (more) => tag("/hs.js", `data-time="false" ${more}`);
+    tags["odd.test/twice"] = (await odd("")).repeat(2) + (await odd("")).replace("defer", "async");
+    tags["odd.test/star"] = await odd('data-downloads="*" id="hitstone"');
+    tags["odd.test/module"] = (await odd("")).replace("defer", 'type="module"');
     // Pirsch's attributes, each set on a page of its own.
     const pirsch = {
         "/less?x=1": "data-disable-query data-disable-referrer data-disable-resolution data-disable-history",
@@ -289,6 +294,39 @@ test("fragments as pages", async () => {
     await reports(visitor, 3);
     const { "/app#/users": users, "/app#/help": help } = await pages("hash.test");
     assert.deepEqual({ users, help }, { users: 2, help: 1 });
+    await context.close();
+});
+
+test("what people also write", async () => {
+    const visitor = await visit();
+    const { context, page } = visitor;
+    // What asks the browser's other processes must not hold up the page that is being read.
+    await context.addInitScript(() => {
+        const { localStorage } = window;
+        window.early = 0;
+        Object.defineProperty(window, "localStorage", {
+            get() {
+                window.early += document.currentScript ? 1 : 0;
+                return localStorage;
+            },
+        });
+    });
+    await page.goto("http://odd.test/twice");
+    await go(page, "/b");
+    await clickOutside(visitor);
+    await reports(visitor, 3);
+    assert.equal(await page.evaluate(() => window.early), 0);
+    await page.goto("http://odd.test/star");
+    await reports(visitor, 4);
+    await clickOutside(visitor);
+    await download(visitor, "#marked-file");
+    await reports(visitor, 6);
+    await page.goto("http://odd.test/module");
+    await sleep(200);
+    await reports(visitor, 6);
+    assert.deepEqual(await pages("odd.test"), { "/twice": 1, "/b": 1, "/star": 1 });
+    assert.deepEqual(await events("odd.test"), { "Outbound Link Click": 2, "File Download": 1 });
+    assert.deepEqual(visitor.failed, []);
     await context.close();
 });
 

@@ -27,6 +27,7 @@ pub(super) struct Candidate {
     pub(super) place: Place,
     pub(super) id: SessionId,
     pub(super) extent: Extent,
+    pub(super) rows: usize,
     pub(super) full: bool,
 }
 
@@ -40,6 +41,9 @@ impl Core {
         out: &mut Writer,
     ) -> Result<Option<usize>, StorageError> {
         let (visitor, sessions) = self.visitor_of(event);
+        if event.may_be_assumed && self.confirm(event, visitor, &sessions, out)? {
+            return Ok(Some(0));
+        }
         let window = self.session_window_ms();
         let mut joinable = Vec::new();
         for candidate in &sessions {
@@ -109,7 +113,8 @@ impl Core {
                 |session, id, extent, rows| {
                     if superseded.is_none_or(|superseded| !superseded.contains(session)) {
                         let full = rows >= limits::SESSION_ROWS_MAX;
-                        found.push(Candidate { place: Place::Sealed { segment, session }, id, extent, full });
+                        let place = Place::Sealed { segment, session };
+                        found.push(Candidate { place, id, extent, rows, full });
                     }
                 },
             );
@@ -177,27 +182,41 @@ impl Core {
     /// Writes the operation that moves a session into the open segment, unless it is there. Whether it is there then:
     /// one that is full of texts stays where it is.
     fn move_session(&self, key: SessionKey, place: Place, moves: &mut Writer) -> Result<bool, StorageError> {
+        match place {
+            Place::Open(_) => Ok(true),
+            _ => self.with_session(key, place, |operation| self.try_move(&operation, moves)),
+        }
+    }
+
+    /// Hands a session over, whole. `false` when it cannot be read.
+    pub(super) fn with_session(
+        &self,
+        key: SessionKey,
+        place: Place,
+        take: impl FnOnce(Operation<'_>) -> bool,
+    ) -> Result<bool, StorageError> {
         Ok(match place {
-            Place::Open(_) => true,
+            Place::Open(ordinal) => take(self.open.operation(ordinal)),
             Place::Frozen(ordinal) => match &self.frozen {
-                Some(frozen) => self.try_move(&frozen.open.operation(ordinal), moves),
+                Some(frozen) => take(frozen.open.operation(ordinal)),
                 None => false,
             },
             Place::Sealed { segment, session } => match self.sealed[segment].segment.table(key.site)? {
-                Some(table) => self.try_move(&sealed_operation(&table, key, session)?, moves),
+                Some(table) => take(sealed_operation(&table, key, session)?),
                 None => false,
             },
             Place::Lake { file, session } => {
                 let needs = Needs::of_session(key.session.day());
-                let moved = self.with_lake_table(key.site, file, &needs, |table| {
-                    Ok(self.try_move(&sealed_operation(table, key, session)?, moves))
+                let taken = self.with_lake_table(key.site, file, &needs, |table| {
+                    Ok(take(sealed_operation(table, key, session)?))
                 });
-                moved.unwrap_or(false)
+                taken.unwrap_or(false)
             }
         })
     }
 
-    fn try_move(&self, operation: &Operation<'_>, moves: &mut Writer) -> bool {
+    /// Writes a session that replaces all copies of it, when the open segment has room for it.
+    pub(super) fn try_move(&self, operation: &Operation<'_>, moves: &mut Writer) -> bool {
         let row_text_bytes: usize = operation.rows.iter().map(Row::text_bytes).sum();
         let (texts, text_bytes) = operation.texts();
         let fits = row_text_bytes < limits::SESSION_TEXT_BYTES_MAX
@@ -224,6 +243,7 @@ fn in_open(
         place: place(ordinal),
         id: open.arena.session_id(ordinal),
         extent: known.extent,
+        rows: known.rows as usize,
         full: known.rows as usize >= limits::SESSION_ROWS_MAX
             || known.text_bytes as usize >= limits::SESSION_TEXT_BYTES_MAX,
     }));
@@ -237,7 +257,7 @@ fn next_session_id(time: TimestampMs, sessions: &[Candidate], numbers: Numbers) 
 }
 
 /// An event's row. `opens_with_page`: it opens a session beside a page view of its own.
-fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
+pub(super) fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
     let mut texts = [""; ROW_TEXT_COUNT];
     for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
         *text = event.texts.get(column);

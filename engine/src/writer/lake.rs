@@ -32,7 +32,7 @@ impl Core {
             let counts = candidates.filter(|(session, ..)| !live.superseded.contains(*session));
             found.extend(counts.map(|(session, id, extent, rows)| {
                 let full = rows >= limits::SESSION_ROWS_MAX;
-                Candidate { place: Place::Lake { file, session }, id, extent, full }
+                Candidate { place: Place::Lake { file, session }, id, extent, rows, full }
             }));
         }
     }

@@ -11,6 +11,7 @@
 //! - After the first failed write or sync nothing is written any more (the store latches on any error from here).
 
 mod assign;
+mod assumed;
 mod compact;
 mod forget;
 pub mod import;

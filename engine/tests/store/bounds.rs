@@ -206,3 +206,55 @@ fn a_missing_log_stops_the_start() {
     let error = open(&fs, 10).err().expect("a missing log stops the start").to_string();
     assert!(error.contains(log), "{error}");
 }
+
+/// Half the views of pages whose events came first were counted twice.
+#[test]
+fn a_page_view_that_its_event_overtook_is_there_once() {
+    const SECOND: i64 = 1_000;
+    let said = |event: &Event, column, text: &str| {
+        let mut event = event.clone();
+        event.texts.set(column, text);
+        event
+    };
+    let event = said(&Event { kind: Kind::Event, ..view(1, NOON, "/a") }, Column::EventName, "Shown");
+    let page_view = |after: i64, path: &str| Event { may_be_assumed: true, ..view(1, NOON + after, path) };
+    // What comes after the event, and how many page views and sessions there are then.
+    for (index, (later, views, sessions)) in [
+        (vec![page_view(3 * SECOND, "/a")], 1, 1),
+        (vec![page_view(10 * SECOND, "/a")], 1, 1),
+        (vec![page_view(10 * SECOND + 1, "/a")], 2, 1),
+        (vec![page_view(SECOND, "/b")], 2, 1),
+        (vec![said(&page_view(SECOND, "/a"), Column::Hostname, "other.example")], 2, 1),
+        (vec![said(&page_view(SECOND, "/a"), Column::Source, "script")], 2, 1),
+        (vec![view(1, NOON + SECOND, "/a")], 2, 1),
+        // Only once: what comes then is a page that was seen again.
+        (vec![page_view(0, "/a"), page_view(0, "/a")], 2, 1),
+        (vec![page_view(SECOND, "/a"), page_view(2 * SECOND, "/a")], 2, 1),
+        (vec![page_view(SECOND, "/b"), page_view(2 * SECOND, "/a")], 2, 1),
+        // Only the page view tells where the visit came from.
+        (vec![said(&page_view(SECOND, "/a"), Column::Referrer, "https://news.example")], 1, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for sealed in [false, true] {
+            let context = format!("case {index}, sealed: {sealed}");
+            let fs = SimFs::new(1);
+            let mut core = open(&fs, limits::SEAL_ROWS).unwrap();
+            let mut model = Model::default();
+            store(&mut core, std::slice::from_ref(&event), &mut model);
+            for event in &later {
+                if sealed {
+                    seal(&mut core);
+                }
+                store(&mut core, std::slice::from_ref(event), &mut model);
+            }
+            check(&mut core, &model, &context);
+            let found: u32 = model.sessions.iter().map(|session| session.state().views).sum();
+            assert_eq!((found, model.sessions.len()), (views, sessions), "{context}");
+            core.snapshot().verify().unwrap();
+            drop(core);
+            check(&mut open(&fs, limits::SEAL_ROWS).unwrap(), &model, &context);
+        }
+    }
+}

@@ -21,7 +21,7 @@ fn plain(core: &mut Core, batch: &impl AsRef<[Event]>) -> Result<(), StorageErro
 
 /// Seeded batches.
 pub fn script(seed: u64, count: usize) -> Vec<Vec<Event>> {
-    let mut workload = Workload::new(seed, 4);
+    let mut workload = Workload::new(seed, 4).with_overtaken();
     (0..count).map(|_| workload.batch()).collect()
 }
 

@@ -7,6 +7,19 @@ use hitstone_engine::schema::Column;
 
 const WINDOW: i64 = 30 * 60_000;
 const DAY: i64 = 86_400_000;
+/// How long a page view may be behind the event that stood for it.
+const LAG: i64 = 10_000;
+
+/// What tells one visit from another.
+const ORIGIN: [Column; 7] = [
+    Column::Referrer,
+    Column::ReferrerName,
+    Column::UtmSource,
+    Column::UtmMedium,
+    Column::UtmCampaign,
+    Column::UtmContent,
+    Column::UtmTerm,
+];
 
 /// A row as the sender meant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,13 +98,31 @@ impl Session {
     }
 
     fn is_other_visit(&self, event: &Event) -> bool {
-        use Column::*;
-        [Referrer, ReferrerName, UtmSource, UtmMedium, UtmCampaign, UtmContent, UtmTerm].into_iter().any(
-            |column| {
-                let named = event.texts.get(column);
-                !named.is_empty() && named != self.attributes[column.index()]
-            },
-        )
+        ORIGIN.into_iter().any(|column| {
+            let named = event.texts.get(column);
+            !named.is_empty() && named != self.attributes[column.index()]
+        })
+    }
+
+    /// Whether it begins with an event that stood for this page view, a little while ago.
+    fn awaits(&self, view: &Event) -> bool {
+        let rows = self.ordered();
+        let [assumed, opener, ..] = rows.as_slice() else { return false };
+        // Hostname, path, title, tags, source.
+        let copied = [0, 1, 2, 5, 7].iter().all(|text| assumed.texts[*text] == opener.texts[*text]);
+        let is_assumed = assumed.kind == 0
+            && opener.kind == 1
+            && opener.quiet
+            && (assumed.time, assumed.status, assumed.received)
+                == (opener.time, opener.status, opener.received);
+        let wanted = row(view, false).texts;
+        let is_same = [0, 1, 7].iter().all(|text| assumed.texts[*text] == wanted[*text]);
+        let names_none = ORIGIN.iter().all(|column| self.attributes[column.index()].is_empty());
+        is_assumed
+            && copied
+            && is_same
+            && (0..=LAG).contains(&(view.time - assumed.time))
+            && (names_none || !self.is_other_visit(view))
     }
 }
 
@@ -104,6 +135,9 @@ impl Model {
     pub fn append(&mut self, event: &Event) {
         let visitor = self.visitor_of(event);
         let time = event.time;
+        if event.may_be_assumed && self.confirm(event, visitor) {
+            return;
+        }
         let mut best: Option<(i64, i64, i64, u32, usize)> = None;
         for (index, session) in self.sessions.iter().enumerate() {
             if session.site != event.site.0 || session.visitor != visitor {
@@ -127,6 +161,25 @@ impl Model {
             None if event.kind == Kind::Ping => {}
             None => self.open(event, visitor),
         }
+    }
+
+    /// The page view takes the place of one that an event stood for.
+    fn confirm(&mut self, view: &Event, visitor: u64) -> bool {
+        let waits = |session: &&mut Session| {
+            session.site == view.site.0 && session.visitor == visitor && session.awaits(view)
+        };
+        let best = self.sessions.iter_mut().filter(waits).min_by_key(|session| {
+            ((view.time - session.last()).max(0), -session.start(), -session.day, u32::MAX - session.n)
+        });
+        let Some(session) = best else { return false };
+        if session.is_other_visit(view) {
+            session.attributes = attributes(view);
+        }
+        let mut rows = session.ordered();
+        let assumed = rows.remove(0);
+        rows.insert(1, Row { time: assumed.time, received: assumed.received, ..row(view, false) });
+        session.rows = rows;
+        true
     }
 
     fn visitor_of(&self, event: &Event) -> u64 {
@@ -164,17 +217,20 @@ impl Model {
             rows.push(view);
         }
         rows.push(row(event, on_page));
-        let texts = |column: &Column| event.texts.get(*column).to_owned();
         self.sessions.push(Session {
             site: event.site.0,
             visitor,
             day,
             n,
             user_key: event.user_key,
-            attributes: Column::attributes().iter().map(texts).collect(),
+            attributes: attributes(event),
             rows,
         });
     }
+}
+
+fn attributes(event: &Event) -> Vec<String> {
+    Column::attributes().iter().map(|column| event.texts.get(*column).to_owned()).collect()
 }
 
 pub fn row(event: &Event, opens_with_page: bool) -> Row {

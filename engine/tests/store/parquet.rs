@@ -347,6 +347,7 @@ fn extremes_come_back() {
                 event_duration: [None, Some(0), Some(i32::MAX as u32)][n % 3],
                 status: [None, Some(1), Some(u16::MAX)][n % 3],
                 non_interactive: n % 2 == 1,
+                may_be_assumed: false,
                 texts,
                 ..view(visitor, time, "")
             };

@@ -50,6 +50,7 @@ pub fn view(visitor: u64, time: i64, path: &str) -> Event {
         user_key: None,
         event_duration: None,
         non_interactive: false,
+        may_be_assumed: false,
         status: None,
         texts,
     }

@@ -45,13 +45,21 @@ pub struct Workload {
     rng: Rng,
     now: i64,
     visitors: u64,
+    /// An event whose page view is still on its way.
+    overtook: Option<Event>,
+    overtakes: bool,
 }
 
 impl Workload {
     pub fn new(seed: u64, visitors: u64) -> Self {
         // Half an hour before a midnight.
         let now = 20_000 * DAY - 30 * MINUTE;
-        Self { rng: Rng::new(seed), now, visitors }
+        Self { rng: Rng::new(seed), now, visitors, overtook: None, overtakes: false }
+    }
+
+    /// Page views whose events overtook them are among the events.
+    pub fn with_overtaken(self) -> Self {
+        Self { overtakes: true, ..self }
     }
 
     pub fn batch(&mut self) -> Vec<Event> {
@@ -60,6 +68,49 @@ impl Workload {
     }
 
     pub fn event(&mut self) -> Event {
+        if let Some(event) = self.overtook.take()
+            && !self.rng.one_in(3)
+        {
+            return self.overtaken(event);
+        }
+        let event = self.any_event();
+        if self.overtakes && event.kind == Kind::Event && !event.texts.get(Column::Path).is_empty() {
+            self.overtook = Some(event.clone());
+        }
+        event
+    }
+
+    /// The view of the event's page, mostly in time. Sometimes it comes again, is another's, or tells where it came from.
+    fn overtaken(&mut self, event: Event) -> Event {
+        let rng = &mut self.rng;
+        let time = event.time + rng.below(12_000) as i64;
+        self.now = self.now.max(time);
+        let mut view = Event {
+            time,
+            kind: Kind::PageView,
+            event_duration: None,
+            non_interactive: false,
+            may_be_assumed: !rng.one_in(8),
+            status: rng.one_in(2).then_some(200),
+            ..event.clone()
+        };
+        for column in [Column::EventName, Column::EventMeta, Column::EventId] {
+            view.texts.set(column, "");
+        }
+        view.texts.set(Column::Title, rng.pick(&["", "Home", "Late"]));
+        match rng.below(8) {
+            0 => view.texts.set(Column::Path, "/elsewhere"),
+            1 => view.texts.set(Column::Referrer, "https://a.example"),
+            2 => view.texts.set(Column::Hostname, "example.com"),
+            _ => {}
+        }
+        if rng.one_in(3) {
+            self.overtook = Some(event);
+        }
+        view
+    }
+
+    fn any_event(&mut self) -> Event {
         let rng = &mut self.rng;
         self.now += match rng.below(10) {
             0..6 => rng.below(2 * MINUTE as u64) as i64,
@@ -86,6 +137,7 @@ impl Workload {
             user_key: given.then_some(99),
             event_duration: (kind == Kind::Event && rng.one_in(3)).then(|| rng.below(100) as u32),
             non_interactive: kind == Kind::Event && rng.one_in(3),
+            may_be_assumed: false,
             status: rng.one_in(9).then_some(404),
             texts: texts(rng, kind),
         }

@@ -10,7 +10,7 @@ use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::pirsch::error::ApiError;
 use crate::enrich::client_ip::{self, BodyAddresses};
-use crate::hit::{Campaign, ClientHints, CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
+use crate::hit::{BotFilter, Campaign, ClientHints, CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "pirsch";
@@ -67,8 +67,9 @@ pub fn read(call: Call, body: Json<'_>, now: TimestampMs, time_required: bool) -
         require("time", &fields.time)?;
     }
     let browser = fields.browser()?;
-    let (time, disable_bot_filter) = (time(&fields.time, now)?, fields.disable_bot_filter);
-    Ok(Hit { time, disable_bot_filter, ..fields.into_hit(call, browser)? })
+    let time = time(&fields.time, now)?;
+    let bot_filter = if fields.disable_bot_filter { BotFilter::None } else { BotFilter::All };
+    Ok(Hit { time, bot_filter, ..fields.into_hit(call, browser)? })
 }
 
 /// Reads the body of a browser's call. Who calls and when is what the request itself shows: anyone may send one.
@@ -81,7 +82,7 @@ pub fn read_from(browser: Browser, call: Call, body: Json<'_>) -> Result<Hit, Ap
     fields.into_hit(call, browser)
 }
 
-/// Reads the query of a browser's call, in which fields have short names.
+/// Reads the query of a browser's call, in which some fields have short names, too. What is no text is JSON there.
 ///
 /// # Errors
 /// 400, with the field at fault.
@@ -94,10 +95,15 @@ pub fn read_query<'a>(
     for (name, value) in query {
         match &*name {
             "url" => fields.url = value,
-            "t" => fields.title = value,
-            "ref" => fields.referrer = value,
+            "t" | "title" => fields.title = value,
+            "ref" | "referrer" => fields.referrer = value,
             // A browser cannot mend the width of its screen.
-            "w" => fields.screen_width = value.parse::<u16>().unwrap_or(0).into(),
+            "w" | "screen_width" => fields.screen_width = value.parse::<u16>().unwrap_or(0).into(),
+            "event_name" => fields.event_name = value,
+            "event_id" => fields.event_id = value,
+            "event_duration" => fields.event_duration = whole(&name, said(&name, &value)?, i32::MAX as u32)?,
+            "event_meta" => fields.event_meta = pairs(&name, said(&name, &value)?)?,
+            "non_interactive" => fields.non_interactive = switch(&name, said(&name, &value)?)?,
             _ => fields.tags.extend(name.strip_prefix(TAG).map(|key| (key.to_owned(), value.into_owned()))),
         }
     }
@@ -212,7 +218,7 @@ impl<'a> Fields<'a> {
             prefetch,
             tags: self.tags,
             time: None,
-            disable_bot_filter: false,
+            bot_filter: BotFilter::All,
             disable_host_check: false,
             status: None,
             event_id: self.event_id.into_owned(),
@@ -220,6 +226,14 @@ impl<'a> Fields<'a> {
             source: SOURCE,
         })
     }
+}
+
+/// What a query says that is no text; nothing is absent.
+fn said<'v>(name: &str, value: &'v str) -> Result<Json<'v>, ApiError> {
+    if value.is_empty() {
+        return Ok(Json::Null);
+    }
+    Json::parse(value.as_bytes()).map_err(|error| ApiError::field(name, error.to_string()))
 }
 
 fn require(name: &str, value: &str) -> Result<(), ApiError> {

@@ -19,10 +19,14 @@ use crate::api::pirsch::hit::{self, Call};
 use crate::api::pirsch::track;
 use crate::api::{limit, taken};
 use crate::app::App;
+use crate::event_ids::Sender;
 use crate::hit::Hit;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 use crate::sites::LiveSite;
+
+/// What a query calls the identification code.
+const CODES: [&str; 2] = ["code", "identification_code"];
 
 /// Answers a request from `peer`, whatever its method.
 pub async fn answer(app: &Arc<App>, peer: IpAddr, call: Call, request: Request<Incoming>) -> Answer {
@@ -72,7 +76,7 @@ async fn take(
         hit.event_id = taken::event_id(&head.headers)?.unwrap_or_default();
     }
     let request_key = taken::request_key(&head.headers)?;
-    let ingested = app.ingest(&site, vec![hit], request_key).await;
+    let ingested = app.ingest(&site, Sender::Anyone, vec![hit], request_key).await;
     let ingested = ingested.map_err(|error| track::api_error(error, false))?;
     Ok(taken::tell(respond::empty(), &ingested, browser::asks_for_reasons(&head.headers)))
 }
@@ -86,7 +90,8 @@ fn read(
     body: &[u8],
 ) -> Result<(Arc<LiveSite>, Hit), ApiError> {
     let query = || form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    let code = query().find(|(name, _)| name == "code").map_or(Cow::Borrowed(""), |(_, code)| code);
+    let code = CODES.iter().find_map(|code| query().find(|(name, value)| name == code && !value.is_empty()));
+    let code = code.map_or(Cow::Borrowed(""), |(_, code)| code);
     if body.is_empty() {
         return Ok((site_of(app, &code)?, hit::read_query(browser, call, query())?));
     }

@@ -15,6 +15,7 @@ use crate::api::pirsch::error::ApiError;
 use crate::api::pirsch::hit::{self, Call};
 use crate::api::taken::{self, BATCH_ITEMS_MAX};
 use crate::app::{App, IngestError};
+use crate::event_ids::Sender;
 use crate::hit::Hit;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
@@ -36,8 +37,10 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
     if hit.event_id.is_empty() {
         hit.event_id = event_id.unwrap_or_default();
     }
-    let ingested =
-        app.ingest(&site, vec![hit], request_key).await.map_err(|error| api_error(error, false))?;
+    let ingested = app
+        .ingest(&site, Sender::Known, vec![hit], request_key)
+        .await
+        .map_err(|error| api_error(error, false))?;
     Ok(taken::tell(respond::empty(), &ingested, true))
 }
 
@@ -51,7 +54,8 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
     let body = body::read(request).await?;
     let mut hits = read_batch(call, &body, app.clock.now_ms())?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
-    let ingested = app.ingest(&site, hits, request_key).await.map_err(|error| api_error(error, true))?;
+    let ingested =
+        app.ingest(&site, Sender::Known, hits, request_key).await.map_err(|error| api_error(error, true))?;
     Ok(taken::tell(respond::empty(), &ingested, true))
 }
 

@@ -14,7 +14,7 @@ use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::refused::Refused;
 use crate::api::taken;
-use crate::hit::{Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
+use crate::hit::{BotFilter, Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
 use crate::hosts;
 
 use super::route::Route;
@@ -128,7 +128,7 @@ impl<'a> Call<'a> {
             prefetch,
             tags: Vec::new(),
             time: None,
-            disable_bot_filter: false,
+            bot_filter: if is_page_view { BotFilter::Robots } else { BotFilter::ByAddress },
             disable_host_check: true,
             status: if is_page_view { Some(self.status()?) } else { None },
             event_id: event_id.unwrap_or_default(),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, SERVER};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 
 use crate::api::cors::{self, Sharing};
 use crate::api::refused::Refused;
@@ -22,6 +22,7 @@ use crate::api::{browser, limit, taken};
 use crate::app::{App, Ingested};
 use crate::auth;
 use crate::enrich::Reason;
+use crate::event_ids::Sender;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 use crate::rejections::ORIGIN;
@@ -84,8 +85,13 @@ async fn take(
         body::read_parts(&head.headers, body, body::BYTES_MAX).await.map_err(Refused::body)?
     };
     let read = call.read(route, &body, ip)?;
-    let request_key = taken::request_key(&head.headers).map_err(|error| Refused::bad(error.to_string()))?;
-    let ingested = app.ingest(&site, vec![read.hit], request_key).await.map_err(Refused::ingest)?;
+    // Who asks only for the head of a picture looks at no page.
+    let ingested = if head.method == Method::HEAD {
+        Ingested::default()
+    } else {
+        let key = taken::request_key(&head.headers).map_err(|error| Refused::bad(error.to_string()))?;
+        app.ingest(&site, Sender::Anyone, vec![read.hit], key).await.map_err(Refused::ingest)?
+    };
     let refusing = refusing_reason(&ingested, read.redirect.is_some());
     let answer = match (refusing, &read.redirect) {
         (Some(reason), _) => {

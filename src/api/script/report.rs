@@ -8,7 +8,7 @@ use crate::api::json::Json;
 use crate::api::pairs::{self, Lists};
 use crate::api::refused::Refused;
 use crate::enrich::url::PageUrl;
-use crate::hit::{Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
+use crate::hit::{BotFilter, Campaign, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "script";
@@ -84,8 +84,8 @@ impl<'a> Report<'a> {
             // No page can mend the width of its visitor's screen.
             "width" => self.width = whole(&value).filter(|width| *width <= u16::MAX.into()).unwrap_or(0),
             "event" => self.what = What::Event(text(name, value)?),
-            "outbound" => self.what = What::Click(Click::Outbound, text(name, value)?),
-            "downloads" => self.what = What::Click(Click::Download, text(name, value)?),
+            "outbound" => self.what = What::Click(Click::Outbound, address(name, value)?),
+            "downloads" => self.what = What::Click(Click::Download, address(name, value)?),
             "left" => self.what = What::Left,
             "meta" => {
                 let flat = pairs::flatten(value, Lists::AsText);
@@ -105,6 +105,11 @@ impl<'a> Report<'a> {
     /// The site that the tag names; empty when it names none.
     pub fn site(&self) -> &str {
         self.tag.site.trim()
+    }
+
+    /// Whether it tells only that the page has been left.
+    pub fn is_leaving(&self) -> bool {
+        self.what == What::Left
     }
 
     /// The page's address as the browser shows it.
@@ -154,7 +159,7 @@ impl<'a> Report<'a> {
             prefetch,
             tags: self.tag.tags,
             time: None,
-            disable_bot_filter: false,
+            bot_filter: BotFilter::All,
             disable_host_check: false,
             status,
             event_id: self.id.into_owned(),
@@ -182,6 +187,7 @@ impl<'a> Tag<'a> {
                 "site" => tag.site = value,
                 "visitor" => tag.visitor = value,
                 "hash" => tag.hash = true,
+                "status" if value.trim().is_empty() => {}
                 "status" => {
                     let status = value.trim().parse();
                     tag.status =
@@ -230,6 +236,15 @@ fn text<'a>(name: &str, value: Json<'a>) -> Result<Cow<'a, str>, Refused> {
         Json::Text(text) => Ok(text),
         Json::Null => Ok(Cow::Borrowed("")),
         _ => Err(bad(name, "must be a text")),
+    }
+}
+
+/// Where a click leads: on the web.
+fn address<'a>(name: &str, value: Json<'a>) -> Result<Cow<'a, str>, Refused> {
+    let target = text(name, value)?;
+    match PageUrl::parse(&target) {
+        Ok(_) => Ok(target),
+        Err(_) => Err(bad(name, "must be an absolute http or https address")),
     }
 }
 
@@ -338,9 +353,13 @@ mod tests {
             r#"{"data":{"site":7}}"#,
             r#"{"data":{"status":"x"}}"#,
             r#"{"duration":-1}"#,
+            r#"{"outbound":"javascript:alert(1)"}"#,
+            r#"{"outbound":""}"#,
+            r#"{"downloads":"/f.zip"}"#,
         ] {
             assert!(Report::read(body.as_bytes()).is_err(), "{body}");
         }
+        assert_eq!(hits(r#"{"url":"https://a.test/","data":{"status":" "}}"#)[0].status, None);
         assert_eq!(hits(r#"{"width":1e9,"title":null,"other":[{}]}"#)[0].screen_width, 0);
     }
 }

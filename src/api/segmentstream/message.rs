@@ -1,5 +1,4 @@
-//! A message -> `Hit`. What is optional and of a wrong type counts as absent; people's names and addresses of mail are
-//! read over.
+//! A message -> `Hit`. What is optional and of a wrong type counts as absent; what is personal is read over.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,9 +13,13 @@ use crate::api::json::{self, Json};
 use crate::api::pairs::{self, Lists};
 use crate::api::refused::Refused;
 use crate::enrich::client_ip;
+use crate::enrich::url::PageUrl;
 use crate::hit::{
-    Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN,
+    BotFilter, Campaign, ClientHints, CustomEvent, GivenKind, GivenVisitor, Hit, HitKind, TIME_AHEAD_MS_MAX,
+    TIME_MIN,
 };
+
+use super::personal;
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "segmentstream";
@@ -24,8 +27,6 @@ const SOURCE: &str = "segmentstream";
 const PAGE_VIEW: &str = "Viewed Page";
 /// Members of an event that are no metadata of it.
 const NO_METADATA: [&str; 3] = ["name", "user", "nonInteraction"];
-/// What is said of people under these names is not kept, wherever it stands.
-const PERSONAL: [&str; 4] = ["email", "emailHash", "firstName", "lastName"];
 /// Where an event tells its own page.
 const EVENT_PAGE: [&str; 2] = ["event", "page"];
 /// Where messages tell the page that they come from.
@@ -53,9 +54,10 @@ pub fn read(message: Json<'_>, sender: &Sender<'_>, now: TimestampMs) -> Result<
     if !matches!(message, Json::Object(_)) {
         return Err(Refused::bad("expected a JSON object"));
     }
+    let is_page = matches!(sender, Sender::Page(_));
     let given_visitor = given_visitor(&message);
-    let (browser, disable_bot_filter) = match sender {
-        Sender::Page(browser) => (in_page(browser, &message), false),
+    let (browser, bot_filter) = match sender {
+        Sender::Page(browser) => ((*browser).clone(), BotFilter::All),
         Sender::Backend { browser, filters_bots } => {
             let agent = text(&message, &["context", "userAgent"]);
             if given_visitor.is_none() && (agent.is_empty() || text(&message, &["context", "ip"]).is_empty())
@@ -65,15 +67,22 @@ pub fn read(message: Json<'_>, sender: &Sender<'_>, now: TimestampMs) -> Result<
                 ));
             }
             // Where no user agent is named there is only the backend's own, which is always a program's.
-            (behind_backend(browser, &message), !filters_bots || agent.is_empty())
+            let filters_bots = *filters_bots && !agent.is_empty();
+            let bot_filter = if filters_bots { BotFilter::All } else { BotFilter::None };
+            (behind_backend(browser, &message), bot_filter)
         }
     };
     let Browser { ip, user_agent, accept_language, hints, dnt, prefetch } = browser;
-    let page = |name: &str| {
+    let page = |name: &str, is_one: fn(&str) -> bool| {
         let texts = [EVENT_PAGE, CONTEXT_PAGE].map(|[first, second]| text(&message, &[first, second, name]));
-        texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+        texts.into_iter().find(|text| is_one(text)).unwrap_or_default().to_owned()
     };
-    let (url, title) = (page("url"), page("title"));
+    let is_said = |text: &str| !text.is_empty();
+    let (address, said, title) = (page("url", is_address), page("url", is_said), page("title", is_said));
+    // Without an address it is no page that could be counted, but something that happened all the same.
+    let is_page_view = text(&message, &["event", "name"]) == PAGE_VIEW && !said.is_empty();
+    // Only a page view cannot do without: what is said there instead is refused later on.
+    let url = if is_page_view && address.is_empty() { said } else { address };
     Ok(Hit {
         ip,
         user_agent,
@@ -86,16 +95,26 @@ pub fn read(message: Json<'_>, sender: &Sender<'_>, now: TimestampMs) -> Result<
         dnt,
         prefetch,
         tags: Vec::new(),
-        time: time(text(&message, &["sentAt"]), now),
-        disable_bot_filter,
-        disable_host_check: matches!(sender, Sender::Backend { .. }),
+        // Anyone may post as a page: who it is and when it was is what the request itself shows.
+        time: if is_page { None } else { time(text(&message, &["sentAt"]), now) },
+        bot_filter,
+        disable_host_check: !is_page,
         status: None,
         event_id: id(&message, &["hitId"]).into_owned(),
         given_visitor,
         source: SOURCE,
-        kind: kind(message, !url.is_empty())?,
         url,
+        kind: kind(message, is_page_view)?,
     })
+}
+
+/// Whether it is a page's address, perhaps without the host. That of a file is none.
+fn is_address(text: &str) -> bool {
+    if text.starts_with('/') && !text.starts_with("//") {
+        // The site's host comes before it, and has at most 253 characters.
+        return PageUrl::parse(&format!("https://{:a<253}{text}", "")).is_ok();
+    }
+    PageUrl::parse(text).is_ok()
 }
 
 /// The browser that a backend tells of.
@@ -116,15 +135,7 @@ fn behind_backend(own: &Browser, message: &Json<'_>) -> Browser {
     }
 }
 
-/// The browser that shows the page. Its script may name it more truly than a header that something on the way changed.
-fn in_page(own: &Browser, message: &Json<'_>) -> Browser {
-    match text(message, &["context", "userAgent"]) {
-        "" => own.clone(),
-        said => Browser { user_agent: said.to_owned(), ..own.clone() },
-    }
-}
-
-fn kind(message: Json<'_>, has_page: bool) -> Result<HitKind, Refused> {
+fn kind(message: Json<'_>, is_page_view: bool) -> Result<HitKind, Refused> {
     let Some(Json::Object(mut event)) = message.into_member("event") else {
         return Err(Refused::bad("event is required and must be an object"));
     };
@@ -133,30 +144,14 @@ fn kind(message: Json<'_>, has_page: bool) -> Result<HitKind, Refused> {
     if name.is_empty() {
         return Err(Refused::bad("event.name is required"));
     }
-    // Without an address it is no page that could be counted, but something that happened all the same.
-    if name == PAGE_VIEW && has_page {
+    if is_page_view {
         return Ok(HitKind::PageView);
     }
     let non_interactive = said("nonInteraction") == Some(&Json::Bool(true));
     event.retain(|(name, _)| !NO_METADATA.contains(&&**name));
-    let meta = pairs::flatten(Json::Object(impersonal(event)), Lists::AsText);
+    let meta = pairs::flatten(Json::Object(personal::without(event)), Lists::AsText);
     let meta = meta.map_err(|what| Refused::bad(format!("event: {what}")))?;
     Ok(HitKind::Event(CustomEvent { name, duration: 0, meta, non_interactive }))
-}
-
-type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
-
-fn impersonal(members: Members<'_>) -> Members<'_> {
-    let kept = members.into_iter().filter(|(name, _)| !PERSONAL.contains(&&**name));
-    kept.map(|(name, value)| (name, impersonal_value(value))).collect()
-}
-
-fn impersonal_value(value: Json<'_>) -> Json<'_> {
-    match value {
-        Json::Object(members) => Json::Object(impersonal(members)),
-        Json::List(items) => Json::List(items.into_iter().map(impersonal_value).collect()),
-        other => other,
-    }
 }
 
 /// The visitor that the message names, in one of the places that the documentation and the script know.

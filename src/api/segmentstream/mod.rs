@@ -2,6 +2,7 @@
 //! script in pages, which names the site.
 
 mod message;
+mod personal;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::api::json::Json;
 use crate::api::refused::Refused;
 use crate::api::taken::{self, BATCH_ITEMS_MAX};
 use crate::app::{App, IngestError};
+use crate::event_ids;
 use crate::hit::Hit;
 use crate::http::body::{self, BodyError};
 use crate::http::respond::{self, Answer};
@@ -31,6 +33,8 @@ pub use self::message::{Sender, read};
 const TRACK_BYTES_MAX: usize = 64 << 10;
 /// The method of all routes.
 const METHOD: &str = "POST";
+/// How to show the token.
+const CHALLENGE: &str = "Basic realm=\"Hitstone\"";
 /// What the body of a single call is.
 const JSON: &str = "application/json";
 /// What lines of JSON are called.
@@ -104,7 +108,7 @@ fn check_method(method: &Method) -> Result<(), Refused> {
 /// The site whose token is the name of Basic authentication; its password is empty, and is not looked at.
 fn site_of_token(app: &App, headers: &HeaderMap) -> Result<Arc<LiveSite>, Refused> {
     let site = basic_name(headers).and_then(|token| app.state.view().site_of_track_token(&token).cloned());
-    site.ok_or_else(|| Refused::unauthorized("the API token is missing or unknown"))
+    site.ok_or_else(|| Refused::unauthorized("the API token is missing or unknown").challenging(CHALLENGE))
 }
 
 fn basic_name(headers: &HeaderMap) -> Option<String> {
@@ -173,7 +177,8 @@ async fn ingest(
 ) -> Result<Answer, Refused> {
     let request_key = taken::request_key(headers).map_err(|error| Refused::bad(error.to_string()))?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
-    let ingested = app.ingest(site, hits, request_key).await.map_err(|error| match error {
+    let names = if route == Route::Collect { event_ids::Sender::Anyone } else { event_ids::Sender::Known };
+    let ingested = app.ingest(site, names, hits, request_key).await.map_err(|error| match error {
         IngestError::Refused { index, .. } if route == Route::Batch => Refused::ingest(error).in_item(index),
         error => Refused::ingest(error),
     })?;

@@ -20,7 +20,7 @@ use hitstone_engine::units::TimestampMs;
 
 use crate::enrich::client_ip::parse_address;
 use crate::enrich::url::canonical_host;
-use crate::hit::{Campaign, ClientHints, Hit, HitKind};
+use crate::hit::{BotFilter, Campaign, ClientHints, Hit, HitKind};
 
 pub use nginx::LOG_FORMAT;
 pub use request::ASSETS;
@@ -170,7 +170,7 @@ impl PageView {
             kind: HitKind::PageView,
             url: format!("https://{host}{}", self.target),
             ip: self.ip,
-            disable_bot_filter: self.user_agent.is_none(),
+            bot_filter: if self.user_agent.is_none() { BotFilter::None } else { BotFilter::All },
             disable_host_check: false,
             user_agent: self.user_agent.unwrap_or_default(),
             accept_language: self.accept_language,

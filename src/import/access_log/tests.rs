@@ -49,12 +49,12 @@ fn apache_combined_and_common() {
         (hit.url.as_str(), hit.source, hit.status),
         ("https://example.com/apache_pb.html", "log", Some(200))
     );
-    assert!(!hit.disable_bot_filter);
+    assert_eq!(hit.bot_filter, BotFilter::All);
     // Common: no referrer, no user agent. Nobody can be told from a program then.
     let common = br#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.html HTTP/1.0" 200 2326"#;
     let common = view(Format::Combined, common);
     assert_eq!(common, PageView { referrer: String::new(), user_agent: None, ..wanted.clone() });
-    assert!(common.into_hit("example.com").disable_bot_filter);
+    assert_eq!(common.into_hit("example.com").bot_filter, BotFilter::None);
     // A picture, of Apache's own example.
     let picture = r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326"#;
     assert_eq!(ignored(Format::Combined, picture), Some(Ignored::Asset));

@@ -31,7 +31,7 @@ fn a_visit_is_counted_by_the_one_rule() {
     }
     let (server, mut client) = start_with_client();
     let at = |time: &str| server.folder().set_clock(&format!("2026-07-01T{time}Z"));
-    // The event comes before any page view and waits for none: its page counts as seen.
+    // The event comes before any page view and waits for none: it stands for its page's view.
     at("13:00:00");
     send(&server, &event("192.0.2.1", "loaded", ""), 200);
     send(&server, &page_view("192.0.2.1", PAGE), 200);
@@ -46,7 +46,7 @@ fn a_visit_is_counted_by_the_one_rule() {
     at("13:30:00");
     send(&server, &page_view("192.0.2.1", "https://a.test/q"), 200);
     let total = client.statistics("total", DAY);
-    assert_eq!((&total["visitors"], &total["views"], &total["sessions"]), (&json!(1), &json!(4), &json!(1)));
+    assert_eq!((&total["visitors"], &total["views"], &total["sessions"]), (&json!(1), &json!(3), &json!(1)));
     // After it a new one, also over a crash.
     let folder = {
         drop(client);
@@ -57,9 +57,9 @@ fn a_visit_is_counted_by_the_one_rule() {
     send(&server, &page_view("192.0.2.1", PAGE), 200);
     let found = rows(server.folder(), HOST);
     let sessions: Vec<i64> = found.iter().map(|row| row.session).collect();
-    assert_eq!(sessions.len(), 7, "{found:?}");
-    assert!(sessions[..6].iter().all(|session| *session == sessions[0]), "{sessions:?}");
-    assert_ne!(sessions[6], sessions[0]);
+    assert_eq!(sessions.len(), 6, "{found:?}");
+    assert!(sessions[..5].iter().all(|session| *session == sessions[0]), "{sessions:?}");
+    assert_ne!(sessions[5], sessions[0]);
     assert!(found.iter().all(|row| row.visitor == found[0].visitor), "the salt outlives the crash");
 }
 
@@ -157,13 +157,13 @@ fn links_lead_only_from_a_site_s_pages_to_the_web() {
         let answer = send(&server, &follow(url, origin, referer), 400);
         assert_eq!(answer.header("Location"), None, "{url}");
     }
-    // A program is not counted, and gets where it wanted all the same.
-    let program = Request::get(&format!("{REDIRECT}?url={target}"), "").header("Referer", PAGE);
-    let answer = send(&server, &program.header("User-Agent", "Googlebot/2.1"), 302);
-    assert_eq!(answer.header("X-Hitstone-Rejected"), None);
-    assert_eq!(left_out(&server, "bot"), 1);
+    // What is not counted gets where it wanted all the same; whoever follows a link is counted, whatever it is called.
+    let program = || Request::get(&format!("{REDIRECT}?url={target}"), "").header("Referer", PAGE);
+    send(&server, &program().header("User-Agent", "Googlebot/2.1"), 302);
+    send(&server, &program().header("DNT", "1"), 302);
+    assert_eq!((left_out(&server, "bot"), left_out(&server, "dnt")), (0, 1));
     let clicks = rows(server.folder(), HOST).iter().filter(|row| row.kind == Kind::Event).count();
-    assert_eq!(clicks, 4);
+    assert_eq!(clicks, 5);
 }
 
 #[test]
@@ -289,4 +289,72 @@ fn what_is_not_counted_has_a_reason() {
     server.folder().run_json(&["site", "set", HOST, "--ignore-dnt", "--json"]);
     send(&server, &view(FIREFOX, "DNT", "1"), 200);
     assert_eq!(rows(server.folder(), HOST).len(), 2);
+}
+
+/// Backends and apps send here, too: they are visitors as long as they do not go about by themselves.
+#[test]
+fn programs_that_send_on_purpose_are_counted() {
+    let server = start(&["--events-per-minute", "0"]);
+    let named = |target: &str, agent: &str| {
+        let request = Request::post(target, "").header("Origin", ORIGIN).header("Referer", PAGE);
+        if agent.is_empty() { request } else { request.header("User-Agent", agent) }
+    };
+    let custom = "/api/v1/events/custom/x";
+    for agent in [
+        "",
+        "Deno/1.46.3",
+        "okhttp/4.9.3",
+        "MyApp/1.0 CFNetwork/1410.0.3 Darwin/22.6.0",
+        "Checkout/2.1 CFNetwork/1410.0.3 Darwin/22.6.0",
+        "Dart/3.4 (dart:io)",
+        "node",
+        "axios/1.6.7",
+        "Go-http-client/1.1",
+        "python-requests/2.31.0",
+        "curl/8.4.0",
+        "x",
+    ] {
+        let view = named(PAGE_VIEWS, agent).header("X-Hitstone-Debug", "1");
+        assert_eq!(send(&server, &view, 200).header("X-Hitstone-Rejected"), None, "{agent}");
+        send(&server, &named(custom, agent), 200);
+    }
+    for agent in [
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "SomeBot/1.0",
+        "MySpider",
+        "Mozilla/5.0 (compatible; OAI-SearchBot/1.0; +https://openai.com/searchbot)",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0.0.0 Safari/537.36",
+        "Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)",
+        "WhatsApp/2.23.20.0 A",
+    ] {
+        send(&server, &named(PAGE_VIEWS, agent), 400);
+        send(&server, &named(custom, agent), 200);
+    }
+    assert_eq!(left_out(&server, "bot"), 7);
+    let dnt = named(custom, "node").header("DNT", "1").header("X-Hitstone-Debug", "1");
+    assert_eq!(send(&server, &dnt, 200).header("X-Hitstone-Rejected"), Some("dnt"));
+}
+
+/// The event of a page that is sent before its page view is on its way stands for it until it comes.
+#[test]
+fn a_page_view_that_comes_behind_its_event_is_one() {
+    let (server, mut client) = start_with_client();
+    let day = "from=2026-01-01&to=2030-12-31";
+    for (ip, referrer) in [("192.0.2.1", ""), ("192.0.2.2", "https://news.example.com/")] {
+        send(&server, &event(ip, "Shown", "{\"t\":\"\\ud83c\"}"), 200);
+        let view = page_view(ip, PAGE);
+        let view =
+            if referrer.is_empty() { view } else { view.header("X-Prisme-Document-Referrer", referrer) };
+        send(&server, &view, 200);
+    }
+    let total = client.statistics("total", day);
+    assert_eq!((&total["visitors"], &total["sessions"], &total["views"]), (&2.into(), &2.into(), &2.into()));
+    let referrers = client.statistics("referrer", day);
+    assert_eq!(
+        referrers.as_array().map(|all| all.iter().any(|one| one["referrer_name"] == "news.example.com")),
+        Some(true)
+    );
+    // Seen once more.
+    send(&server, &page_view("192.0.2.1", PAGE), 200);
+    assert_eq!(client.statistics("total", day)["views"], 3);
 }

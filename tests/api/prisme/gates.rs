@@ -168,15 +168,17 @@ fn methods_and_paths() {
         assert!(answer.body.is_empty());
     }
     server.assert_alive();
+    let views = rows(server.folder(), HOST).len();
+    assert_eq!(views, 1, "the page view alone: who asks for a picture's head looks at no page");
 }
 
 #[test]
 fn what_is_too_large_is_told_so_and_what_is_large_is_not() {
     let mut server = start(&["--events-per-minute", "0"]);
     let long = |bytes: usize| "x".repeat(bytes);
-    let heads = page_view("192.0.2.1", PAGE).header("Cookie", &long(20_000));
-    send(&server, &heads, 200);
-    send(&server, &page_view("192.0.2.1", PAGE).header("Cookie", &long(100_000)), 431);
+    for (bytes, status) in [(20_000, 200), (32_000, 200), (33_000, 431), (40_000, 431), (100_000, 431)] {
+        send(&server, &page_view("192.0.2.1", PAGE).header("Cookie", &long(bytes)), status);
+    }
     send(&server, &page_view("192.0.2.1", &format!("https://a.test/?{}", long(8_000))), 200);
     send(&server, &page_view("192.0.2.1", &format!("https://a.test/?{}", long(8_200))), 400);
     let meta = |bytes: usize| format!("{{\"a\":\"{}\"}}", long(bytes));

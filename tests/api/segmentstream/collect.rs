@@ -53,7 +53,7 @@ fn a_page_names_its_site_by_id_or_code() {
             }
         }
     }
-    assert_eq!((shop.total("visitors"), shop.total("views")), (json!(1), json!(2)));
+    assert_eq!((shop.total_ever("visitors"), shop.total_ever("views")), (json!(1), json!(2)));
     for (statistic, member, wanted) in [
         ("page", "path", "/a"),
         ("language", "language", "sv"),
@@ -63,10 +63,10 @@ fn a_page_names_its_site_by_id_or_code() {
         ("utm/source", "utm_source", "google"),
         ("events", "name", "Added Product"),
     ] {
-        let answer = shop.client.statistics(statistic, DAY);
+        let answer = shop.client.statistics(statistic, EVER);
         assert_eq!(answer[0][member], wanted, "{statistic}: {answer}");
     }
-    assert_eq!(shop.meta(DAY, "Added Product", "category"), "Content");
+    assert_eq!(shop.meta(EVER, "Added Product", "category"), "Content");
     for project in [json!("x"), json!(""), json!(null), json!(7), json!(shop.token), json!(site.client_id)] {
         let mut unknown = message("", "Viewed Page");
         unknown["projectId"] = project;
@@ -114,22 +114,26 @@ fn pages_are_looked_at_as_all_browsers_are() {
     let site = shop.client.site.id.clone();
     let plain = || message(&site, "Viewed Page");
     let of = |ip: &str, body: &Value| post(body).header("X-Forwarded-For", ip);
-    let unnamed = |agent: &str, url: &str| {
+    let unnamed = |url: &str| {
         let mut body = plain();
         body["anonymousId"] = Value::Null;
         body["hitId"] = Value::Null;
-        body["context"]["userAgent"] = json!(agent);
         body["context"]["ip"] = json!("203.0.113.77");
         body["event"]["page"]["url"] = json!(url);
         body
     };
     let page = "https://www.shop.test/";
+    // It calls itself a browser in the message.
+    let googlebot = |body: &Value| {
+        let request = Request::new("POST", "/collect", "").header("User-Agent", "Googlebot/2.1");
+        request.header("Origin", ORIGIN).body(body.to_string())
+    };
     for (request, reason) in [
-        (of("198.51.100.1", &unnamed("Googlebot/2.1", page)), "bot"),
-        (of("198.51.100.1", &unnamed(FIREFOX, "https://elsewhere.test/")), "hostname"),
-        (of("198.51.100.1", &unnamed(FIREFOX, page)).header("DNT", "1"), "dnt"),
-        (of("198.51.100.1", &unnamed(FIREFOX, page)).header("Sec-GPC", "1"), "dnt"),
-        (of("198.51.100.1", &unnamed(FIREFOX, page)).header("Sec-Purpose", "prefetch"), "prefetch"),
+        (googlebot(&unnamed(page)), "bot"),
+        (of("198.51.100.1", &unnamed("https://elsewhere.test/")), "hostname"),
+        (of("198.51.100.1", &unnamed(page)).header("DNT", "1"), "dnt"),
+        (of("198.51.100.1", &unnamed(page)).header("Sec-GPC", "1"), "dnt"),
+        (of("198.51.100.1", &unnamed(page)).header("Sec-Purpose", "prefetch"), "prefetch"),
     ] {
         let quiet = shop.server.send(&request);
         assert_eq!((quiet.status, quiet.header("X-Hitstone-Rejected")), (204, None));
@@ -137,15 +141,27 @@ fn pages_are_looked_at_as_all_browsers_are() {
         assert_eq!((told.status, told.header("X-Hitstone-Rejected")), (204, Some(reason)));
         assert_eq!(told.header("Access-Control-Allow-Origin"), Some(ORIGIN));
     }
-    assert_eq!(shop.total("visitors"), 0);
+    assert_eq!(shop.total_ever("visitors"), 0);
     // Who is not named is known by the request's own address, whatever the message says of it.
     for (ip, visitors) in [("198.51.100.1", 1), ("198.51.100.1", 1), ("198.51.100.2", 2)] {
-        let response = shop.server.send(&of(ip, &unnamed(FIREFOX, page)));
+        let response = shop.server.send(&of(ip, &unnamed(page)));
         assert_eq!(repeated(&response), 0);
-        assert_eq!(shop.total("visitors"), visitors, "{ip}");
+        assert_eq!(shop.total_ever("visitors"), visitors, "{ip}");
     }
-    let mut agentless = unnamed("", page);
+    let mut agentless = unnamed(page);
     agentless["context"] = json!({});
     assert_eq!(repeated(&shop.server.send(&of("198.51.100.1", &agentless))), 0);
-    assert_eq!(shop.total("visitors"), 2, "the header names the browser, too");
+    assert_eq!(shop.total_ever("visitors"), 2, "the header names the browser, too");
+}
+
+/// Anyone may post here: nobody's history is written, whatever `sentAt` says.
+#[test]
+fn the_time_is_the_servers() {
+    let mut shop = Shop::open(&[]);
+    let site = shop.client.site.id.clone();
+    let mut old = message(&site, "Viewed Page");
+    old["sentAt"] = json!("2024-01-01T12:00:00Z");
+    assert_eq!(repeated(&shop.server.send(&post(&old))), 0);
+    let day = shop.client.statistics("total", "from=2024-01-01&to=2024-01-01");
+    assert_eq!(day["views"], 0, "{day}");
 }

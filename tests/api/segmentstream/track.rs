@@ -142,6 +142,8 @@ fn content_types_tokens_and_methods() {
             let request = Request::new("POST", path, "").header("Authorization", &authorization);
             let response = shop.server.send(&request.header("Content-Type", JSON).body(body));
             assert_eq!(response.status, status, "{path} {authorization}: {response:?}");
+            let challenge = (status == 401).then_some("Basic realm=\"Hitstone\"");
+            assert_eq!(response.header("WWW-Authenticate"), challenge, "{path} {authorization}");
         }
     }
     let none = Request::new("POST", "/track", "").header("Content-Type", JSON).body(body.clone());

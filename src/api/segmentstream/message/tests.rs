@@ -67,7 +67,7 @@ fn all_of_a_page_view() {
     assert_eq!(hit.given_visitor, GivenVisitor::new(GivenKind::Anonymous, "a"));
     let [source, medium, campaign, content, term] = ["s", "m", "n", "c", "t"].map(str::to_owned);
     assert_eq!(hit.campaign, Campaign { source, medium, campaign, content, term });
-    assert!(hit.disable_bot_filter && hit.disable_host_check);
+    assert!(hit.bot_filter == BotFilter::None && hit.disable_host_check);
 }
 
 #[test]
@@ -175,18 +175,34 @@ fn what_is_missing_in_the_context_the_request_shows() {
 
 #[test]
 fn pages_are_looked_at_and_backends_when_they_name_a_browser() {
-    let hit =
-        collect(&with(json!({"context": {"ip": "198.51.100.7", "userAgent": "Shown", "locale": "de"}})));
-    assert_eq!((hit.ip, hit.user_agent.as_str(), hit.accept_language.as_str()), (own().ip, "Shown", "sv"));
+    let said = json!({"ip": "198.51.100.7", "userAgent": "Shown", "locale": "de"});
+    let hit = collect(&with(json!({"context": said, "sentAt": "2026-06-10T10:00:00Z"})));
+    assert_eq!((hit.ip, hit.user_agent.as_str(), hit.accept_language.as_str()), (own().ip, "Own/1.0", "sv"));
+    assert_eq!(hit.time, None, "nobody writes history without a token");
     assert_eq!((hit.hints, hit.dnt, hit.prefetch), (own().hints, true, true));
-    assert!(!hit.disable_bot_filter && !hit.disable_host_check);
+    assert!(hit.bot_filter == BotFilter::All && !hit.disable_host_check);
     let unfiltered = |context: Value, filters_bots: bool| {
         let message = with(json!({"context": context})).to_string();
-        read_text(&message, false, filters_bots).unwrap().disable_bot_filter
+        read_text(&message, false, filters_bots).unwrap().bot_filter == BotFilter::None
     };
     assert!(unfiltered(json!({"userAgent": "UA"}), false));
     assert!(!unfiltered(json!({"userAgent": "UA"}), true));
     assert!(unfiltered(json!({}), true), "the backend's own user agent is a program's");
+}
+
+#[test]
+fn an_address_that_is_none_is_no_page() {
+    let url = |event: &str, context: &str| {
+        let context = json!({"page": {"url": context}});
+        let event = json!({"name": "Lead", "page": {"url": event}});
+        track(&with(json!({"context": context, "event": event}))).unwrap().url
+    };
+    let long = format!("/{}", "x".repeat(8 << 10));
+    for bad in ["", "file:///C:/x", "https://a b.test/", "//a.test/", "x", long.as_str()] {
+        assert_eq!(url("", bad), "", "{bad}");
+        assert_eq!(url(bad, "https://a.test/"), "https://a.test/", "{bad}");
+    }
+    assert_eq!(url("/x?y", ""), "/x?y");
 }
 
 #[test]
