@@ -104,12 +104,17 @@ pub enum IngestError {
         /// What is wrong with it.
         message: String,
     },
-    /// Too much is waiting: try again in a second.
+    /// Too much is waiting: try again in [`BUSY_SECONDS`](Self::BUSY_SECONDS).
     Busy(String),
     /// The store takes nothing, for this reason.
     Unavailable(String),
     /// More than the store takes at once.
     TooLarge(String),
+}
+
+impl IngestError {
+    /// Seconds after which a busy server may be asked again.
+    pub const BUSY_SECONDS: u64 = 1;
 }
 
 impl From<StorageError> for IngestError {

@@ -10,9 +10,6 @@ use crate::app::IngestError;
 use crate::http::body::BodyError;
 use crate::http::respond::{self, Answer};
 
-/// Seconds after which a busy server may be asked again.
-const BUSY_SECONDS: u64 = 1;
-
 /// Why a request is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -86,7 +83,7 @@ impl Refused {
             IngestError::Refused { field, message, .. } => Self::bad(format!("{field}: {message}")),
             IngestError::Busy(message) => {
                 let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
-                Self { retry_after: Some(BUSY_SECONDS), ..refused }
+                Self { retry_after: Some(IngestError::BUSY_SECONDS), ..refused }
             }
             IngestError::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             IngestError::TooLarge(message) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),

@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::blocks::BlockChecksums;
 use super::cache::ColumnCache;
 use super::cold::ParquetColumns;
+use super::opened::Opened;
 use super::paths::{index_path, parquet_path, temporary_path};
 use crate::checksum::crc32c;
 use crate::error::StorageError;
@@ -96,7 +97,7 @@ pub struct LakeFile {
     parquet: PathBuf,
     parquet_len: u64,
     parquet_end_crc: u32,
-    open: Mutex<Option<Result<Arc<OpenFile>, StorageError>>>,
+    opened: Opened<OpenFile>,
     used: AtomicBool,
     /// A visitor's sessions in it could not be looked for, once at least.
     was_unreadable: AtomicBool,
@@ -115,7 +116,7 @@ impl LakeFile {
             parquet: parquet_path(&context.folder, host, key),
             parquet_len: entry.parquet_len,
             parquet_end_crc: entry.parquet_end_crc,
-            open: Mutex::new(None),
+            opened: Opened::new(&context.damage_count),
             used: AtomicBool::new(false),
             was_unreadable: AtomicBool::new(false),
             is_replaced: AtomicBool::new(false),
@@ -147,10 +148,7 @@ impl LakeFile {
 
     /// Notes that it is damaged, so that nothing of it is served until its index is made anew or the next start.
     pub fn set_aside(&self, damage: StorageError) {
-        let before = self.lock().replace(Err(damage));
-        if !matches!(before, Some(Err(_))) {
-            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
-        }
+        self.opened.set_aside(damage);
     }
 
     /// Whether damage that names this path is its own.
@@ -177,22 +175,11 @@ impl LakeFile {
     /// It is damaged, which stays so until its index is made anew or the next start; a failed operation is tried again.
     pub fn open(self: &Arc<Self>) -> Result<Arc<OpenFile>, StorageError> {
         self.used.store(true, Ordering::Relaxed);
-        let mut open = self.lock();
-        if let Some(known) = &*open {
-            return known.clone();
+        let (file, is_new) = self.opened.get_or_open(|| self.map())?;
+        if is_new {
+            self.context.open_files.note(self);
         }
-        let found = self.map().map(Arc::new);
-        match &found {
-            Ok(_) => {}
-            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {
-                self.context.damage_count.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(_) => return found,
-        }
-        *open = Some(found.clone());
-        drop(open);
-        self.context.open_files.note(self);
-        found
+        Ok(file)
     }
 
     /// Whether the Parquet file waits under its temporary name to take its place.
@@ -298,7 +285,7 @@ impl LakeFile {
         if self.used.swap(false, Ordering::Relaxed) {
             return false;
         }
-        self.lock().take_if(|known| known.is_ok());
+        self.opened.close();
         true
     }
 
@@ -311,11 +298,7 @@ impl LakeFile {
 
     /// The damage that was found in it so far.
     pub fn damage(&self) -> Option<StorageError> {
-        self.lock().as_ref().and_then(|known| known.as_ref().err().cloned())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<OpenFile>, StorageError>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.damage()
     }
 }
 
@@ -336,7 +319,7 @@ impl OpenFiles {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let files: Vec<Arc<LakeFile>> = queue.iter().filter_map(Weak::upgrade).collect();
         drop(queue);
-        files.iter().filter(|file| file.lock().as_ref().is_some_and(Result::is_ok)).count()
+        files.iter().filter(|file| file.opened.is_open()).count()
     }
 
     fn note(&self, file: &Arc<LakeFile>) {

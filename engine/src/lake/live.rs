@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use super::file::{LakeContext, LakeFile};
+use super::opened::Opened;
 use super::paths::dictionary_path;
 use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
@@ -23,13 +23,14 @@ pub struct LakeDictionary {
     context: LakeContext,
     number: SegmentId,
     len: u64,
-    open: Mutex<Option<Result<Arc<SiteDictionary>, StorageError>>>,
+    opened: Opened<SiteDictionary>,
 }
 
 impl LakeDictionary {
     /// The dictionary with this number and length.
     pub fn new(context: &LakeContext, number: SegmentId, len: u64) -> Arc<Self> {
-        Arc::new(Self { context: context.clone(), number, len, open: Mutex::new(None) })
+        let opened = Opened::new(&context.damage_count);
+        Arc::new(Self { context: context.clone(), number, len, opened })
     }
 
     /// Its number and length.
@@ -42,31 +43,15 @@ impl LakeDictionary {
     /// # Errors
     /// It is damaged, which stays so until it is made anew or the next start; a failed operation is tried again.
     pub fn open(&self) -> Result<Arc<SiteDictionary>, StorageError> {
-        let mut open = self.lock();
-        if let Some(known) = &*open {
-            return known.clone();
-        }
-        let found = self.map().map(Arc::new);
-        match &found {
-            Ok(_) => {}
-            Err(StorageError::Corrupt { .. } | StorageError::Version { .. }) => {
-                self.context.damage_count.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(_) => return found,
-        }
-        *open = Some(found.clone());
-        found
+        self.opened.get_or_open(|| self.map()).map(|(dictionary, _)| dictionary)
     }
 
     /// Strings get codes while it cannot be opened, perhaps others than it has: it is to be made anew.
     pub fn distrust(&self) {
-        let mut open = self.lock();
-        if open.is_none() {
+        self.opened.set_aside_unopened(|| {
             let path = dictionary_path(&self.context.folder, self.number);
-            let what = "strings have got codes while it could not be opened";
-            *open = Some(Err(StorageError::corrupt(&path, 0, what)));
-            self.context.damage_count.fetch_add(1, Ordering::Relaxed);
-        }
+            StorageError::corrupt(&path, 0, "strings have got codes while it could not be opened")
+        });
     }
 
     /// Whether damage was found in it, so that it is to be made anew.
@@ -82,11 +67,7 @@ impl LakeDictionary {
 
     /// The damage that was found in it so far.
     pub fn damage(&self) -> Option<StorageError> {
-        self.lock().as_ref().and_then(|known| known.as_ref().err().cloned())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<SiteDictionary>, StorageError>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.damage()
     }
 
     fn map(&self) -> Result<SiteDictionary, StorageError> {

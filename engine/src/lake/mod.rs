@@ -9,6 +9,7 @@ mod cold;
 mod compacted;
 mod file;
 mod live;
+mod opened;
 mod orphans;
 mod paths;
 mod rebuilt;

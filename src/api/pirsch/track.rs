@@ -20,9 +20,6 @@ use crate::hit::Hit;
 use crate::http::body;
 use crate::http::respond::{self, Answer};
 
-/// Seconds after which a busy server may be asked again.
-const BUSY_SECONDS: u64 = 1;
-
 /// Takes one hit.
 ///
 /// # Errors
@@ -80,7 +77,7 @@ pub(super) fn api_error(error: IngestError, in_batch: bool) -> ApiError {
             let error = ApiError::field(field, message);
             if in_batch { error.in_item(index) } else { error }
         }
-        IngestError::Busy(message) => ApiError::unavailable(message, Some(BUSY_SECONDS)),
+        IngestError::Busy(message) => ApiError::unavailable(message, Some(IngestError::BUSY_SECONDS)),
         IngestError::Unavailable(message) => ApiError::unavailable(message, None),
         IngestError::TooLarge(message) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message),
     }
