@@ -326,13 +326,8 @@ fn combined<'a>(blocks: &Blocks<'a>, number: usize, len: usize) -> Result<Narrow
     let codes =
         blocks.block(Tag::combinations(number)).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))?;
     let words = blocks.all_numbers(present)?;
-    let present_ones = Ranks { words, ranks: blocks.numbers(Tag::ranks(number), words.len())? };
-    let ranked = RankedCodes { present: present_ones, codes };
-    if ranked.is_sound(len) {
-        Ok(Narrow::Ranked(ranked))
-    } else {
-        Err(blocks.corrupt(present, "the codes do not fit the bits"))
-    }
+    let present = Ranks { words, ranks: blocks.numbers(Tag::ranks(number), words.len())? };
+    Ok(Narrow::Ranked(RankedCodes { present, codes }))
 }
 
 /// The columns that are part of combinations.
@@ -429,6 +424,11 @@ fn check_codes(blocks: &Blocks<'_>, table: &SiteTable<'_>) -> Result<(), &'stati
         let count = combination_count(blocks, number);
         let len = if number < OF_SESSIONS.len() { table.session_count() } else { table.row_count() };
         let combined = combined(blocks, number, len).map_err(|_| "codes are damaged")?;
+        if let Narrow::Ranked(ranked) = combined
+            && !ranked.is_sound(len)
+        {
+            return Err("the codes do not fit the bits");
+        }
         if !combined.are_below(count) {
             return Err("a combination is missing");
         }
