@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Measures, Metrics, Query, Unit};
+use hitstone_engine::query::{Group, Measures, Metrics, Query, TextTest, Unit};
 use hitstone_engine::schema::Column;
 
 use super::list::to_lines;
@@ -53,7 +53,7 @@ pub fn pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError
 /// As [`Ask::ask`].
 pub fn event_pages<A: Ask>(question: &Question<'_, A>) -> Result<Vec<Line>, QueryError> {
     let mut query = question.query(Unit::Events, Group::Columns(columns(question)));
-    query.filter.rows.push((Column::Path, Box::new(|path| !path.is_empty())));
+    query.filter.rows.push((Column::Path, TextTest::present()));
     with_joined_time(question, query)
 }
 
@@ -150,7 +150,7 @@ fn by_path<A: Ask>(
     }
     let wanted: BTreeSet<String> = lines.iter().filter_map(path_of).map(str::to_owned).collect();
     let mut filter = selection.filter();
-    filter.rows.push((Column::Path, Box::new(move |path| wanted.contains(path))));
+    filter.rows.push((Column::Path, TextTest::one_of(wanted)));
     let measures = if question.with_time { TIME_ON_PAGE } else { Measures::default() };
     let group = Group::Columns(vec![Column::Path]);
     let query = Query { filter, measures, ..question.query(Unit::PageViews, group) };

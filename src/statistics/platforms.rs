@@ -4,7 +4,7 @@
 //! known by an id that the site gives; a difference of the others would hide such visitors from "unknown".
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Query, Unit};
+use hitstone_engine::query::{Group, Query, TextTest, Unit};
 use hitstone_engine::schema::Column;
 
 use super::numbers::share;
@@ -41,7 +41,7 @@ pub fn platforms<A: Ask>(question: &Question<'_, A>) -> Result<Platforms, QueryE
         [row] => row.metrics.visitors,
         _ => {
             let mut query: Query = question.query(Unit::Sessions, Group::All);
-            query.filter.attributes.push((Column::Platform, Box::new(|name| !KNOWN.contains(&name))));
+            query.filter.attributes.push((Column::Platform, TextTest::that(|name| !KNOWN.contains(&name))));
             question.one(&query)?.visitors
         }
     };

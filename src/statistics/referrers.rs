@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Order, Query, Unit};
+use hitstone_engine::query::{Group, Order, Query, TextTest, Unit};
 use hitstone_engine::schema::Column;
 
 use super::list::{List, lines};
@@ -56,8 +56,8 @@ fn least_urls<A: Ask>(
     }
     let group = Group::Columns(vec![Column::ReferrerName, Column::Referrer]);
     let mut query = Query { order: Order::KEYS, ..question.query(Unit::Sessions, group) };
-    query.filter.attributes.push((Column::ReferrerName, Box::new(move |name| wanted.contains(name))));
-    query.filter.attributes.push((Column::Referrer, Box::new(|url| !url.is_empty())));
+    query.filter.attributes.push((Column::ReferrerName, TextTest::one_of(wanted)));
+    query.filter.attributes.push((Column::Referrer, TextTest::present()));
     for row in question.ask.ask(&query)?.rows {
         let mut keys = row.keys.into_iter();
         if let (Some(name), Some(url)) = (keys.next(), keys.next()) {

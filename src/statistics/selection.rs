@@ -3,8 +3,6 @@
 //! A statistic asks several queries with more or less of the same filter, and the engine's filter holds closures;
 //! so what was asked for is kept here as data.
 
-use std::sync::Arc;
-
 use hitstone_engine::event::Pairs;
 use hitstone_engine::query::{EventTest, Filter, Occurrence, PairsTest, TextTest};
 use hitstone_engine::schema::Column;
@@ -69,8 +67,13 @@ impl Texts {
     }
 
     fn test(&self) -> TextTest {
+        if let Some(texts) = exactly(&self.any)
+            && self.none.is_empty()
+        {
+            return TextTest::one_of(texts);
+        }
         let texts = self.clone();
-        Box::new(move |text| texts.holds(text))
+        TextTest::named(format!("{texts:?}"), move |text| texts.holds(text))
     }
 }
 
@@ -245,9 +248,18 @@ impl Selection {
     }
 }
 
+/// The texts of a list that names nothing but texts.
+fn exactly(list: &[TextIs]) -> Option<Vec<String>> {
+    let text = |is: &TextIs| match is {
+        TextIs::Exactly(text) => Some(text.clone()),
+        _ => None,
+    };
+    if list.is_empty() { None } else { list.iter().map(text).collect() }
+}
+
 fn both(first: Option<TextTest>, second: TextTest) -> TextTest {
     match first {
-        Some(first) => Box::new(move |text| first(text) && second(text)),
+        Some(first) => TextTest::that(move |text| first.holds(text) && second.holds(text)),
         None => second,
     }
 }
@@ -256,8 +268,7 @@ fn one_of(list: Vec<TextIs>) -> Option<TextTest> {
     if list.is_empty() {
         return None;
     }
-    let list: Arc<[TextIs]> = list.into();
-    Some(Box::new(move |text| list.iter().any(|is| is.holds(text))))
+    Some(Texts { any: list, none: Vec::new() }.test())
 }
 
 #[cfg(test)]
@@ -314,7 +325,7 @@ mod tests {
                 ..Selection::default()
             };
             let of = |test: EventTest| {
-                let names = test.name.map(|name| ["a", "b", "c"].map(&name));
+                let names = test.name.map(|name| ["a", "b", "c"].map(|text| name.holds(text)));
                 (names, test.meta.len(), test.passes)
             };
             selection.event_tests().into_iter().map(of).collect::<Vec<_>>()

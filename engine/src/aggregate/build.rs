@@ -7,7 +7,7 @@ use super::file::{self, Content, ENTRIES_BYTES_MAX};
 use super::specs::{By, Grain, SPECS, Spec};
 use super::titles;
 use crate::error::QueryError;
-use crate::query::{Cancelled, Filter, Group, Order, Query, Recurring, Source, tally};
+use crate::query::{Cancelled, Filter, Group, Order, Query, Recurring, Source, TextTest, tally};
 use crate::units::{SegmentId, SiteId};
 
 /// Groups of a day at most; a grouping with more is left to the scan.
@@ -137,7 +137,7 @@ fn question(spec: &Spec, making: &Making<'_>) -> Query {
     let group = match spec.by {
         By::All => Group::All,
         By::Absent(column) => {
-            filter.attributes.push((column, Box::new(str::is_empty)));
+            filter.attributes.push((column, TextTest::one_of([""])));
             Group::All
         }
         By::Clock(slot_ms, slot_count) => Group::Clock(making.days.clock(slot_ms, slot_count)),

@@ -5,13 +5,14 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::Blocks;
 use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::SiteStrings;
+use crate::segment::verdicts::{VerdictMemory, Verdicts};
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
 
@@ -21,6 +22,7 @@ pub struct SiteDictionary {
     bytes: Bytes,
     directory: Directory,
     checked: [OnceLock<Result<Places, StorageError>>; COLUMN_COUNT],
+    verdicts: Option<Arc<VerdictMemory>>,
 }
 
 /// Where the arrays of a column are in the file, looked up once.
@@ -42,6 +44,11 @@ impl SiteStrings for SiteDictionary {
     fn find(&self, column: Column, text: &str) -> Option<u32> {
         Self::find(self, column, text)
     }
+
+    fn verdicts(&self, column: Column, test: &str) -> Option<Arc<Verdicts>> {
+        let memory = self.verdicts.as_ref()?;
+        Some(memory.of(self.id(), column, test, self.greatest(column)))
+    }
 }
 
 impl SiteDictionary {
@@ -56,7 +63,12 @@ impl SiteDictionary {
             _ => return Err(StorageError::corrupt(path, 0, "it is not the dictionary of a site")),
         }
         let checked = std::array::from_fn(|_| OnceLock::new());
-        Ok(Self { path: path.to_path_buf(), bytes, directory, checked })
+        Ok(Self { path: path.to_path_buf(), bytes, directory, checked, verdicts: None })
+    }
+
+    /// The same, and what tests say of its strings is kept here.
+    pub fn with_verdicts(self, memory: &Arc<VerdictMemory>) -> Self {
+        Self { verdicts: Some(memory.clone()), ..self }
     }
 
     /// The dictionary's number.

@@ -1,7 +1,7 @@
 //! An index over its bytes. Opening checks the outline; checksums and structure are checked when it is first read.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::combinations::{EVENT, OF_SESSIONS, all};
 use super::loaded::Loaded;
@@ -15,6 +15,7 @@ use crate::segment::table::{
     NO_ROW, Narrow, RankedCodes, Ranks, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, States,
     Times, U64s, Visitors,
 };
+use crate::segment::verdicts::Verdicts;
 use crate::segment::{Blocks, check_cover};
 use crate::session::Extent;
 use crate::units::{DayUtc, SegmentId, SessionId, SiteId, TimestampMs, VisitorId};
@@ -37,6 +38,10 @@ impl SiteStrings for NoStrings {
     }
 
     fn find(&self, _: Column, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn verdicts(&self, _: Column, _: &str) -> Option<Arc<Verdicts>> {
         None
     }
 }

@@ -20,6 +20,7 @@ use crate::manifest::{LakeEntry, PARQUET_END_BYTES};
 use crate::parquet::Key;
 use crate::segment::filter::VisitorFilter;
 use crate::segment::table::Run;
+use crate::segment::verdicts::VerdictMemory;
 use crate::units::{DayUtc, SegmentId, SiteId, VisitorId};
 use crate::vfs::{Bytes, SharedFs};
 
@@ -37,6 +38,8 @@ pub struct LakeContext {
     pub cache: Arc<ColumnCache>,
     /// Files that are mapped.
     pub open_files: Arc<OpenFiles>,
+    /// What tests have said of sites' strings.
+    pub verdicts: Arc<VerdictMemory>,
     /// How often damage was found.
     pub damage_count: Arc<AtomicU64>,
 }
@@ -45,8 +48,8 @@ impl LakeContext {
     /// Of a data folder, nothing read and nothing mapped.
     pub fn new(fs: &SharedFs, folder: &Path) -> Self {
         let (cache, open_files) = (Arc::new(ColumnCache::default()), Arc::default());
-        let damage_count = Arc::default();
-        Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files, damage_count }
+        let (verdicts, damage_count) = Default::default();
+        Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files, verdicts, damage_count }
     }
 }
 

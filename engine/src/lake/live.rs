@@ -87,7 +87,7 @@ impl LakeDictionary {
                 self.len
             )));
         }
-        let dictionary = SiteDictionary::open(&path, bytes)?;
+        let dictionary = SiteDictionary::open(&path, bytes)?.with_verdicts(&self.context.verdicts);
         // Its strings are in every answer: all of them are checked before the first one.
         dictionary.check_once()?;
         Ok(dictionary)

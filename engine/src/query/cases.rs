@@ -72,7 +72,7 @@ fn query(filter: Filter, unit: Unit, group: Group) -> Query {
 }
 
 fn is(wanted: &'static str) -> TextTest {
-    Box::new(move |text| text == wanted)
+    TextTest::one_of([wanted])
 }
 
 fn event(name: &'static str, passes: Occurrence) -> EventTest {
@@ -89,7 +89,7 @@ fn rare_filters() -> Vec<Filter> {
         none(),
         Filter { attributes: vec![(Column::Referrer, is("referrer7"))], ..none() },
         Filter { rows: vec![(Column::Path, is("/17"))], ..none() },
-        Filter { rows: vec![(Column::Path, Box::new(|text| text == "/17" || text == "/18"))], ..none() },
+        Filter { rows: vec![(Column::Path, TextTest::one_of(["/17", "/18"]))], ..none() },
         Filter { events: vec![event("event3", Occurrence::Happened)], ..none() },
         Filter { events: vec![event("event3", Occurrence::DidNot)], ..none() },
         Filter {
@@ -98,13 +98,13 @@ fn rare_filters() -> Vec<Filter> {
         },
         Filter {
             attributes: vec![(Column::Referrer, is("referrer7"))],
-            rows: vec![(Column::Path, Box::new(|text| text.starts_with("/1")))],
+            rows: vec![(Column::Path, TextTest::named("begins".into(), |text| text.starts_with("/1")))],
             ..none()
         },
         Filter {
             events: vec![event("event3", Occurrence::Happened)],
             rows: vec![(Column::Path, is("/17"))],
-            entry_path: Some(Box::new(|text| text != "/17")),
+            entry_path: Some(TextTest::that(|text| text != "/17")),
             ..none()
         },
         Filter { attributes: vec![(Column::Referrer, is("nowhere"))], ..none() },
@@ -196,7 +196,7 @@ fn tests_of_long_texts_stop_when_told_to() {
     let tested = Arc::new(AtomicUsize::new(0));
     let pass = |tested: &AtomicUsize| tested.fetch_add(1, Ordering::Relaxed) < usize::MAX;
     let (counting, counting_too) = (Arc::clone(&tested), Arc::clone(&tested));
-    let is_wanted: TextTest = Box::new(move |_| pass(&counting));
+    let is_wanted = TextTest::that(move |_| pass(&counting));
     let filter = Filter { attributes: vec![(Column::Referrer, is_wanted)], ..Filter::default() };
     let filtered = query(filter, Unit::Rows, Group::All);
     let kept = Query {

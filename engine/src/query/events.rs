@@ -7,16 +7,17 @@ use super::verdicts::TestOf;
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::scan::bits::Bits;
+use crate::scan::codetest::CodeTest;
 use crate::scan::mask::Mask;
 use crate::schema::Column;
-use crate::segment::table::{Codes, ROW_KIND_MASK, SiteTable};
+use crate::segment::table::{ROW_KIND_MASK, SiteTable};
 
 /// An [`EventTest`] for one source.
 pub(super) struct EventFilter<'a> {
     /// A superset of the sessions in which such an event happened, when lists gave one.
     pub listed: Option<Bits>,
-    names: (Codes<'a>, Mask),
-    metas: (Codes<'a>, Mask),
+    names: CodeTest<'a>,
+    metas: CodeTest<'a>,
 }
 
 impl<'a> EventFilter<'a> {
@@ -39,14 +40,14 @@ impl<'a> EventFilter<'a> {
         let table = &sessions.table;
         Ok(Self {
             listed: sessions.listed(Column::EventName, &names),
-            names: (table.codes(Column::EventName), names),
-            metas: (table.codes(Column::EventMeta), metas),
+            names: CodeTest::new(table.codes(Column::EventName), names),
+            metas: CodeTest::new(table.codes(Column::EventMeta), metas),
         })
     }
 
     /// Whether no row of the source can match.
     pub fn matches_nothing(&self) -> bool {
-        self.names.1 == Mask::Never || self.metas.1 == Mask::Never
+        self.names.is_never() || self.metas.is_never()
     }
 
     /// Whether such an event happened in the session.
@@ -54,9 +55,7 @@ impl<'a> EventFilter<'a> {
         if self.listed.as_ref().is_some_and(|listed| !listed.contains(session)) {
             return false;
         }
-        event_rows(table, session).any(|row| {
-            self.names.1.passes(self.names.0.get(row)) && self.metas.1.passes(self.metas.0.get(row))
-        })
+        event_rows(table, session).any(|row| self.names.passes(row) && self.metas.passes(row))
     }
 
     /// Whether any custom event happened in the session.
@@ -64,9 +63,9 @@ impl<'a> EventFilter<'a> {
         event_rows(table, session).next().is_some()
     }
 
-    /// The masks, for statistics in which the test selects rows as well.
-    pub fn into_row_masks(self) -> impl Iterator<Item = (Codes<'a>, Mask)> {
-        [self.names, self.metas].into_iter().filter(|(_, mask)| *mask != Mask::Always)
+    /// The tests, for statistics in which the test selects rows as well.
+    pub fn into_row_tests(self) -> impl Iterator<Item = CodeTest<'a>> {
+        [self.names, self.metas].into_iter().filter(|test| !test.is_always())
     }
 }
 

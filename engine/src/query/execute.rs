@@ -19,6 +19,7 @@ use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
 use crate::scan::buckets::Buckets;
+use crate::scan::codetest::CodeTest;
 use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
@@ -238,7 +239,18 @@ fn parts<'q, 'a>(
             let codes = table.codes(Column::EventMeta);
             NumberColumn::new(number, codes, table.dictionary(Column::EventMeta), shared.sums)
         });
+        let kind = match shared.unit {
+            Unit::Sessions | Unit::Rows => None,
+            Unit::PageViews => Some(Kind::PageView),
+            Unit::Events => Some(Kind::Event),
+        };
+        let of_kind = kind.map(|kind| CodeTest::of_kinds(table.kinds, ROW_KIND_MASK, kind as u8));
+        let mut tests: Vec<_> = of_kind.into_iter().collect();
+        let kind_tests = tests.len();
+        tests.extend(prepared.row_tests.iter().cloned());
         Part {
+            tests,
+            kind_tests,
             prepared,
             sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),
             rows: row_columns(table),
@@ -252,12 +264,7 @@ fn parts<'q, 'a>(
 }
 
 fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
-    let what = match shared.unit {
-        Unit::Sessions => What::Sessions,
-        Unit::PageViews => What::Rows(Some(Kind::PageView as u8)),
-        Unit::Events => What::Rows(Some(Kind::Event as u8)),
-        Unit::Rows => What::Rows(None),
-    };
+    let what = if shared.unit == Unit::Sessions { What::Sessions } else { What::Rows };
     let measures = shared.query.measures;
     let event_seconds = (shared.unit == Unit::Events).then_some(table.event_duration);
     let time_on_page = measures.time_on_page && matches!(shared.unit, Unit::PageViews | Unit::Rows);

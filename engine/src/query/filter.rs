@@ -9,15 +9,17 @@ use std::ops::Range;
 use super::events::EventFilter;
 use super::guard::{Guard, WORK_A_CHECK};
 use super::keys::Edge;
+use super::masks::{self, Kept};
 use super::postings;
-use super::verdicts::{Known, TestOf, Verdicts};
-use super::{Filter, Occurrence, PairsTest, Source, Unit};
+use super::verdicts::{TestOf, Verdicts};
+use super::{Filter, Occurrence, PairsTest, Source, TextTest, Unit};
 use crate::error::QueryError;
 use crate::event::Pairs;
 use crate::scan::bits::Bits;
+use crate::scan::codetest::CodeTest;
 use crate::scan::mask::Mask;
 use crate::schema::Column;
-use crate::segment::table::{Codes, Dictionary, NO_ROW, Run, SiteTable};
+use crate::segment::table::{Dictionary, NO_ROW, Run, SiteTable};
 
 /// A run that can hold something within the span.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub(super) struct Prepared<'a> {
     /// The sessions that pass; `None`: all.
     pub selected: Option<Bits>,
     /// What a row must satisfy.
-    pub row_masks: Vec<(Codes<'a>, Mask)>,
+    pub row_tests: Vec<CodeTest<'a>>,
     /// The number of the source among those of the query.
     pub source: usize,
 }
@@ -69,7 +71,7 @@ impl Prepared<'_> {
 
     /// Whether a row passes the tests of rows.
     pub fn passes(&self, row: usize) -> bool {
-        self.row_masks.iter().all(|(codes, mask)| mask.passes(codes.get(row)))
+        self.row_tests.iter().all(|test| test.passes(row))
     }
 }
 
@@ -97,19 +99,19 @@ pub(super) fn prepare<'a>(
 ) -> Result<Option<Prepared<'a>>, QueryError> {
     let touched = touched_runs(source.table.runs, span, source.table.session_count());
     let mut narrowing = Narrowing::new(source.table, touched, verdicts);
-    let mut row_masks = Vec::new();
+    let mut row_tests = Vec::new();
     if narrowing.touched.is_empty()
         || !narrowing.hide(source, guard)?
         || !narrowing.keep_session(filter)?
         || !narrowing.keep_attributes(filter, guard)?
-        || !narrowing.keep_rows(filter, &mut row_masks, guard)?
+        || !narrowing.keep_rows(filter, &mut row_tests, guard)?
         || !narrowing.keep_edges(filter, guard)?
-        || !narrowing.keep_events(filter, unit, &mut row_masks, guard)?
+        || !narrowing.keep_events(filter, unit, &mut row_tests, guard)?
     {
         return Ok(None);
     }
     let Narrowing { table, touched, selected, .. } = narrowing;
-    Ok(Some(Prepared { table, touched, selected, row_masks, source: number }))
+    Ok(Some(Prepared { table, touched, selected, row_tests, source: number }))
 }
 
 fn in_runs(session_count: usize, runs: &[Touched]) -> Bits {
@@ -165,8 +167,7 @@ impl<'a, 'v> Narrowing<'a, 'v> {
                 return Ok(false);
             }
             self.keep_listed(*column, &mask);
-            let codes = self.table.codes(*column);
-            self.retain(&mask, guard, |session, mask| mask.passes(codes.get(session)))?;
+            self.retain_tested(&CodeTest::new(self.table.codes(*column), mask), guard)?;
         }
         Ok(self.any())
     }
@@ -174,20 +175,20 @@ impl<'a, 'v> Narrowing<'a, 'v> {
     fn keep_rows(
         &mut self,
         filter: &Filter,
-        row_masks: &mut Vec<(Codes<'a>, Mask)>,
+        row_tests: &mut Vec<CodeTest<'a>>,
         guard: &mut Guard<'_>,
     ) -> Result<bool, QueryError> {
         for (number, (column, test)) in filter.rows.iter().enumerate() {
             let mask = self.text_mask(*column, TestOf::Row(number), test, guard)?;
             self.keep_listed(*column, &mask);
-            row_masks.push((self.table.codes(*column), mask));
+            row_tests.push(CodeTest::new(self.table.codes(*column), mask));
         }
         if !filter.tags.is_empty() {
             let mask = self.pairs_mask(Column::Tags, &filter.tags, guard)?;
-            row_masks.push((self.table.codes(Column::Tags), mask));
+            row_tests.push(CodeTest::new(self.table.codes(Column::Tags), mask));
         }
-        let possible = row_masks.iter().all(|(_, mask)| *mask != Mask::Never);
-        row_masks.retain(|(_, mask)| *mask != Mask::Always);
+        let possible = !row_tests.iter().any(CodeTest::is_never);
+        row_tests.retain(|test| !test.is_always());
         Ok(possible && self.any())
     }
 
@@ -212,7 +213,7 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         &mut self,
         filter: &Filter,
         unit: Unit,
-        row_masks: &mut Vec<(Codes<'a>, Mask)>,
+        row_tests: &mut Vec<CodeTest<'a>>,
         guard: &mut Guard<'_>,
     ) -> Result<bool, QueryError> {
         for (number, test) in filter.events.iter().enumerate() {
@@ -233,7 +234,7 @@ impl<'a, 'v> Narrowing<'a, 'v> {
                 })?,
             }
             if unit == Unit::Events && test.passes != Occurrence::DidNot && test.selects_rows {
-                row_masks.extend(events.into_row_masks());
+                row_tests.extend(events.into_row_tests());
             }
         }
         Ok(self.any())
@@ -263,6 +264,20 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         }
     }
 
+    fn retain_tested(&mut self, test: &CodeTest<'_>, guard: &mut Guard<'_>) -> Result<(), QueryError> {
+        if test.is_always() {
+            return Ok(());
+        }
+        self.bits();
+        let Self { touched, selected, .. } = self;
+        let Some(bits) = selected else { return Ok(()) };
+        for piece in touched.iter().flat_map(|run| pieces(&run.sessions)) {
+            guard.spend(piece.len())?;
+            test.retain_in(bits, piece);
+        }
+        Ok(())
+    }
+
     fn retain_all(&mut self, guard: &mut Guard<'_>, pass: impl Fn(usize) -> bool) -> Result<(), QueryError> {
         self.bits();
         let Self { touched, selected, .. } = self;
@@ -281,13 +296,16 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         &mut self,
         column: Column,
         of: TestOf,
-        test: &dyn Fn(&str) -> bool,
+        test: &TextTest,
         guard: &mut Guard<'_>,
     ) -> Result<Mask, QueryError> {
         let dictionary = self.table.dictionary(column);
+        if let Some(mask) = masks::of_texts(dictionary, test) {
+            return Ok(mask);
+        }
         let matters = self.matters(column, dictionary);
-        let known = dictionary.has_site_codes().then(|| self.verdicts.of(of));
-        mask(dictionary, matters.as_ref(), known, test, guard)
+        let kept = Kept::of(dictionary, test, || self.verdicts.of(of));
+        masks::of_test(dictionary, matters.as_ref(), &|text| test.holds(text), kept, guard)
     }
 
     /// The mask of tests of a column of pairs, all of which must hold.
@@ -299,7 +317,8 @@ impl<'a, 'v> Narrowing<'a, 'v> {
     ) -> Result<Mask, QueryError> {
         let holds = |text: &str| tests.iter().all(|test| test(Pairs(text)));
         let dictionary = self.table.dictionary(column);
-        mask(dictionary, self.matters(column, dictionary).as_ref(), None, &holds, guard)
+        let matters = self.matters(column, dictionary);
+        masks::of_test(dictionary, matters.as_ref(), &holds, Kept::Nowhere, guard)
     }
 
     /// The codes that can matter; `None`: all.
@@ -330,37 +349,6 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         }
         self.table.rows_of(&run.sessions)
     }
-}
-
-/// The mask of a test. Only codes that matter are tested.
-fn mask(
-    dictionary: Dictionary<'_>,
-    matters: Option<&Bits>,
-    mut known: Option<&mut Known>,
-    test: &dyn Fn(&str) -> bool,
-    guard: &mut Guard<'_>,
-) -> Result<Mask, QueryError> {
-    let code_count = dictionary.len().max(1);
-    let matters = |code: usize| matters.is_none_or(|bits| bits.contains(code));
-    let mut entries = Vec::with_capacity(code_count);
-    for code in 0..code_count {
-        guard.spend(1)?;
-        if !matters(code) {
-            entries.push(false);
-            continue;
-        }
-        let mut find = || {
-            let text = dictionary.get(code as u32);
-            guard.spend_on(&[text])?;
-            Ok::<bool, QueryError>(test(text))
-        };
-        let site_code = dictionary.site_codes.get(code).copied();
-        entries.push(match (known.as_deref_mut(), site_code) {
-            (Some(known), Some(site_code)) => known.or_find(site_code, find)?,
-            _ => find()?,
-        });
-    }
-    Ok(Mask::of(entries, matters))
 }
 
 /// A range cut into pieces of at most [`WORK_A_CHECK`].

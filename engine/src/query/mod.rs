@@ -17,6 +17,7 @@ mod groups;
 mod guard;
 mod keys;
 mod known;
+mod masks;
 mod metadata;
 mod model;
 mod needs;
@@ -26,6 +27,7 @@ mod recurring;
 mod report;
 mod sessions;
 mod tally;
+mod text_test;
 mod verdicts;
 mod walk;
 
@@ -48,6 +50,7 @@ pub use sessions::{
     LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
 };
 pub use tally::{Tally, passing, tally};
+pub use text_test::TextTest;
 
 use crate::segment::table::SiteTable;
 

@@ -5,12 +5,11 @@
 
 use std::ops::Range;
 
+use super::TextTest;
 use crate::event::Pairs;
 use crate::schema::Column;
 use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
 
-/// A test of one text. The empty text stands for "absent".
-pub type TextTest = Box<dyn Fn(&str) -> bool + Send + Sync>;
 /// A test of the metadata or the tags of a row.
 pub type PairsTest = Box<dyn Fn(Pairs<'_>) -> bool + Send + Sync>;
 /// A test of the texts of a group.

@@ -59,9 +59,9 @@ fn fixed_count(group: &Group) -> usize {
 
 fn session_passes(session: &PlainSession, filter: &Filter) -> bool {
     let path_of = |row: Option<usize>| row.map_or(String::new(), |row| session.rows[row].text(Column::Path));
-    filter.attributes.iter().all(|(column, test)| test(&session.text(*column)))
-        && filter.entry_path.as_ref().is_none_or(|test| test(&path_of(session.entry())))
-        && filter.exit_path.as_ref().is_none_or(|test| test(&path_of(session.exit())))
+    filter.attributes.iter().all(|(column, test)| test.holds(&session.text(*column)))
+        && filter.entry_path.as_ref().is_none_or(|test| test.holds(&path_of(session.entry())))
+        && filter.exit_path.as_ref().is_none_or(|test| test.holds(&path_of(session.exit())))
         && filter.session.is_none_or(|(visitor, id)| visitor.0 == session.visitor && id.0 == session.id)
         && filter.events.iter().all(|test| {
             let happened = session.rows.iter().any(|row| row.kind == Kind::Event && event_matches(row, test));
@@ -75,7 +75,7 @@ fn session_passes(session: &PlainSession, filter: &Filter) -> bool {
 }
 
 fn event_matches(row: &PlainRow, test: &EventTest) -> bool {
-    test.name.as_ref().is_none_or(|name| name(&row.text(Column::EventName)))
+    test.name.as_ref().is_none_or(|name| name.holds(&row.text(Column::EventName)))
         && pairs_pass(&row.meta, &test.meta)
 }
 
@@ -93,7 +93,7 @@ fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {
     let filter = &query.filter;
     kind_counts
         && query.span.contains(&row.time)
-        && filter.rows.iter().all(|(column, test)| test(&row.text(*column)))
+        && filter.rows.iter().all(|(column, test)| test.holds(&row.text(*column)))
         && pairs_pass(&row.tags, &filter.tags)
         && (unit != Unit::Events
             || filter.events.iter().all(|test| {

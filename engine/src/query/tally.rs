@@ -6,8 +6,9 @@ use super::filter::prepare;
 use super::groups::KEY_COLUMNS_MAX;
 use super::guard::Guard;
 use super::known::Key;
-use super::verdicts::Verdicts;
-use super::{Cancelled, Group, Query, Recurring, Source};
+use super::masks::{self, Kept};
+use super::verdicts::{TestOf, Verdicts};
+use super::{Cancelled, Group, Query, Recurring, Source, TextTest};
 use crate::error::QueryError;
 use crate::limits;
 use crate::scan::bits::Bits;
@@ -67,15 +68,16 @@ pub fn tally(
 /// [`QueryError::Cancelled`].
 pub fn passing(
     dictionary: Dictionary<'_>,
-    test: &dyn Fn(&str) -> bool,
+    test: &TextTest,
     cancelled: Cancelled<'_>,
 ) -> Result<Vec<bool>, QueryError> {
-    let mut guard = Guard::new(cancelled);
-    let mut codes = Vec::with_capacity(dictionary.len());
-    for code in 0..dictionary.len() {
-        let text = dictionary.get(code as u32);
-        guard.spend_on(&[text])?;
-        codes.push(test(text));
-    }
-    Ok(codes)
+    let mask = match masks::of_texts(dictionary, test) {
+        Some(mask) => mask,
+        None => {
+            let mut verdicts = Verdicts::default();
+            let kept = Kept::of(dictionary, test, || verdicts.of(TestOf::Row(0)));
+            masks::of_test(dictionary, None, &|text| test.holds(text), kept, &mut Guard::new(cancelled))?
+        }
+    };
+    Ok(mask.into_entries(dictionary.len()))
 }

@@ -134,10 +134,10 @@ pub fn text_test(spec: TextSpec, prefix: &'static str) -> TextTest {
     let (mode, number) = spec;
     let wanted = word(prefix, number);
     match mode {
-        0 => Box::new(move |text| text == wanted),
-        1 => Box::new(move |text| text != wanted),
-        2 => Box::new(move |text| text.ends_with(['1', '3'])),
-        _ => Box::new(|_| true),
+        0 => TextTest::one_of([wanted]),
+        1 => TextTest::named(format!("not {wanted}"), move |text| text != wanted),
+        2 => TextTest::that(move |text| text.ends_with(['1', '3'])),
+        _ => TextTest::one_of([wanted, String::new(), word(prefix, 1)]),
     }
 }
 

@@ -12,6 +12,7 @@ use super::metadata::MetaKeys;
 use super::numbers::NumberColumn;
 use crate::error::QueryError;
 use crate::scan::batch::{Batch, RowColumns};
+use crate::scan::codetest::CodeTest;
 use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 
 /// What is counted.
@@ -19,8 +20,8 @@ use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
 pub(super) enum What {
     /// Sessions, placed at their last row's time.
     Sessions,
-    /// Rows of this kind, or of every kind.
-    Rows(Option<u8>),
+    /// Rows.
+    Rows,
 }
 
 /// What is counted and measured in a source.
@@ -38,6 +39,10 @@ pub(super) struct Part<'q, 'a> {
     pub sessions: SessionColumns<'q>,
     pub rows: RowColumns<'a>,
     pub counted: Counted<'a>,
+    /// What a row must satisfy to be counted.
+    pub tests: Vec<CodeTest<'a>>,
+    /// How many of the tests, the first ones, are about its kind.
+    pub kind_tests: usize,
     pub key: SourceKey<'q, 'a>,
     pub meta_keys: Option<MetaKeys<'q, 'a>>,
     pub number: Option<NumberColumn<'q, 'a>>,
@@ -120,14 +125,14 @@ impl Part<'_, '_> {
     ) {
         match self.counted.what {
             What::Sessions => self.pick_sessions(sessions, span, batch),
-            What::Rows(kind) => self.pick_rows(sessions, kind, span, batch),
+            What::Rows => self.pick_rows(sessions, span, batch),
         }
-        counter.meet(&self.sessions, sessions);
         self.key.set_groups(batch);
         counter.reserve(self.key.group_count());
-        let (first, extras) = (sessions.start, self.counted.extras);
+        let extras = self.counted.extras;
         if self.counted.what == What::Sessions {
-            counter.add_sessions(&self.sessions, first, batch, extras);
+            counter.meet(&self.sessions, &batch.sessions);
+            counter.add_sessions(&self.sessions, batch, extras);
             return;
         }
         counter.add_row_extras(batch, extras);
@@ -140,7 +145,8 @@ impl Part<'_, '_> {
         if self.key.repeats() {
             batch.fold_repeats();
         }
-        counter.add_rows(&self.sessions, first, batch, extras);
+        counter.meet(&self.sessions, &batch.sessions);
+        counter.add_rows(&self.sessions, batch, extras);
     }
 
     fn pick_sessions(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {
@@ -153,19 +159,16 @@ impl Part<'_, '_> {
         }
     }
 
-    fn pick_rows(
-        &self,
-        sessions: &Range<usize>,
-        kind: Option<u8>,
-        span: Option<&Range<i64>>,
-        batch: &mut Batch,
-    ) {
-        batch.pick_rows(&self.rows, sessions, self.prepared.selected.as_ref(), kind);
+    fn pick_rows(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {
+        let selected = self.prepared.selected.as_ref();
         if let Some(view) = self.counted.view {
+            // How long a view took the next one tells, whatever is left of them.
+            let (kinds, others) = self.tests.split_at(self.kind_tests);
+            batch.pick_rows(&self.rows, sessions, selected, kinds);
             batch.set_page_seconds(&self.rows, sessions, view);
-        }
-        for (codes, mask) in &self.prepared.row_masks {
-            batch.keep_codes(*codes, mask);
+            others.iter().for_each(|test| batch.keep_rows(test));
+        } else {
+            batch.pick_rows(&self.rows, sessions, selected, &self.tests);
         }
         if span.is_some() || self.key.needs_times() {
             batch.set_times(&self.rows);

@@ -7,14 +7,16 @@
 
 use std::ops::Range;
 
-use super::bits::Bits;
-use super::mask::Mask;
+use super::bits::{Bits, WORD};
+use super::codetest::{CodeTest, words_of};
 use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Times};
 
 /// Sessions of a batch at most.
 const BATCH_SESSIONS: usize = 1024;
 /// Rows of a batch at most, unless one session alone has more.
 const BATCH_ROWS: usize = 4096;
+/// Where fewer than one in so many pass, they are picked one by one.
+const SPARSE: usize = 8;
 /// Time on page counts up to this many seconds.
 const PAGE_SECONDS_MAX: u32 = 3600;
 /// In `groups`: belongs to no group.
@@ -37,6 +39,8 @@ pub struct Batch {
     pub weights: Vec<u32>,
     /// A number for each row or session of the range at hand.
     marks: Vec<u32>,
+    /// A bit for each row of the range at hand, from the word that has the first.
+    words: Vec<u64>,
 }
 
 /// The row columns that picking needs.
@@ -107,42 +111,74 @@ impl Batch {
         }
     }
 
-    /// Picks the rows of one kind (of every kind, when `None`) of the sessions of a range, or of those selected.
+    /// Picks the rows of the sessions of a range, or of those selected, that pass all tests.
     #[inline(never)]
     pub fn pick_rows(
         &mut self,
         columns: &RowColumns<'_>,
         sessions: &Range<usize>,
         selected: Option<&Bits>,
-        kind: Option<u8>,
+        tests: &[CodeTest<'_>],
     ) {
         self.clear();
-        let (wanted, kind_mask) = match kind {
-            Some(kind) => (kind, columns.kind_mask),
-            None => (0, 0),
-        };
-        match selected {
-            None => self.pick_all_rows(columns, sessions, wanted, kind_mask),
-            Some(bits) => bits.for_each_in(sessions.clone(), |session| {
+        let few = selected.filter(|bits| bits.count_in(sessions.clone()) <= sessions.len() / SPARSE);
+        if let Some(bits) = few {
+            bits.for_each_in(sessions.clone(), |session| {
                 for row in columns.rows(&(session..session + 1)) {
-                    if columns.kinds.get(row).is_some_and(|kind| kind & kind_mask == wanted) {
+                    if tests.iter().all(|test| test.passes(row)) {
                         self.sessions.push(session as u32);
                         self.rows.push(row as u32);
                     }
                 }
-            }),
+            });
+            return;
+        }
+        let rows = columns.rows(sessions);
+        words_of(tests, &rows, &mut self.words);
+        let count: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        if count as usize <= rows.len() / SPARSE {
+            self.pick_few(columns, sessions, &rows);
+        } else {
+            self.pick_many(columns, sessions, &rows);
+        }
+        if let Some(bits) = selected {
+            self.keep_sessions(bits);
         }
     }
 
+    /// Picks the rows that the words have, and looks for the session of each.
     #[inline(never)]
-    fn pick_all_rows(
-        &mut self,
-        columns: &RowColumns<'_>,
-        sessions: &Range<usize>,
-        wanted: u8,
-        kind_mask: u8,
-    ) {
-        let rows = columns.rows(sessions);
+    fn pick_few(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
+        let mut session = sessions.start;
+        // Where the session after this one begins.
+        let next = |session: usize| columns.first_rows.get(session + 1).unwrap_or(u32::MAX);
+        let base = rows.start / WORD * WORD;
+        for (at, &word) in self.words.iter().enumerate() {
+            let mut left = word;
+            while left != 0 {
+                let row = (base + at * WORD) as u32 + left.trailing_zeros();
+                left &= left - 1;
+                // By steps that double, then by halving: picks are apart, but seldom far.
+                let mut step = 1;
+                while session + step < sessions.end && next(session + step - 1) <= row {
+                    session += step;
+                    step *= 2;
+                }
+                while step > 1 {
+                    step /= 2;
+                    if session + step < sessions.end && next(session + step - 1) <= row {
+                        session += step;
+                    }
+                }
+                self.sessions.push(session as u32);
+                self.rows.push(row);
+            }
+        }
+    }
+
+    /// Picks the rows that the words have, counting through all sessions beside.
+    #[inline(never)]
+    fn pick_many(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
         self.marks.clear();
         self.marks.resize(rows.len(), 0);
         match columns.first_rows {
@@ -154,27 +190,20 @@ impl Batch {
                 self.mark(rows.start, (sessions.start + 1..sessions.end).filter_map(|at| blocks.get(at)));
             }
         }
-        let (first_session, first_row) = (sessions.start as u32, rows.start as u32);
-        match columns.kinds {
-            Kinds::Bytes(kinds) => {
-                let kinds = kinds.get(rows).unwrap_or_default();
-                let wanted = kinds.iter().map(|kind| kind & kind_mask == wanted);
-                self.pick_wanted(first_session, first_row, wanted);
-            }
-            Kinds::Coded { codes, table, .. } => {
-                let is_wanted =
-                    |code: u32| table.get(code as usize).is_some_and(|kind| kind & kind_mask == wanted);
-                match codes {
-                    Narrow::U8(codes) => {
-                        let codes = codes.get(rows).unwrap_or_default().iter();
-                        self.pick_wanted(first_session, first_row, codes.map(|&code| is_wanted(code.into())));
-                    }
-                    codes => {
-                        self.pick_wanted(first_session, first_row, rows.map(|row| is_wanted(codes.get(row))));
-                    }
-                }
-            }
+        self.sessions.resize(rows.len(), 0);
+        self.rows.resize(rows.len(), 0);
+        let mut session = sessions.start as u32;
+        let mut count = 0;
+        let bits = self.words.iter().flat_map(|&word| (0..WORD).map(move |bit| word >> bit & 1));
+        let bits = bits.skip(rows.start % WORD);
+        for ((&mark, bit), row) in self.marks.iter().zip(bits).zip(rows.start as u32..) {
+            session += mark;
+            self.sessions[count] = session;
+            self.rows[count] = row;
+            count += bit as usize;
         }
+        self.sessions.truncate(count);
+        self.rows.truncate(count);
     }
 
     /// Notes at which rows, counted from `start`, the next session begins.
@@ -185,23 +214,6 @@ impl Batch {
                 *mark += 1;
             }
         }
-    }
-
-    /// Picks the marked rows that are wanted.
-    #[inline]
-    fn pick_wanted(&mut self, first_session: u32, first_row: u32, wanted: impl Iterator<Item = bool>) {
-        self.sessions.resize(self.marks.len(), 0);
-        self.rows.resize(self.marks.len(), 0);
-        let mut session = first_session;
-        let mut count = 0;
-        for ((&mark, is_wanted), row) in self.marks.iter().zip(wanted).zip(first_row..) {
-            session += mark;
-            self.sessions[count] = session;
-            self.rows[count] = row;
-            count += usize::from(is_wanted);
-        }
-        self.sessions.truncate(count);
-        self.rows.truncate(count);
     }
 
     /// Works out the time of each picked row.
@@ -308,37 +320,26 @@ impl Batch {
         }
     }
 
-    /// Keeps the picked rows whose code passes.
+    /// Keeps the picked rows that pass.
     #[inline(never)]
-    pub fn keep_codes(&mut self, codes: Codes<'_>, mask: &Mask) {
-        let entries = match mask {
-            Mask::Always => return,
-            Mask::Never => &[],
-            Mask::Codes(entries) => entries.as_slice(),
-        };
-        let absent = entries.first().copied().unwrap_or(false);
-        let entry = |code: u32| entries.get(code as usize).copied().unwrap_or(absent);
-        match codes {
-            Codes::Constant(code) => self.keep(|_, _| entry(code)),
-            Codes::U8(codes) => self.keep(|row, _| entry(codes.get(row as usize).map_or(0, |&c| c.into()))),
-            Codes::U16(codes) => self.keep(|row, _| entry(codes.get(row as usize).map_or(0, |&c| c.into()))),
-            Codes::U32(codes) => self.keep(|row, _| entry(codes.get(row as usize).copied().unwrap_or(0))),
-            Codes::Combined { codes, table } => {
-                self.keep(|row, _| entry(table.get(codes.get(row as usize) as usize)));
-            }
-            Codes::Ranked(codes) => self.keep(|row, _| entry(codes.get(row as usize))),
-            Codes::Cold(texts) => self.keep(|row, _| entry(texts.code(row as usize))),
-        }
+    pub fn keep_rows(&mut self, test: &CodeTest<'_>) {
+        self.keep(|_, row, _| test.passes(row as usize));
+    }
+
+    /// Keeps the picks of these sessions.
+    #[inline(never)]
+    fn keep_sessions(&mut self, sessions: &Bits) {
+        self.keep(|session, _, _| sessions.contains(session as usize));
     }
 
     /// Keeps what lies in the span. Times must be set.
     #[inline(never)]
     pub fn keep_span(&mut self, start: i64, end: i64) {
-        self.keep(|_, time| start <= time && time < end);
+        self.keep(|_, _, time| start <= time && time < end);
     }
 
     #[inline]
-    fn keep(&mut self, mut pass: impl FnMut(u32, i64) -> bool) {
+    fn keep(&mut self, mut pass: impl FnMut(u32, u32, i64) -> bool) {
         let count = self.sessions.len();
         let (has_rows, has_times) = (self.rows.len() == count, self.times.len() == count);
         let has_seconds = self.page_seconds.len() == count;
@@ -346,7 +347,7 @@ impl Batch {
         for at in 0..count {
             let row = if has_rows { self.rows[at] } else { 0 };
             let time = if has_times { self.times[at] } else { 0 };
-            let passes = pass(row, time);
+            let passes = pass(self.sessions[at], row, time);
             self.sessions[kept] = self.sessions[at];
             if has_rows {
                 self.rows[kept] = row;

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// Bits in a word.
-const WORD: usize = 64;
+pub(super) const WORD: usize = 64;
 
 /// A set of indices below a fixed length.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +33,11 @@ impl Bits {
     /// How many indices are in the set.
     pub fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// How many indices of the range are in the set.
+    pub fn count_in(&self, range: Range<usize>) -> usize {
+        spans(&range, self.len).map(|(at, mask)| (self.words[at] & mask).count_ones() as usize).sum()
     }
 
     /// Puts an index in.
@@ -108,6 +113,17 @@ impl Bits {
         }
     }
 
+    /// Keeps, of the range, only what `narrow` leaves of each word of it. The number of the word is given with it.
+    #[inline]
+    pub fn narrow_in(&mut self, range: Range<usize>, mut narrow: impl FnMut(usize, u64) -> u64) {
+        for (at, mask) in spans(&range, self.len) {
+            let word = self.words[at];
+            if word & mask != 0 {
+                self.words[at] = (word & !mask) | (word & mask & narrow(at, word & mask));
+            }
+        }
+    }
+
     /// Takes out what is in the other set.
     pub fn remove_all(&mut self, other: &Bits) {
         for (word, others) in self.words.iter_mut().zip(&other.words) {
@@ -125,7 +141,7 @@ impl Bits {
 
 /// The words that a range touches, each with the mask of the range's bits in it.
 #[inline]
-fn spans(range: &Range<usize>, len: usize) -> impl Iterator<Item = (usize, u64)> + use<> {
+pub(super) fn spans(range: &Range<usize>, len: usize) -> impl Iterator<Item = (usize, u64)> + use<> {
     let (start, end) = (range.start, range.end.min(len));
     let words = if start < end { start / WORD..end.div_ceil(WORD) } else { 0..0 };
     words.map(move |at| {

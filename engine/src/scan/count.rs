@@ -9,8 +9,6 @@
 //! session in the run; a visitor is recurring in all runs or in none; `extras` is as long as `slots`, or empty when
 //! nothing of it was asked for.
 
-use std::ops::Range;
-
 use super::batch::{Batch, whole_seconds};
 use super::bits::Bits;
 use crate::segment::table::{FLAG_FIRST, KnownVisitors, States, Times, U64s, Visitors};
@@ -177,8 +175,8 @@ impl Counts {
     }
 }
 
-/// A session of the batch that is being counted.
-#[derive(Debug, Clone, Copy)]
+/// The session of a pick.
+#[derive(Debug, Clone, Copy, Default)]
 struct Who {
     visitor: u64,
     visitor_stamp: u32,
@@ -219,13 +217,13 @@ impl Counter {
         self.visitor_stamp = 0;
     }
 
-    /// Takes note of the sessions of a range, which follow in visitor order; batches of them can then be added.
+    /// Takes note of the sessions of picks, which follow in visitor order and may repeat; the picks can then be added.
     #[inline(never)]
-    pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &Range<usize>) {
+    pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &[u32]) {
         self.who.clear();
         match (columns.visitors, columns.states) {
             (Visitors::All(visitors), States::Columns(states)) => {
-                self.meet_by_ids(columns, sessions, visitors, states.flags.get(sessions.clone()));
+                self.meet_by_ids(columns, sessions, visitors, states.flags);
             }
             (_, states) => self.meet_by_flags(columns, sessions, |session| states.flags(session)),
         }
@@ -235,72 +233,64 @@ impl Counter {
     fn meet_by_ids(
         &mut self,
         columns: &SessionColumns<'_>,
-        sessions: &Range<usize>,
+        sessions: &[u32],
         visitors: &[u64],
-        flags: Option<&[u8]>,
+        flags: &[u8],
     ) {
-        let visitors = visitors.get(sessions.clone()).unwrap_or_default();
         let (mut current, mut stamp) = (self.visitor, self.visitor_stamp);
-        for ((&visitor, flags), session) in
-            visitors.iter().zip(flags.unwrap_or_default()).zip(sessions.start..)
-        {
+        self.who.extend(sessions.iter().map(|&session| {
+            let at = session as usize;
+            let visitor = visitors.get(at).copied().unwrap_or(0);
             let is_new = visitor != current || stamp == 0;
-            stamp = if is_new { columns.stamp_first + session as u32 } else { stamp };
+            stamp = if is_new { columns.stamp_first + session } else { stamp };
             current = visitor;
-            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session));
-            let bounced = flags & columns.bounce != 0;
-            self.who.push(Who { visitor, visitor_stamp: stamp, bounced, recurring });
-        }
+            let recurring = columns.recurring.is_some_and(|bits| bits.contains(at));
+            let bounced = flags.get(at).is_some_and(|flags| flags & columns.bounce != 0);
+            Who { visitor, visitor_stamp: stamp, bounced, recurring }
+        }));
         (self.visitor, self.visitor_stamp) = (current, stamp);
     }
 
     /// Where visitors are not at hand, flags say which sessions are the first of theirs.
     #[inline]
-    fn meet_by_flags(
-        &mut self,
-        columns: &SessionColumns<'_>,
-        sessions: &Range<usize>,
-        flags: impl Fn(usize) -> u8,
-    ) {
-        // Batches before this one may have been left out, so the first session of its visitor is looked for.
-        let mut first = sessions.start;
-        while first > 0 && flags(first) & FLAG_FIRST == 0 {
-            first -= 1;
-        }
-        let mut stamp = columns.stamp_first + first as u32;
-        for session in sessions.clone() {
-            let flags = flags(session);
-            stamp = if flags & FLAG_FIRST == 0 { stamp } else { columns.stamp_first + session as u32 };
-            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session));
-            let visitor = if recurring { columns.visitor(session) } else { 0 };
-            self.who.push(Who {
-                visitor,
-                visitor_stamp: stamp,
-                bounced: flags & columns.bounce != 0,
-                recurring,
-            });
-        }
+    fn meet_by_flags(&mut self, columns: &SessionColumns<'_>, sessions: &[u32], flags: impl Fn(usize) -> u8) {
+        let (mut before, mut who) = (u32::MAX, Who::default());
+        self.who.extend(sessions.iter().map(|&session| {
+            if session == before {
+                return who;
+            }
+            let own = flags(session as usize);
+            let stamp = if own & FLAG_FIRST != 0 {
+                columns.stamp_first + session
+            } else {
+                // Some sessions may have been left out, so the first one of the visitor is looked for.
+                let mut first = session;
+                while first > 0 && flags(first as usize) & FLAG_FIRST == 0 && first != before {
+                    first -= 1;
+                }
+                if first == before { who.visitor_stamp } else { columns.stamp_first + first }
+            };
+            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session as usize));
+            let visitor = if recurring { columns.visitor(session as usize) } else { 0 };
+            before = session;
+            who = Who { visitor, visitor_stamp: stamp, bounced: own & columns.bounce != 0, recurring };
+            who
+        }));
     }
 
-    /// Counts a batch of sessions of the range that was met last.
+    /// Counts a batch of sessions, which were met last.
     #[inline(never)]
-    pub fn add_sessions(
-        &mut self,
-        columns: &SessionColumns<'_>,
-        first_session: usize,
-        batch: &Batch,
-        extras: Extras<'_>,
-    ) {
+    pub fn add_sessions(&mut self, columns: &SessionColumns<'_>, batch: &Batch, extras: Extras<'_>) {
         // The representation is chosen outside the loop.
         match (columns.states, columns.times) {
             (States::Columns(states), Times::Millis(times)) => {
                 let views = |session: usize| states.views.get(session).copied().unwrap_or(0);
                 let extent = |session| Some((*times.start.get(session)?, *times.last.get(session)?));
-                self.add_each_session(first_session, batch, extras, views, extent);
+                self.add_each_session(batch, extras, views, extent);
             }
             (states, times) => {
                 let extent = |session| Some((times.start(session)?, times.last(session)?));
-                self.add_each_session(first_session, batch, extras, |session| states.views(session), extent);
+                self.add_each_session(batch, extras, |session| states.views(session), extent);
             }
         }
     }
@@ -308,16 +298,14 @@ impl Counter {
     #[inline]
     fn add_each_session(
         &mut self,
-        first_session: usize,
         batch: &Batch,
         extras: Extras<'_>,
         views: impl Fn(usize) -> u32,
         extent: impl Fn(usize) -> Option<(i64, i64)>,
     ) {
-        for (&session, &group) in batch.sessions.iter().zip(&batch.groups) {
+        for ((&session, &group), &who) in batch.sessions.iter().zip(&batch.groups).zip(&self.who) {
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
-            let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
             slot.views = slot.views.wrapping_add(u64::from(views(session)));
             slot.sessions += 1;
@@ -330,20 +318,14 @@ impl Counter {
         }
     }
 
-    /// Counts a batch of rows of the range of sessions that was met last, repeats folded or not.
+    /// Counts a batch of rows, whose sessions were met last, repeats folded or not.
     #[inline(never)]
-    pub fn add_rows(
-        &mut self,
-        columns: &SessionColumns<'_>,
-        first_session: usize,
-        batch: &Batch,
-        extras: Extras<'_>,
-    ) {
+    pub fn add_rows(&mut self, columns: &SessionColumns<'_>, batch: &Batch, extras: Extras<'_>) {
         let picks = batch.sessions.iter().zip(&batch.groups);
         if batch.weights.is_empty() {
-            self.add_weighted(columns, first_session, picks.zip(std::iter::repeat(&1)), extras);
+            self.add_weighted(columns, picks.zip(std::iter::repeat(&1)), extras);
         } else {
-            self.add_weighted(columns, first_session, picks.zip(&batch.weights), extras);
+            self.add_weighted(columns, picks.zip(&batch.weights), extras);
         }
     }
 
@@ -351,15 +333,13 @@ impl Counter {
     fn add_weighted<'b>(
         &mut self,
         columns: &SessionColumns<'_>,
-        first_session: usize,
         picks: impl Iterator<Item = ((&'b u32, &'b u32), &'b u32)>,
         extras: Extras<'_>,
     ) {
-        for ((&session, &group), &weight) in picks {
+        for (((&session, &group), &weight), &who) in picks.zip(&self.who) {
             let stamp = columns.stamp_first + session;
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
-            let Some(&who) = self.who.get(session.wrapping_sub(first_session)) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
             slot.views = slot.views.wrapping_add(u64::from(weight));
             let is_new = slot.last_session != stamp;

@@ -40,6 +40,15 @@ impl Mask {
         }
     }
 
+    /// For each of so many codes whether it passes.
+    pub fn into_entries(self, len: usize) -> Vec<bool> {
+        match self {
+            Mask::Never => vec![false; len],
+            Mask::Always => vec![true; len],
+            Mask::Codes(entries) => entries,
+        }
+    }
+
     /// The codes that pass, when they are neither none nor all.
     pub fn codes(&self) -> impl Iterator<Item = u32> + '_ {
         let entries = match self {

@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod bits;
 pub mod buckets;
+pub mod codetest;
 pub mod common;
 pub mod count;
 pub mod divisor;

@@ -1,7 +1,10 @@
 //! Columns of codes, and the strings behind them.
 
+use std::sync::Arc;
+
 use super::cold::ColdTexts;
 use super::ranks::Ranks;
+use super::verdicts::Verdicts;
 use crate::schema::Column;
 
 /// Codes in the narrowest whole-byte width, or one for all.
@@ -49,6 +52,17 @@ impl Narrow<'_> {
             Narrow::U16(codes) => codes.get(index).map_or(0, |&c| u32::from(c)),
             Narrow::U32(codes) => codes.get(index).copied().unwrap_or(0),
             Narrow::Ranked(codes) => codes.get(index),
+        }
+    }
+
+    /// How many codes there are; `None`: one for all places, however many.
+    pub fn len(&self) -> Option<usize> {
+        match self {
+            Narrow::Constant(_) => None,
+            Narrow::U8(codes) => Some(codes.len()),
+            Narrow::U16(codes) => Some(codes.len()),
+            Narrow::U32(codes) => Some(codes.len()),
+            Narrow::Ranked(codes) => Some(codes.present.words.len() * u64::BITS as usize),
         }
     }
 
@@ -118,6 +132,8 @@ pub trait SiteStrings: Send + Sync {
     fn get(&self, column: Column, site_code: u32) -> &str;
     /// The site's code of a string of a column.
     fn find(&self, column: Column, text: &str) -> Option<u32>;
+    /// What the test of this name has said of strings of a column so far, when that is kept.
+    fn verdicts(&self, column: Column, test: &str) -> Option<Arc<Verdicts>>;
 }
 
 /// Where the strings of a dictionary are.
@@ -187,6 +203,14 @@ impl<'a> Dictionary<'a> {
                 _ => "",
             },
             _ => std::str::from_utf8(self.get_bytes(code)).unwrap_or_default(),
+        }
+    }
+
+    /// What the test of this name has said of strings so far, by their site codes, when that is kept.
+    pub fn verdicts(&self, test: &str) -> Option<Arc<Verdicts>> {
+        match self.strings {
+            Strings::Site { column, strings } => strings.verdicts(column, test),
+            Strings::Own { .. } | Strings::Cold(_) => None,
         }
     }
 

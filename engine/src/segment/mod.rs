@@ -11,6 +11,7 @@ pub mod ranks;
 mod reader;
 mod sessions;
 pub mod table;
+pub mod verdicts;
 
 pub(crate) use blocks::Blocks;
 pub use reader::Segment;

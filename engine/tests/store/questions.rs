@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hitstone_engine::query::TextTest;
 use hitstone_engine::query::{EventTest, Filter, Group, Metrics, Occurrence, Query, Report, Unit};
 use hitstone_engine::schema::Column;
 use hitstone_engine::snapshot::Snapshot;
@@ -31,14 +32,14 @@ impl Choice {
     fn filter(&self) -> Filter {
         let mut filter = Filter::default();
         if let Some(country) = self.country {
-            filter.attributes.push((Column::Country, Box::new(move |text: &str| text == country)));
+            filter.attributes.push((Column::Country, TextTest::one_of([country])));
         }
         if self.campaign_named {
-            filter.attributes.push((Column::UtmCampaign, Box::new(|text: &str| !text.is_empty())));
+            filter.attributes.push((Column::UtmCampaign, TextTest::present()));
         }
         if let Some((name, negated)) = self.event {
             let test = EventTest {
-                name: Some(Box::new(move |text: &str| text == name)),
+                name: Some(TextTest::one_of([name])),
                 meta: Vec::new(),
                 passes: if negated { Occurrence::DidNot } else { Occurrence::Happened },
                 selects_rows: true,

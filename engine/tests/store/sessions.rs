@@ -1,6 +1,7 @@
 //! Lists of sessions and the rows of one against the model, over whatever parts a snapshot is made of.
 
 use hitstone_engine::event::{Kind, decode_pairs};
+use hitstone_engine::query::TextTest;
 use hitstone_engine::query::{Filter, RowDetail, SessionPage, SessionRow, SessionsQuery};
 use hitstone_engine::schema::Column;
 use hitstone_engine::snapshot::Snapshot;
@@ -28,10 +29,10 @@ impl Choice {
     fn filter(&self, session: Option<&Session>) -> Filter {
         let mut filter = Filter::default();
         if let Some(country) = self.country {
-            filter.attributes.push((Column::Country, Box::new(move |text: &str| text == country)));
+            filter.attributes.push((Column::Country, TextTest::one_of([country])));
         }
         if let Some(path) = self.path {
-            filter.rows.push((Column::Path, Box::new(move |text: &str| text == path)));
+            filter.rows.push((Column::Path, TextTest::one_of([path])));
         }
         filter.session = session.map(|session| (VisitorId(session.visitor), id(session)));
         filter

@@ -158,7 +158,7 @@ fn visitors_of_many_sessions_are_counted_once_across_batches() {
     let mut codes = SiteCodes::new(1);
     let mut owned = [Owned::Index(Box::new(OwnedIndex::new(&live, &mut codes, 1)))];
     for path in ["/rare", "/"] {
-        let filter = || Filter { entry_path: Some(Box::new(move |text| text == path)), ..Filter::default() };
+        let filter = || Filter { entry_path: Some(TextTest::one_of([path])), ..Filter::default() };
         for (unit, with_referrer) in
             [(Unit::Sessions, true), (Unit::Sessions, false), (Unit::PageViews, false)]
         {

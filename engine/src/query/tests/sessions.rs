@@ -143,9 +143,9 @@ fn meaningless_questions_are_refused() {
     };
     let session = Some((VisitorId(0), SessionId(0)));
     assert!(!refused(Filter::default()), "rows need a session, lists do not");
-    let attributes: Vec<(Column, TextTest)> = vec![(Column::Path, Box::new(|_| true))];
+    let attributes: Vec<(Column, TextTest)> = vec![(Column::Path, TextTest::that(|_| true))];
     assert!(refused(Filter { attributes, session, ..Filter::default() }));
-    let rows: Vec<(Column, TextTest)> = vec![(Column::City, Box::new(|_| true))];
+    let rows: Vec<(Column, TextTest)> = vec![(Column::City, TextTest::that(|_| true))];
     assert!(refused(Filter { rows, session, ..Filter::default() }));
 }
 
@@ -175,7 +175,7 @@ fn damaged_columns_make_no_panic() {
         (millis.start, millis.last) = (&early, &late);
         let mut query = all(0, 400);
         assert!(list_sessions(&[source], &query, &|| None).is_ok());
-        query.filter.rows.push((Column::Path, Box::new(|_| true)));
+        query.filter.rows.push((Column::Path, TextTest::that(|_| true)));
         assert!(list_sessions(&[source], &query, &|| None).is_ok());
         query.filter.session = Some((VisitorId(7), SessionId((DAY_FIRST + 7) << 16)));
         assert!(session_rows(&[source], &query, &|| None).is_ok());
