@@ -14,7 +14,7 @@ use crate::event::Pairs;
 use crate::scan::batch::{Batch, NO_GROUP, map_codes};
 use crate::scan::buckets::Buckets;
 use crate::scan::divisor::Divisor;
-use crate::segment::table::{Codes, Dictionary, NO_ROW, ShapedStates, States};
+use crate::segment::table::{Codes, Dictionary, NO_ROW, Narrow, ShapedStates, States};
 
 /// Combinations of local codes up to which groups are looked up in an array.
 const COMBINATIONS_MAX: usize = 1 << 20;
@@ -60,6 +60,19 @@ impl Edge {
     }
 }
 
+impl Place<'_> {
+    /// The row of a page that the session table names, if there is one.
+    #[inline]
+    fn row(&self, session: usize) -> Option<usize> {
+        let row = match self {
+            Self::RowIn(rows) => rows.get(session).copied().unwrap_or(NO_ROW),
+            Self::RowOf(edge, shapes) => edge.row(&States::Shapes(*shapes), session),
+            Self::Session | Self::Row => NO_ROW,
+        };
+        (row != NO_ROW).then_some(row as usize)
+    }
+}
+
 /// One column of a key in one source.
 #[derive(Clone, Copy)]
 pub(super) struct KeyColumn<'a> {
@@ -77,18 +90,15 @@ impl<'a> KeyColumn<'a> {
         let code = match self.place {
             Place::Session => self.codes.get(session),
             Place::Row => self.codes.get(row),
-            Place::RowIn(rows) => match rows.get(session) {
-                Some(&row) if row != NO_ROW && (row as usize) < self.row_count => {
-                    self.codes.get(row as usize)
-                }
-                _ => return None,
-            },
-            Place::RowOf(edge, shapes) => match edge.row(&States::Shapes(shapes), session) {
-                row if row != NO_ROW && (row as usize) < self.row_count => self.codes.get(row as usize),
-                _ => return None,
-            },
+            Place::RowIn(_) | Place::RowOf(..) => {
+                self.codes.get(self.place.row(session).filter(|&row| row < self.row_count)?)
+            }
         };
-        Some(if (code as usize) < self.dictionary.len() { code } else { 0 })
+        Some(self.within_dictionary(code))
+    }
+
+    fn within_dictionary(&self, code: u32) -> u32 {
+        if (code as usize) < self.dictionary.len() { code } else { 0 }
     }
 
     /// What is equal for equal texts in all sources.
@@ -155,17 +165,27 @@ impl<'q> ClockKey<'q> {
     }
 }
 
-/// A table from local codes to groups.
+/// A table from codes to groups: from those of one column, or from those of the combinations that columns share.
 pub(super) struct LocalTable<'q, 'a> {
-    column: KeyColumn<'a>,
+    columns: Vec<KeyColumn<'a>>,
+    codes: Codes<'a>,
+    /// Whether `codes` are of combinations.
+    shared: bool,
     source: u32,
     groups: SharedGroups<'q, 'a>,
     local: Vec<u32>,
 }
 
 impl<'q, 'a> LocalTable<'q, 'a> {
-    fn new(column: KeyColumn<'a>, source: u32, groups: SharedGroups<'q, 'a>) -> Self {
-        Self { column, source, groups, local: vec![UNSET; column.dictionary.len().max(1)] }
+    /// `None` when the columns neither are one nor share combinations.
+    fn new(columns: &[KeyColumn<'a>], source: u32, groups: SharedGroups<'q, 'a>) -> Option<Self> {
+        let (codes, shared, count) = match (columns, shared_codes(columns)) {
+            (_, Some((codes, count))) => (codes.into(), true, count),
+            ([column], None) => (column.codes, false, column.dictionary.len()),
+            _ => return None,
+        };
+        let local = vec![UNSET; count.max(1)];
+        Some(Self { columns: columns.to_vec(), codes, shared, source, groups, local })
     }
 
     #[inline]
@@ -179,12 +199,70 @@ impl<'q, 'a> LocalTable<'q, 'a> {
     #[cold]
     fn meet(&mut self, code: u32) -> u32 {
         let code = if (code as usize) < self.local.len() { code } else { 0 };
+        let (mut local, mut site) = (KeyCodes::default(), KeyCodes::default());
         let mut groups = self.groups.borrow_mut();
-        let site = self.column.site_code(code, &mut groups);
-        let group = groups.of_code(site, self.source, code);
+        for ((local, site), column) in local.iter_mut().zip(&mut site).zip(&self.columns) {
+            *local = column.within_dictionary(match column.codes {
+                Codes::Combined { table, .. } if self.shared => table.get(code as usize),
+                Codes::Constant(constant) => constant,
+                _ => code,
+            });
+            *site = column.site_code(*local, &mut groups);
+        }
+        let group = match self.columns.len() {
+            1 => groups.of_code(site[0], self.source, local[0]),
+            _ => groups.of_tuple(site, self.source, local),
+        };
         drop(groups);
         self.local[code as usize] = group;
         group
+    }
+
+    /// Sets the groups of these sessions or rows.
+    fn set_groups(&mut self, places: &[u32], groups: &mut [u32]) {
+        map_codes(self.codes, places, groups, |code| self.group(code));
+    }
+}
+
+/// The codes of the combinations that all columns share, and how many combinations there are. Columns that have one
+/// code for all share any.
+fn shared_codes<'a>(columns: &[KeyColumn<'a>]) -> Option<(Narrow<'a>, usize)> {
+    let mut shared = None;
+    for column in columns {
+        match (column.codes, shared) {
+            (Codes::Constant(_), _) => {}
+            (Codes::Combined { codes, table }, None) => shared = Some((codes, table.len()?)),
+            (Codes::Combined { codes, table }, Some((others, count))) => {
+                if !codes.is_same(&others) || table.len() != Some(count) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    shared
+}
+
+/// The texts of a page that sessions began or ended with.
+pub(super) struct EdgeKey<'q, 'a> {
+    place: Place<'a>,
+    row_count: usize,
+    table: LocalTable<'q, 'a>,
+}
+
+impl EdgeKey<'_, '_> {
+    fn set_groups(&mut self, sessions: &[u32], groups: &mut [u32]) {
+        let (mut before, mut known) = (u32::MAX, NO_GROUP);
+        for (group, &session) in groups.iter_mut().zip(sessions) {
+            if session != before {
+                before = session;
+                known = match self.place.row(session as usize) {
+                    Some(row) if row < self.row_count => self.table.group(self.table.codes.get(row)),
+                    _ => NO_GROUP,
+                };
+            }
+            *group = known;
+        }
     }
 }
 
@@ -312,10 +390,12 @@ pub(super) enum SourceKey<'q, 'a> {
     /// Everything is one group.
     One,
     Time(TimeKey<'q>),
-    /// One attribute of the session.
+    /// Attributes of the session.
     Session(LocalTable<'q, 'a>),
-    /// One text of the row.
+    /// Texts of the row.
     Row(LocalTable<'q, 'a>),
+    /// Texts of an end of the session.
+    Edge(EdgeKey<'q, 'a>),
     Tuple(TupleKey<'q, 'a>),
     Pairs(PairsKey<'q, 'a>),
 }
@@ -324,12 +404,15 @@ impl<'q, 'a> SourceKey<'q, 'a> {
     /// The key of up to three columns.
     pub fn of_columns(columns: Vec<KeyColumn<'a>>, source: u32, groups: SharedGroups<'q, 'a>) -> Self {
         debug_assert!(columns.len() <= KEY_COLUMNS_MAX);
-        match columns.as_slice() {
-            [column] if matches!(column.place, Place::Session) => {
-                Self::Session(LocalTable::new(*column, source, groups))
-            }
-            [column] if matches!(column.place, Place::Row) => {
-                Self::Row(LocalTable::new(*column, source, groups))
+        let Some(first) = columns.first().copied() else { return Self::One };
+        let is_of_rows = |column: &KeyColumn<'_>| matches!(column.place, Place::Row);
+        let is_of_sessions = |column: &KeyColumn<'_>| matches!(column.place, Place::Session);
+        match LocalTable::new(&columns, source, groups) {
+            Some(table) if columns.iter().all(is_of_sessions) => Self::Session(table),
+            Some(table) if columns.iter().all(is_of_rows) => Self::Row(table),
+            // The columns of an end of a session are those of its page.
+            Some(table) if !columns.iter().any(|column| is_of_rows(column) || is_of_sessions(column)) => {
+                Self::Edge(EdgeKey { place: first.place, row_count: first.row_count, table })
             }
             _ => Self::Tuple(TupleKey::new(columns, source, groups)),
         }
@@ -355,7 +438,7 @@ impl<'q, 'a> SourceKey<'q, 'a> {
     /// Whether neighbouring rows of a session are often in the same group.
     pub fn repeats(&self) -> bool {
         match self {
-            Self::One | Self::Time(_) | Self::Session(_) => true,
+            Self::One | Self::Time(_) | Self::Session(_) | Self::Edge(_) => true,
             Self::Row(_) | Self::Pairs(_) => false,
             Self::Tuple(key) => key.columns.iter().all(|column| !matches!(column.place, Place::Row)),
         }
@@ -366,6 +449,7 @@ impl<'q, 'a> SourceKey<'q, 'a> {
         match self {
             Self::One | Self::Time(_) => 0,
             Self::Session(key) | Self::Row(key) => key.groups.borrow().len(),
+            Self::Edge(key) => key.table.groups.borrow().len(),
             Self::Tuple(key) => key.groups.borrow().len(),
             Self::Pairs(key) => key.groups.borrow().len(),
         }
@@ -387,8 +471,9 @@ impl<'q, 'a> SourceKey<'q, 'a> {
             Self::Time(TimeKey::Clock(clock)) => {
                 places.for_each(|(group, &time)| *group = clock.slot(time));
             }
-            Self::Session(key) => map_codes(key.column.codes, sessions, groups, |code| key.group(code)),
-            Self::Row(key) => map_codes(key.column.codes, rows, groups, |code| key.group(code)),
+            Self::Session(key) => key.set_groups(sessions, groups),
+            Self::Row(key) => key.set_groups(rows, groups),
+            Self::Edge(key) => key.set_groups(sessions, groups),
             Self::Tuple(key) => {
                 for (at, (group, &session)) in groups.iter_mut().zip(sessions.iter()).enumerate() {
                     let row = rows.get(at).copied().unwrap_or(u32::MAX);

@@ -66,6 +66,7 @@ impl Placing {
     fn of(query: &Query) -> Self {
         match &query.group {
             Group::Columns(columns) if columns.len() == 1 => Self::Code,
+            Group::Entry(false) | Group::Exit(false) => Self::Code,
             Group::Columns(_) | Group::Entry(_) | Group::Exit(_) => Self::Tuple,
             Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Self::Fixed,
         }

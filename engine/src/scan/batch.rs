@@ -15,6 +15,8 @@ use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Times};
 const BATCH_SESSIONS: usize = 1024;
 /// Rows of a batch at most, unless one session alone has more.
 const BATCH_ROWS: usize = 4096;
+/// Sessions that are stepped over at once.
+const STEP: usize = 8;
 /// Where fewer than one in so many pass, they are picked one by one.
 const SPARSE: usize = 8;
 /// Time on page counts up to this many seconds.
@@ -158,17 +160,14 @@ impl Batch {
             while left != 0 {
                 let row = (base + at * WORD) as u32 + left.trailing_zeros();
                 left &= left - 1;
-                // By steps that double, then by halving: picks are apart, but seldom far.
-                let mut step = 1;
-                while session + step < sessions.end && next(session + step - 1) <= row {
-                    session += step;
-                    step *= 2;
+                // By steps, then by halving the last one: picks are apart, but seldom far.
+                while session + STEP < sessions.end && next(session + STEP - 1) <= row {
+                    session += STEP;
                 }
-                while step > 1 {
-                    step /= 2;
-                    if session + step < sessions.end && next(session + step - 1) <= row {
-                        session += step;
-                    }
+                for step in [STEP / 2, STEP / 4, STEP / 8] {
+                    let further = session + step;
+                    let is_there = further < sessions.end && next(further - 1) <= row;
+                    session = if is_there { further } else { session };
                 }
                 self.sessions.push(session as u32);
                 self.rows.push(row);

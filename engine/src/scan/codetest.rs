@@ -170,7 +170,11 @@ fn chunk<T>(codes: &[T], at: usize) -> &[T] {
 fn equal<T: Copy + PartialEq>(codes: &[T], [a, b, c, d]: [T; FEW]) -> u64 {
     let is = |code: T| u8::from((code == a) | (code == b) | (code == c) | (code == d));
     match <&[T; WORD]>::try_from(codes) {
-        Ok(codes) => packed(&codes.map(is)),
+        Ok(codes) => {
+            let mut bytes = [0; WORD];
+            bytes.iter_mut().zip(codes).for_each(|(byte, &code)| *byte = is(code));
+            packed(&bytes)
+        }
         Err(_) => codes.iter().enumerate().fold(0, |word, (bit, &code)| word | u64::from(is(code)) << bit),
     }
 }

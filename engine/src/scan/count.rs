@@ -11,7 +11,7 @@
 
 use super::batch::{Batch, whole_seconds};
 use super::bits::Bits;
-use crate::segment::table::{FLAG_FIRST, KnownVisitors, States, Times, U64s, Visitors};
+use crate::segment::table::{FLAG_FIRST, KnownVisitors, Narrow, ShapedStates, States, Times, U64s, Visitors};
 
 /// The counts of one group.
 #[derive(Debug, Clone, Copy, Default)]
@@ -224,6 +224,14 @@ impl Counter {
         match (columns.visitors, columns.states) {
             (Visitors::All(visitors), States::Columns(states)) => {
                 self.meet_by_ids(columns, sessions, visitors, states.flags);
+            }
+            (_, States::Shapes(ShapedStates { codes: Narrow::U8(codes), shapes, .. })) => {
+                let flags = |code: &u8| shapes.get(usize::from(*code)).map_or(0, |shape| shape.flags);
+                self.meet_by_flags(columns, sessions, |session| codes.get(session).map_or(0, flags));
+            }
+            (_, States::Shapes(ShapedStates { codes: Narrow::U16(codes), shapes, .. })) => {
+                let flags = |code: &u16| shapes.get(usize::from(*code)).map_or(0, |shape| shape.flags);
+                self.meet_by_flags(columns, sessions, |session| codes.get(session).map_or(0, flags));
             }
             (_, states) => self.meet_by_flags(columns, sessions, |session| states.flags(session)),
         }
