@@ -191,15 +191,22 @@ impl Batch {
         }
         self.sessions.resize(rows.len(), 0);
         self.rows.resize(rows.len(), 0);
-        let mut session = sessions.start as u32;
+        let (mut session, mut row) = (sessions.start as u32, rows.start as u32);
         let mut count = 0;
-        let bits = self.words.iter().flat_map(|&word| (0..WORD).map(move |bit| word >> bit & 1));
-        let bits = bits.skip(rows.start % WORD);
-        for ((&mark, bit), row) in self.marks.iter().zip(bits).zip(rows.start as u32..) {
-            session += mark;
-            self.sessions[count] = session;
-            self.rows[count] = row;
-            count += bit as usize;
+        let mut marks = self.marks.as_slice();
+        for (at, &word) in self.words.iter().enumerate() {
+            let skipped = if at == 0 { rows.start % WORD } else { 0 };
+            let (own, others) = marks.split_at(marks.len().min(WORD - skipped));
+            let mut bits = word >> skipped;
+            for &mark in own {
+                session += mark;
+                self.sessions[count] = session;
+                self.rows[count] = row;
+                count += (bits & 1) as usize;
+                bits >>= 1;
+                row += 1;
+            }
+            marks = others;
         }
         self.sessions.truncate(count);
         self.rows.truncate(count);

@@ -176,7 +176,7 @@ impl Counts {
 }
 
 /// The session of a pick.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Who {
     visitor: u64,
     visitor_stamp: u32,
@@ -221,6 +221,7 @@ impl Counter {
     #[inline(never)]
     pub fn meet(&mut self, columns: &SessionColumns<'_>, sessions: &[u32]) {
         self.who.clear();
+        self.who.reserve(sessions.len());
         match (columns.visitors, columns.states) {
             (Visitors::All(visitors), States::Columns(states)) => {
                 self.meet_by_ids(columns, sessions, visitors, states.flags);
@@ -262,28 +263,25 @@ impl Counter {
     /// Where visitors are not at hand, flags say which sessions are the first of theirs.
     #[inline]
     fn meet_by_flags(&mut self, columns: &SessionColumns<'_>, sessions: &[u32], flags: impl Fn(usize) -> u8) {
-        let (mut before, mut who) = (u32::MAX, Who::default());
-        self.who.extend(sessions.iter().map(|&session| {
-            if session == before {
-                return who;
-            }
-            let own = flags(session as usize);
-            let stamp = if own & FLAG_FIRST != 0 {
-                columns.stamp_first + session
-            } else {
+        let (mut before, mut visitor_stamp, mut visitor) = (u32::MAX, 0, 0);
+        let (mut bounced, mut recurring) = (false, false);
+        for &session in sessions {
+            if session != before {
+                let own = flags(session as usize);
                 // Some sessions may have been left out, so the first one of the visitor is looked for.
-                let mut first = session;
-                while first > 0 && flags(first as usize) & FLAG_FIRST == 0 && first != before {
+                let (mut first, mut of_first) = (session, own);
+                while of_first & FLAG_FIRST == 0 && first > 0 && first != before {
                     first -= 1;
+                    of_first = flags(first as usize);
                 }
-                if first == before { who.visitor_stamp } else { columns.stamp_first + first }
-            };
-            let recurring = columns.recurring.is_some_and(|bits| bits.contains(session as usize));
-            let visitor = if recurring { columns.visitor(session as usize) } else { 0 };
-            before = session;
-            who = Who { visitor, visitor_stamp: stamp, bounced: own & columns.bounce != 0, recurring };
-            who
-        }));
+                visitor_stamp = if first == before { visitor_stamp } else { columns.stamp_first + first };
+                bounced = own & columns.bounce != 0;
+                recurring = columns.recurring.is_some_and(|bits| bits.contains(session as usize));
+                visitor = if recurring { columns.visitor(session as usize) } else { 0 };
+                before = session;
+            }
+            self.who.push(Who { visitor, visitor_stamp, bounced, recurring });
+        }
     }
 
     /// Counts a batch of sessions, which were met last.
