@@ -18,7 +18,7 @@ use crate::parquet::{Exporter, Key, KeyBy, Month, Target, Watch, Written};
 use crate::positions::Positions;
 use crate::query::{
     self, Cancelled, Query, Recurring, RecurringCache, Report, SessionDetail, SessionRow, SessionsQuery,
-    Source,
+    Source, Turns,
 };
 use crate::segment::Segment;
 use crate::segment::table::Run;
@@ -48,6 +48,7 @@ pub struct Snapshot {
     pub(crate) frozen: Option<OpenView>,
     pub(crate) open: OpenView,
     pub(crate) recurring: Arc<RecurringCache>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) aggregates: Arc<Aggregates>,
     pub(crate) positions: Arc<Positions>,
     /// The site that an import is under way to: it is not compacted meanwhile.
@@ -267,10 +268,11 @@ impl Snapshot {
     /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
     /// [`QueryError::Storage`] when a view of the open segment could not be made.
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
+        let turn = self.turns.begin();
         self.ask(query.site, &query.needs(), |data, sources| {
             let recurring = self.recurring(query.site, data, sources)?;
             let known = self.aggregates.known(sources, &data.numbers(), &recurring, query, cancelled)?;
-            query::execute_with(sources, &recurring, &known, query, cancelled)
+            query::execute_with(sources, &recurring, &known, query, turn.threads, cancelled)
         })
     }
 

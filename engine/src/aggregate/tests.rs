@@ -209,7 +209,7 @@ impl World {
         let found = Recurring::find(&sources).unwrap();
         let known = self.aggregates.known(&sources, &self.numbers, &found, query, &|| None).unwrap();
         let left_out = known.iter().map(|known| known.sessions.count()).sum();
-        let answer = execute_with(&sources, &found, &known, query, &|| None).unwrap();
+        let answer = execute_with(&sources, &found, &known, query, 1, &|| None).unwrap();
         (answer, left_out, execute(&sources, &found, query, &|| None).unwrap())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::execute::execute_within;
+use super::execute::{Means, execute_within};
 use super::naive;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap, damage};
 use super::*;
@@ -260,7 +260,9 @@ fn too_many_groups_are_refused() {
     let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
     let pages = Query { limit: None, ..pages };
     let count = naive::answer(&sessions, &pages).rows.len();
-    let within = |groups_max| execute_within(groups_max, &sources, &recurring, &[], &pages, &|| None);
+    let within = |groups_max| {
+        execute_within(&Means { groups_max, ..Means::default() }, &sources, &recurring, &[], &pages, &|| None)
+    };
     assert!(within(count).is_ok_and(|report| report.rows.len() == count));
     assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
 }

@@ -1,15 +1,17 @@
 //! Evaluates a query: checks it, prepares each source, has the runs counted, makes the report.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::check;
-use super::filter::{Prepared, prepare};
+use super::filter::{Prepared, Touched, prepare, touched_runs};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
 use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
-use super::known::Known;
+use super::known::{Known, Placing};
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{NumberColumn, SharedSums, Sum};
+use super::portions::{self, Portion};
 use super::report::{self, Grouping};
 use super::verdicts::Verdicts;
 use super::walk::{Counted, Part, Walk, What};
@@ -18,9 +20,10 @@ use crate::error::QueryError;
 use crate::event::Kind;
 use crate::limits;
 use crate::scan::batch::RowColumns;
+use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::codetest::CodeTest;
-use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
+use crate::scan::count::{Counter, Extras, SessionColumns};
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 
@@ -38,10 +41,10 @@ pub fn execute(
     query: &Query,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    execute_within(limits::GROUPS_MAX, sources, recurring, &[], query, cancelled)
+    execute_within(&Means::default(), sources, recurring, &[], query, cancelled)
 }
 
-/// As [`execute`], without counting those sessions whose counts are known.
+/// As [`execute`], without counting those sessions whose counts are known, on up to so many threads.
 ///
 /// # Errors
 /// As [`execute`].
@@ -50,14 +53,33 @@ pub fn execute_with(
     recurring: &Recurring,
     known: &[Known<'_>],
     query: &Query,
+    threads: usize,
     cancelled: Cancelled<'_>,
 ) -> Result<Report, QueryError> {
-    execute_within(limits::GROUPS_MAX, sources, recurring, known, query, cancelled)
+    let means = Means { threads, ..Means::default() };
+    execute_within(&means, sources, recurring, known, query, cancelled)
 }
 
-/// As [`execute_with`], with another bound of groups.
+/// Sessions that make a thread worth its while: a thread costs as much as some ten thousand of them.
+const THREAD_SESSIONS_MIN: usize = 32_768;
+
+/// What a query may take.
+pub(super) struct Means {
+    pub threads: usize,
+    /// Sessions that make a thread worth its while.
+    pub sessions_min: usize,
+    pub groups_max: usize,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self { threads: 1, sessions_min: THREAD_SESSIONS_MIN, groups_max: limits::GROUPS_MAX }
+    }
+}
+
+/// As [`execute_with`], with other means.
 pub(super) fn execute_within(
-    groups_max: usize,
+    means: &Means,
     sources: &[Source<'_>],
     recurring: &Recurring,
     known: &[Known<'_>],
@@ -71,74 +93,149 @@ pub(super) fn execute_within(
     if recurring.source_count() != sources.len() {
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
-    let mut guard = Guard::new(cancelled);
-    let (mut prepared, mut verdicts) = (Vec::new(), Verdicts::default());
-    for (number, source) in sources.iter().enumerate() {
-        let mut part = prepare(source, number, &query.span, &query.filter, unit, &mut verdicts, &mut guard)?;
-        let own = known.iter().filter(|known| known.source == number);
-        own.for_each(|known| part.iter_mut().for_each(|part| part.leave_out(&known.sessions)));
-        prepared.extend(part);
-    }
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
-    let mut counted = count(groups_max, &prepared, sources, &dictionaries, recurring, query, &mut guard)?;
+    let left_out: Vec<_> = known.iter().map(|known| (known.source, &known.sessions)).collect();
+    let groups_max = means.groups_max;
+    let count = Count { groups_max, sources, dictionaries: &dictionaries, recurring, query };
+    let portions = portions::of(sources, &dictionaries, known, query, means);
+    let CountedGroups { counter, mut groups, key_sets, sums } =
+        count.portions(&portions, &left_out, cancelled)?;
+    let mut counts = counter.finish();
+    let mut guard = Guard::new(cancelled);
     for known in known {
-        known.add_to((&mut counted.counts, &mut counted.groups), &dictionaries, query, &mut guard)?;
+        known.add_to((&mut counts, &mut groups), &dictionaries, query, &mut guard)?;
     }
-    if counted.groups.len() > groups_max {
+    if groups.len() > groups_max {
         return Err(QueryError::TooManyGroups(groups_max));
     }
     let grouping = Grouping {
-        groups: &counted.groups,
+        groups: &groups,
         dictionaries: &dictionaries,
-        key_sets: &counted.key_sets,
+        key_sets: &key_sets,
         pairs: pairs_columns(&query.group),
-        sums: &counted.sums,
+        sums: &sums,
     };
-    report::make(query, &counted.counts, fixed_group_count(&query.group), &grouping, &mut guard)
+    report::make(query, &counts, fixed_group_count(&query.group), &grouping, &mut guard)
 }
 
 /// What was counted, for each group.
 pub(super) struct CountedGroups<'a> {
-    pub counts: Counts,
+    pub counter: Counter,
     pub groups: Groups<'a>,
     key_sets: KeySets<'a>,
     sums: Vec<Sum>,
 }
 
-/// Counts what is left of the sources. `dictionaries` are those of the key's columns of each.
-pub(super) fn count<'a>(
-    groups_max: usize,
-    prepared: &[Prepared<'a>],
-    sources: &[Source<'a>],
-    dictionaries: &[Vec<Dictionary<'a>>],
-    recurring: &Recurring,
-    query: &Query,
-    guard: &mut Guard<'_>,
-) -> Result<CountedGroups<'a>, QueryError> {
-    let unit = query.counted_unit();
-    let buckets = match &query.group {
-        Group::Buckets(edges) => Some(Buckets::new(edges)),
-        _ => None,
-    };
-    let groups = RefCell::new(Groups::default());
-    let key_sets = RefCell::new(KeySets::default());
-    let sums = SharedSums::default();
-    let shared = Shared {
-        query,
-        unit,
-        buckets: buckets.as_ref(),
-        groups: &groups,
-        key_sets: &key_sets,
-        sums: &sums,
-        dictionaries,
-    };
-    let measures = query.measures;
-    let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
-    let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
-    let parts = parts(prepared, sources, recurring, &shared);
-    let counts = Walk::new(parts, query.span.clone(), counter, groups_max).finish(guard)?;
-    let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
-    Ok(CountedGroups { counts, groups, key_sets, sums })
+impl<'a> CountedGroups<'a> {
+    /// Adds what was counted of other runs.
+    fn absorb(&mut self, other: CountedGroups<'a>, dictionaries: &[Vec<Dictionary<'a>>], query: &Query) {
+        let placing = Placing::of(query);
+        let group_count = fixed_group_count(&query.group).unwrap_or(other.groups.len());
+        let places = (0..group_count).map(|group| match other.groups.codes(group) {
+            Some((source, key)) => placing.group(&mut self.groups, dictionaries, source, key),
+            None => group as u32,
+        });
+        let places: Vec<u32> = places.collect();
+        self.counter.absorb(other.counter, &places);
+    }
+}
+
+/// What is counted of what.
+pub(super) struct Count<'c, 'a> {
+    pub groups_max: usize,
+    pub sources: &'c [Source<'a>],
+    /// Those of the key's columns of each source.
+    pub dictionaries: &'c [Vec<Dictionary<'a>>],
+    pub recurring: &'c Recurring,
+    pub query: &'c Query,
+}
+
+impl<'a> Count<'_, 'a> {
+    /// Counts all portions, each on a thread of its own, without the sessions that are left out of some sources.
+    fn portions(
+        &self,
+        portions: &[Portion],
+        left_out: &[(usize, &Bits)],
+        cancelled: Cancelled<'_>,
+    ) -> Result<CountedGroups<'a>, QueryError> {
+        let [own @ .., last] = portions else {
+            return self.portion(&portions::EVERYTHING, left_out, cancelled);
+        };
+        std::thread::scope(|scope| {
+            let count = |portion| scope.spawn(move || self.portion(portion, left_out, cancelled));
+            let others: Vec<_> = own.iter().map(count).collect();
+            let mut counted = self.portion(last, left_out, cancelled);
+            for other in others {
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                counted = counted.and_then(|mut counted| {
+                    counted.absorb(other?, self.dictionaries, self.query);
+                    Ok(counted)
+                });
+            }
+            counted
+        })
+    }
+
+    fn portion(
+        &self,
+        portion: &Portion,
+        left_out: &[(usize, &Bits)],
+        cancelled: Cancelled<'_>,
+    ) -> Result<CountedGroups<'a>, QueryError> {
+        let Query { span, filter, .. } = self.query;
+        let unit = self.query.counted_unit();
+        let mut guard = Guard::new(cancelled);
+        let (mut prepared, mut verdicts) = (Vec::new(), Verdicts::default());
+        for (number, source) in self.sources.iter().enumerate() {
+            let runs = touched_in(source, number, span, portion);
+            let mut part = prepare(source, number, runs, filter, unit, &mut verdicts, &mut guard)?;
+            let own = left_out.iter().filter(|(source, _)| *source == number);
+            own.for_each(|(_, sessions)| part.iter_mut().for_each(|part| part.leave_out(sessions)));
+            prepared.extend(part);
+        }
+        self.prepared(&prepared, *portion == portions::EVERYTHING, &mut guard)
+    }
+
+    /// Counts what is left of the sources. `is_all`: nothing else is counted.
+    pub fn prepared(
+        &self,
+        prepared: &[Prepared<'a>],
+        is_all: bool,
+        guard: &mut Guard<'_>,
+    ) -> Result<CountedGroups<'a>, QueryError> {
+        let Self { query, sources, dictionaries, .. } = *self;
+        let unit = query.counted_unit();
+        let buckets = match &query.group {
+            Group::Buckets(edges) => Some(Buckets::new(edges)),
+            _ => None,
+        };
+        let groups = RefCell::new(Groups::default());
+        let key_sets = RefCell::new(KeySets::default());
+        let sums = SharedSums::default();
+        let shared = Shared {
+            query,
+            unit,
+            buckets: buckets.as_ref(),
+            groups: &groups,
+            key_sets: &key_sets,
+            sums: &sums,
+            dictionaries,
+        };
+        let measures = query.measures;
+        let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
+        let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
+        let parts = parts(prepared, sources, self.recurring, &shared);
+        let counter = Walk::new(parts, query.span.clone(), counter, self.groups_max).finish(is_all, guard)?;
+        let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
+        Ok(CountedGroups { counter, groups, key_sets, sums })
+    }
+}
+
+/// The runs of a source that are in the portion and can hold something within the span.
+fn touched_in(source: &Source<'_>, number: usize, span: &Range<i64>, portion: &Portion) -> Vec<Touched> {
+    let mut runs = touched_runs(source.table.runs, span, source.table.session_count());
+    runs.retain(|run| portion.contains(&(number, run.run.first_session)));
+    runs
 }
 
 /// The number of groups that are in the report even when nothing was counted; `None`: those that occur.

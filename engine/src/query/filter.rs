@@ -87,17 +87,17 @@ pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }
 
-/// Works out the filter for one source; `None` when nothing of it can count. `verdicts` are those of the query so far.
+/// Works out the filter for one source, of which some runs are touched; `None` when nothing of it can count. `verdicts`
+/// are those of the query so far.
 pub(super) fn prepare<'a>(
     source: &Source<'a>,
     number: usize,
-    span: &Range<i64>,
+    touched: Vec<Touched>,
     filter: &Filter,
     unit: Unit,
     verdicts: &mut Verdicts,
     guard: &mut Guard<'_>,
 ) -> Result<Option<Prepared<'a>>, QueryError> {
-    let touched = touched_runs(source.table.runs, span, source.table.session_count());
     let mut narrowing = Narrowing::new(source.table, touched, verdicts);
     let mut row_tests = Vec::new();
     if narrowing.touched.is_empty()

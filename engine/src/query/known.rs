@@ -38,16 +38,10 @@ impl Known<'_> {
         query: &Query,
         guard: &mut Guard<'_>,
     ) -> Result<(), QueryError> {
-        let columns = dictionaries.get(self.source).map_or(&[][..], Vec::as_slice);
-        let place = Placing::of(query);
+        let placing = Placing::of(query);
         (self.counts)(&mut |key, numbers| {
             guard.spend(1)?;
-            let source = self.source as u32;
-            let group = match place {
-                Placing::Fixed => key[0],
-                Placing::Code => groups.of_code(site_codes(columns, key)[0], source, key[0]),
-                Placing::Tuple => groups.of_tuple(site_codes(columns, key), source, key),
-            };
+            let group = placing.group(groups, dictionaries, self.source, key);
             counts.add(group as usize, &asked(query, numbers));
             Ok(())
         })
@@ -56,19 +50,35 @@ impl Known<'_> {
 
 /// How a group is found by its key; as the keys of a scan do it.
 #[derive(Clone, Copy)]
-enum Placing {
+pub(super) enum Placing {
     Fixed,
     Code,
     Tuple,
 }
 
 impl Placing {
-    fn of(query: &Query) -> Self {
+    pub fn of(query: &Query) -> Self {
         match &query.group {
             Group::Columns(columns) if columns.len() == 1 => Self::Code,
             Group::Entry(false) | Group::Exit(false) => Self::Code,
             Group::Columns(_) | Group::Entry(_) | Group::Exit(_) => Self::Tuple,
             Group::All | Group::Buckets(_) | Group::Clock(_) | Group::Pairs(..) => Self::Fixed,
+        }
+    }
+
+    /// The group of a key of a source. `dictionaries` are those of the key's columns of each source.
+    pub fn group(
+        self,
+        groups: &mut Groups<'_>,
+        dictionaries: &[Vec<Dictionary<'_>>],
+        source: usize,
+        key: Key,
+    ) -> u32 {
+        let columns = dictionaries.get(source).map_or(&[][..], Vec::as_slice);
+        match self {
+            Self::Fixed => key[0],
+            Self::Code => groups.of_code(site_codes(columns, key)[0], source as u32, key[0]),
+            Self::Tuple => groups.of_tuple(site_codes(columns, key), source as u32, key),
         }
     }
 }

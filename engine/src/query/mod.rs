@@ -22,12 +22,14 @@ mod metadata;
 mod model;
 mod needs;
 mod numbers;
+mod portions;
 mod postings;
 mod recurring;
 mod report;
 mod sessions;
 mod tally;
 mod text_test;
+mod turns;
 mod verdicts;
 mod walk;
 
@@ -51,6 +53,7 @@ pub use sessions::{
 };
 pub use tally::{Tally, passing, tally};
 pub use text_test::TextTest;
+pub use turns::Turns;
 
 use crate::segment::table::SiteTable;
 

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::filter::{Prepared, Touched, pieces, prepare};
+use super::filter::{Prepared, Touched, pieces, prepare, touched_runs};
 use super::guard::Guard;
 use super::verdicts::Verdicts;
 use super::{Cancelled, Filter, Source, Unit, check};
@@ -190,7 +190,8 @@ fn prepare_all<'a>(
     check::whole_seconds(sources, [query.span.start, query.span.end])?;
     let (mut parts, mut verdicts) = (Vec::new(), Verdicts::default());
     for (number, source) in sources.iter().enumerate() {
-        parts.extend(prepare(source, number, &query.span, &query.filter, unit, &mut verdicts, guard)?);
+        let touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
+        parts.extend(prepare(source, number, touched, &query.filter, unit, &mut verdicts, guard)?);
     }
     Ok(parts)
 }

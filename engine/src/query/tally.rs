@@ -1,8 +1,8 @@
 //! The counts of some sessions of one source, group by group, as they can be kept and added to others later.
 
 use super::check;
-use super::execute::{check, count, fixed_group_count, key_dictionaries};
-use super::filter::prepare;
+use super::execute::{Count, CountedGroups, check, fixed_group_count, key_dictionaries};
+use super::filter::{prepare, touched_runs};
 use super::groups::KEY_COLUMNS_MAX;
 use super::guard::Guard;
 use super::known::Key;
@@ -43,22 +43,30 @@ pub fn tally(
     }
     let mut guard = Guard::new(cancelled);
     let unit = query.counted_unit();
+    let touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
     let Some(mut prepared) =
-        prepare(&source, 0, &query.span, &query.filter, unit, &mut Verdicts::default(), &mut guard)?
+        prepare(&source, 0, touched, &query.filter, unit, &mut Verdicts::default(), &mut guard)?
     else {
         return Ok(Vec::new());
     };
     prepared.keep_only(sessions);
     let dictionaries = [key_dictionaries(&source.table, query)];
-    let (prepared, sources, nowhere) = ([prepared], [source], Recurring::nowhere(1));
-    let groups_max = limits::GROUPS_MAX;
-    let counted = count(groups_max, &prepared, &sources, &dictionaries, &nowhere, query, &mut guard)?;
+    let (sources, recurring) = ([source], Recurring::nowhere(1));
+    let count = Count {
+        groups_max: limits::GROUPS_MAX,
+        sources: &sources,
+        dictionaries: &dictionaries,
+        recurring: &recurring,
+        query,
+    };
+    let CountedGroups { counter, groups, .. } = count.prepared(&[prepared], true, &mut guard)?;
+    let counts = counter.finish();
     let key = |group: usize| match fixed_group_count(&query.group) {
         Some(_) => [group as u32, 0, 0],
-        None => counted.groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),
+        None => groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),
     };
-    let group_count = fixed_group_count(&query.group).unwrap_or(counted.groups.len());
-    let all = (0..group_count).map(|group| Tally { key: key(group), numbers: counted.counts.numbers(group) });
+    let group_count = fixed_group_count(&query.group).unwrap_or(groups.len());
+    let all = (0..group_count).map(|group| Tally { key: key(group), numbers: counts.numbers(group) });
     Ok(all.filter(|tally| tally.numbers.sessions > 0).collect())
 }
 

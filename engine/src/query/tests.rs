@@ -5,6 +5,7 @@ mod sessions;
 
 use proptest::prelude::*;
 
+use super::execute::{Means, execute_within};
 use super::naive;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use super::*;
@@ -327,7 +328,20 @@ fn ask(tables: &[OwnedTable], query: &Query) -> Result<Report, QueryError> {
     let sources: Vec<Source<'_>> = tables.iter().map(OwnedTable::source).collect();
     // In two steps, as a caller would that keeps the marks of its first sources.
     let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
-    execute(&sources, &recurring, query, &|| None)
+    execute_both_ways(&sources, &recurring, query)
+}
+
+/// On one thread and on three: both must say the same.
+fn execute_both_ways(
+    sources: &[Source<'_>],
+    recurring: &Recurring,
+    query: &Query,
+) -> Result<Report, QueryError> {
+    let answer = execute(sources, recurring, query, &|| None);
+    let means = Means { threads: 3, sessions_min: 1, ..Means::default() };
+    let shared_out = execute_within(&means, sources, recurring, &[], query, &|| None);
+    assert_eq!(answer.as_ref().ok(), shared_out.as_ref().ok());
+    answer
 }
 
 /// Whether the group has a meaning for the unit.

@@ -13,7 +13,7 @@ use super::numbers::NumberColumn;
 use crate::error::QueryError;
 use crate::scan::batch::{Batch, RowColumns};
 use crate::scan::codetest::CodeTest;
-use crate::scan::count::{Counter, Counts, Extras, SessionColumns};
+use crate::scan::count::{Counter, Extras, SessionColumns};
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,13 +63,13 @@ impl<'q, 'a> Walk<'q, 'a> {
         Self { parts, span, counter, batch: Batch::default(), groups_max }
     }
 
-    /// Walks over all runs and gives the counts of the groups.
-    pub fn finish(mut self, guard: &mut Guard<'_>) -> Result<Counts, QueryError> {
+    /// Walks over all runs and gives the counter of the groups. `is_all`: no others are counted elsewhere.
+    pub fn finish(mut self, is_all: bool, guard: &mut Guard<'_>) -> Result<Counter, QueryError> {
         let passing = |part: &Part<'_, '_>| {
             let runs = part.prepared.touched.iter();
             runs.filter(|run| part.prepared.any_in(run.sessions.clone())).count()
         };
-        if self.parts.iter().map(passing).sum::<usize>() < 2 {
+        if is_all && self.parts.iter().map(passing).sum::<usize>() < 2 {
             // No visitor can recur: stamps alone are exact.
             self.parts.iter_mut().for_each(|part| part.sessions.recurring = None);
         }
@@ -84,7 +84,7 @@ impl<'q, 'a> Walk<'q, 'a> {
                 }
             }
         }
-        Ok(self.counter.finish())
+        Ok(self.counter)
     }
 }
 

@@ -41,7 +41,7 @@ use crate::log::LogWriter;
 use crate::manifest::{ContentHash, Superseded, Taken};
 use crate::open::{Arena, ArenaCapacity, RowData, attribute_codes};
 use crate::positions::Positions;
-use crate::query::RecurringCache;
+use crate::query::{RecurringCache, Turns};
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
@@ -123,6 +123,7 @@ pub struct Core {
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
+    turns: Arc<Turns>,
     aggregates: Arc<Aggregates>,
     ids: RememberedIds,
     lake: Lake,
@@ -321,6 +322,7 @@ impl Core {
             frozen,
             open: self.open.view(),
             recurring: self.recurring.clone(),
+            turns: self.turns.clone(),
             aggregates: self.aggregates.clone(),
             positions: self.positions.clone(),
             importing: self.importing.as_ref().filter(|known| known.is_alive()).map(|known| known.site),

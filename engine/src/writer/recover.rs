@@ -124,6 +124,7 @@ impl Core {
             sealed,
             sealed_views: None,
             recurring: Default::default(),
+            turns: Default::default(),
             aggregates: Default::default(),
             ids,
             lake: lake.0,

@@ -69,7 +69,7 @@ fn ask_mixed(owned: &mut [Owned], codes: &SiteCodes, query: &Query) -> Result<Re
     load(owned, &query.needs());
     let sources = sources(owned, codes);
     let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
-    execute(&sources, &recurring, query, &|| None)
+    execute_both_ways(&sources, &recurring, query)
 }
 
 proptest! {

@@ -1,0 +1,60 @@
+//! A query in portions: its runs are shared out to threads, and what each counted is put together.
+//!
+//! A run is in one portion, so what was counted of visitors and sessions adds up; recurring visitors are told apart
+//! once everything is together.
+
+use std::ops::Range;
+
+use super::execute::Means;
+use super::filter::touched_runs;
+use super::known::Known;
+use super::{Group, Query, Source};
+use crate::segment::table::Dictionary;
+
+/// Some of the runs that a query touches: from a run of a source to another, by the run's first session.
+pub(super) type Portion = Range<(usize, u32)>;
+
+/// All runs.
+pub(super) const EVERYTHING: Portion = (0, 0)..(usize::MAX, u32::MAX);
+
+/// The portions of a query, at least one. Runs whose sessions are known weigh nothing.
+pub(super) fn of(
+    sources: &[Source<'_>],
+    dictionaries: &[Vec<Dictionary<'_>>],
+    known: &[Known<'_>],
+    query: &Query,
+    means: &Means,
+) -> Vec<Portion> {
+    if means.threads < 2 || !can_be_shared_out(dictionaries, query) {
+        return vec![EVERYTHING];
+    }
+    let mut runs = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        for run in touched_runs(source.table.runs, &query.span, source.table.session_count()) {
+            let own = known.iter().filter(|known| known.source == number);
+            let left_out: usize = own.map(|known| known.sessions.count_in(run.sessions.clone())).sum();
+            runs.push(((number, run.run.first_session), run.sessions.len().saturating_sub(left_out)));
+        }
+    }
+    let sessions: usize = runs.iter().map(|run| run.1).sum();
+    let count = means.threads.min(sessions / means.sessions_min).max(1);
+    let (mut portions, mut before) = (vec![EVERYTHING], 0);
+    for (place, weight) in runs {
+        if before * count >= sessions * portions.len() && portions.len() < count {
+            if let Some(last) = portions.last_mut() {
+                last.end = place;
+            }
+            portions.push(place..EVERYTHING.end);
+        }
+        before += weight;
+    }
+    portions
+}
+
+/// Whether groups of one thread can be recognised in another: not those of texts, nor what is noted of texts.
+fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>], query: &Query) -> bool {
+    !matches!(query.group, Group::Pairs(..))
+        && !query.measures.meta_keys
+        && query.number.is_none()
+        && dictionaries.iter().flatten().all(Dictionary::has_site_codes)
+}
