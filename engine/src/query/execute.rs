@@ -343,11 +343,10 @@ fn parts<'q, 'a>(
         };
         let of_kind = kind.map(|kind| CodeTest::of_kinds(table.kinds, ROW_KIND_MASK, kind as u8));
         let mut tests: Vec<_> = of_kind.into_iter().collect();
-        let kind_tests = tests.len();
         tests.extend(prepared.row_tests.iter().cloned());
         Part {
             tests,
-            kind_tests,
+            tests_views: !prepared.row_tests.is_empty(),
             prepared,
             sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),
             rows: row_columns(table),

@@ -41,8 +41,8 @@ pub(super) struct Part<'q, 'a> {
     pub counted: Counted<'a>,
     /// What a row must satisfy to be counted.
     pub tests: Vec<CodeTest<'a>>,
-    /// How many of the tests, the first ones, are about its kind.
-    pub kind_tests: usize,
+    /// Whether they leave out views of a session.
+    pub tests_views: bool,
     pub key: SourceKey<'q, 'a>,
     pub meta_keys: Option<MetaKeys<'q, 'a>>,
     pub number: Option<NumberColumn<'q, 'a>>,
@@ -161,14 +161,13 @@ impl Part<'_, '_> {
 
     fn pick_rows(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {
         let selected = self.prepared.selected.as_ref();
+        batch.pick_rows(&self.rows, sessions, selected, &self.tests);
         if let Some(view) = self.counted.view {
-            // How long a view took the next one tells, whatever is left of them.
-            let (kinds, others) = self.tests.split_at(self.kind_tests);
-            batch.pick_rows(&self.rows, sessions, selected, kinds);
-            batch.set_page_seconds(&self.rows, sessions, view);
-            others.iter().for_each(|test| batch.keep_rows(test));
-        } else {
-            batch.pick_rows(&self.rows, sessions, selected, &self.tests);
+            if self.tests_views {
+                batch.find_page_seconds(&self.rows, view);
+            } else {
+                batch.set_page_seconds(&self.rows, sessions, view);
+            }
         }
         if span.is_some() || self.key.needs_times() {
             batch.set_times(&self.rows);

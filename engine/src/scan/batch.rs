@@ -298,6 +298,22 @@ impl Batch {
         }
     }
 
+    /// As [`Batch::set_page_seconds`], where not all views were picked: each one's next is looked for.
+    #[inline(never)]
+    pub fn find_page_seconds(&mut self, columns: &RowColumns<'_>, view: u8) {
+        let seconds = |(&session, &row): (&u32, &u32)| {
+            let (session, row) = (session as usize, row as usize);
+            if !columns.is_kind(row, view) {
+                return 0;
+            }
+            let mut later = row + 1..columns.rows(&(session..session + 1)).end;
+            let time = |row| columns.times.of_row(session, row);
+            let between = |next| whole_seconds(time(row), time(next)).clamp(0, PAGE_SECONDS_MAX.into());
+            later.find(|&row| columns.is_kind(row, view)).map_or(0, |next| between(next) as u32)
+        };
+        self.page_seconds.extend(self.sessions.iter().zip(&self.rows).map(seconds));
+    }
+
     /// Folds neighbouring picks of the same session and group into one. Afterwards only `sessions`, `groups` and
     /// `weights` tell about picks.
     #[inline(never)]
@@ -324,12 +340,6 @@ impl Batch {
             *weight = end - before;
             before = end;
         }
-    }
-
-    /// Keeps the picked rows that pass.
-    #[inline(never)]
-    pub fn keep_rows(&mut self, test: &CodeTest<'_>) {
-        self.keep(|_, row, _| test.passes(row as usize));
     }
 
     /// Keeps the picks of these sessions.
