@@ -1,4 +1,4 @@
-//! Whether a custom event happened in a session.
+//! In which sessions a custom event happened.
 
 use super::EventTest;
 use super::filter::Narrowing;
@@ -6,72 +6,58 @@ use super::guard::Guard;
 use super::verdicts::TestOf;
 use crate::error::QueryError;
 use crate::event::Kind;
-use crate::scan::bits::Bits;
 use crate::scan::codetest::CodeTest;
-use crate::scan::mask::Mask;
 use crate::schema::Column;
 use crate::segment::table::{ROW_KIND_MASK, SiteTable};
 
-/// An [`EventTest`] for one source.
-pub(super) struct EventFilter<'a> {
-    /// A superset of the sessions in which such an event happened, when lists gave one.
-    pub listed: Option<Bits>,
-    names: CodeTest<'a>,
-    metas: CodeTest<'a>,
+/// What must be true of a row to be an event of an [`EventTest`], in one source.
+pub(super) struct EventRows<'a> {
+    /// That it is an event at all.
+    kind: CodeTest<'a>,
+    /// That it is one of those.
+    own: Vec<CodeTest<'a>>,
 }
 
-impl<'a> EventFilter<'a> {
-    /// Works out the masks of a test.
+impl<'a> EventRows<'a> {
+    /// Works out the tests.
     pub fn new(
         sessions: &mut Narrowing<'a, '_>,
         of: TestOf,
         test: &EventTest,
         guard: &mut Guard<'_>,
     ) -> Result<Self, QueryError> {
-        let names = match &test.name {
-            None => Mask::Always,
-            Some(name) => sessions.text_mask(Column::EventName, of, name, guard)?,
-        };
-        let metas = if test.meta.is_empty() || names == Mask::Never {
-            Mask::Always
-        } else {
-            sessions.pairs_mask(Column::EventMeta, &test.meta, guard)?
-        };
-        let table = &sessions.table;
-        Ok(Self {
-            listed: sessions.listed(Column::EventName, &names),
-            names: CodeTest::new(table.codes(Column::EventName), names),
-            metas: CodeTest::new(table.codes(Column::EventMeta), metas),
-        })
-    }
-
-    /// Whether no row of the source can match.
-    pub fn matches_nothing(&self) -> bool {
-        self.names.is_never() || self.metas.is_never()
-    }
-
-    /// Whether such an event happened in the session.
-    pub fn happened(&self, table: &SiteTable<'_>, session: usize) -> bool {
-        if self.listed.as_ref().is_some_and(|listed| !listed.contains(session)) {
-            return false;
+        let table = sessions.table;
+        let mut own = Vec::new();
+        if let Some(name) = &test.name {
+            let mask = sessions.text_mask(Column::EventName, of, name, guard)?;
+            sessions.keep_listed_if(test, Column::EventName, &mask);
+            own.push(CodeTest::new(table.codes(Column::EventName), mask));
         }
-        event_rows(table, session).any(|row| self.names.passes(row) && self.metas.passes(row))
+        if !test.meta.is_empty() && !own.iter().any(CodeTest::is_never) {
+            let mask = sessions.pairs_mask(Column::EventMeta, &test.meta, guard)?;
+            own.push(CodeTest::new(table.codes(Column::EventMeta), mask));
+        }
+        own.retain(|test| !test.is_always());
+        Ok(Self { kind: of_kind(&table), own })
     }
 
-    /// Whether any custom event happened in the session.
-    pub fn any_event(table: &SiteTable<'_>, session: usize) -> bool {
-        event_rows(table, session).next().is_some()
+    /// Whether no row of the source can be one.
+    pub fn are_none(&self) -> bool {
+        self.own.iter().any(CodeTest::is_never)
     }
 
-    /// The tests, for statistics in which the test selects rows as well.
-    pub fn into_row_tests(self) -> impl Iterator<Item = CodeTest<'a>> {
-        [self.names, self.metas].into_iter().filter(|test| !test.is_always())
+    /// All tests.
+    pub fn tests(&self) -> Vec<CodeTest<'a>> {
+        [&self.kind].into_iter().chain(&self.own).cloned().collect()
+    }
+
+    /// The tests beside that of the kind, for statistics in which they select rows as well.
+    pub fn into_row_tests(self) -> Vec<CodeTest<'a>> {
+        self.own
     }
 }
 
-/// The session's rows that are custom events.
-fn event_rows(table: &SiteTable<'_>, session: usize) -> impl Iterator<Item = usize> {
-    let is_event = |kind: u8| kind & ROW_KIND_MASK == Kind::Event as u8;
-    let kinds = table.kinds;
-    table.rows(session).filter(move |&row| kinds.get(row).is_some_and(is_event))
+/// That a row is a custom event.
+pub(super) fn of_kind<'a>(table: &SiteTable<'a>) -> CodeTest<'a> {
+    CodeTest::of_kinds(table.kinds, ROW_KIND_MASK, Kind::Event as u8)
 }

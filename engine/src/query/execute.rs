@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::check;
-use super::filter::{Prepared, Touched, prepare, touched_runs};
+use super::filter::{Prepared, Touched, prepare, row_columns, touched_runs};
 use super::groups::{Groups, KEY_COLUMNS_MAX};
 use super::guard::Guard;
 use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
@@ -19,7 +19,6 @@ use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Sour
 use crate::error::QueryError;
 use crate::event::Kind;
 use crate::limits;
-use crate::scan::batch::RowColumns;
 use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::codetest::CodeTest;
@@ -382,15 +381,6 @@ fn session_columns<'a>(
         bounce: FLAG_BOUNCE,
         recurring: recurring.of_source(source),
         stamp_first,
-    }
-}
-
-fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
-    RowColumns {
-        first_rows: table.first_rows,
-        times: table.times,
-        kinds: table.kinds,
-        kind_mask: ROW_KIND_MASK,
     }
 }
 

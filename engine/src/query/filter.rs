@@ -6,20 +6,21 @@
 
 use std::ops::Range;
 
-use super::events::EventFilter;
+use super::events::{self, EventRows};
 use super::guard::{Guard, WORK_A_CHECK};
 use super::keys::Edge;
 use super::masks::{self, Kept};
 use super::postings;
 use super::verdicts::{TestOf, Verdicts};
-use super::{Filter, Occurrence, PairsTest, Source, TextTest, Unit};
+use super::{EventTest, Filter, Occurrence, PairsTest, Source, TextTest, Unit};
 use crate::error::QueryError;
 use crate::event::Pairs;
+use crate::scan::batch::{Batch, RowColumns};
 use crate::scan::bits::Bits;
 use crate::scan::codetest::CodeTest;
 use crate::scan::mask::Mask;
 use crate::schema::Column;
-use crate::segment::table::{Dictionary, NO_ROW, Run, SiteTable};
+use crate::segment::table::{Dictionary, NO_ROW, ROW_KIND_MASK, Run, SiteTable};
 
 /// A run that can hold something within the span.
 #[derive(Debug, Clone)]
@@ -72,6 +73,16 @@ impl Prepared<'_> {
     /// Whether a row passes the tests of rows.
     pub fn passes(&self, row: usize) -> bool {
         self.row_tests.iter().all(|test| test.passes(row))
+    }
+}
+
+/// The columns of a table by which rows are picked.
+pub(super) fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
+    RowColumns {
+        first_rows: table.first_rows,
+        times: table.times,
+        kinds: table.kinds,
+        kind_mask: ROW_KIND_MASK,
     }
 }
 
@@ -217,21 +228,24 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         guard: &mut Guard<'_>,
     ) -> Result<bool, QueryError> {
         for (number, test) in filter.events.iter().enumerate() {
-            let events = EventFilter::new(self, TestOf::Event(number), test, guard)?;
-            let table = self.table;
+            let events = EventRows::new(self, TestOf::Event(number), test, guard)?;
             match test.passes {
-                Occurrence::Happened if events.matches_nothing() => return Ok(false),
+                Occurrence::Happened if events.are_none() => return Ok(false),
+                Occurrence::DidNot if events.are_none() => {}
                 Occurrence::Happened => {
-                    if let Some(listed) = &events.listed {
-                        self.bits().intersect(listed);
-                    }
-                    self.retain_all(guard, |session| events.happened(&table, session))?;
+                    let happened = self.sessions_with(&events.tests(), guard)?;
+                    self.bits().intersect(&happened);
                 }
-                Occurrence::DidNot if events.matches_nothing() => {}
-                Occurrence::DidNot => self.retain_all(guard, |session| !events.happened(&table, session))?,
-                Occurrence::HappenedOrNoEvent => self.retain_all(guard, |session| {
-                    events.happened(&table, session) || !EventFilter::any_event(&table, session)
-                })?,
+                Occurrence::DidNot => {
+                    let happened = self.sessions_with(&events.tests(), guard)?;
+                    self.bits().remove_all(&happened);
+                }
+                Occurrence::HappenedOrNoEvent => {
+                    let happened = self.sessions_with(&events.tests(), guard)?;
+                    let mut others = self.sessions_with(&[events::of_kind(&self.table)], guard)?;
+                    others.remove_all(&happened);
+                    self.bits().remove_all(&others);
+                }
             }
             if unit == Unit::Events && test.passes != Occurrence::DidNot && test.selects_rows {
                 row_tests.extend(events.into_row_tests());
@@ -240,16 +254,35 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         Ok(self.any())
     }
 
+    /// The sessions of touched runs that have a row that passes all tests.
+    fn sessions_with(&self, tests: &[CodeTest<'_>], guard: &mut Guard<'_>) -> Result<Bits, QueryError> {
+        let columns = row_columns(&self.table);
+        let (mut found, mut batch) = (Bits::new(self.table.session_count()), Batch::default());
+        for run in &self.touched {
+            let mut left = run.sessions.clone();
+            while !left.is_empty() {
+                let sessions = columns.batch_of(&left);
+                left.start = sessions.end;
+                guard.spend(sessions.len())?;
+                batch.pick_rows(&columns, &sessions, None, tests);
+                batch.sessions.iter().for_each(|&session| found.insert(session as usize));
+            }
+        }
+        Ok(found)
+    }
+
     /// Narrows down by posting lists where they pay. What is left may still hold sessions that do not match.
     fn keep_listed(&mut self, column: Column, mask: &Mask) {
-        if let Some(listed) = self.listed(column, mask) {
+        if let Some(listed) = postings::listed(&self.table, column, mask, self.touched_items(column)) {
             self.bits().intersect(&listed);
         }
     }
 
-    /// The sessions that hold a code of the mask, when lists give them more cheaply than a scan.
-    pub fn listed(&self, column: Column, mask: &Mask) -> Option<Bits> {
-        postings::listed(&self.table, column, mask, self.touched_items(column))
+    /// The same, when only sessions pass in which such an event happened.
+    pub fn keep_listed_if(&mut self, test: &EventTest, column: Column, mask: &Mask) {
+        if test.passes == Occurrence::Happened {
+            self.keep_listed(column, mask);
+        }
     }
 
     fn retain(
