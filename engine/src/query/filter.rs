@@ -20,7 +20,7 @@ use crate::scan::bits::Bits;
 use crate::scan::codetest::CodeTest;
 use crate::scan::mask::Mask;
 use crate::schema::Column;
-use crate::segment::table::{Dictionary, NO_ROW, ROW_KIND_MASK, Run, SiteTable};
+use crate::segment::table::{Codes, Dictionary, NO_ROW, ROW_KIND_MASK, Run, SiteTable};
 
 /// A run that can hold something within the span.
 #[derive(Debug, Clone)]
@@ -366,13 +366,21 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         bits.insert(0);
         let codes = self.table.codes(column);
         for items in self.touched.iter().map(|run| self.items(column, run)) {
-            items.for_each(|item| bits.insert(codes.get(item) as usize));
+            match codes {
+                Codes::Cold(texts) => texts.codes_in(items).for_each(|code| bits.insert(code as usize)),
+                codes => items.for_each(|item| bits.insert(codes.get(item) as usize)),
+            }
         }
         bits
     }
 
+    /// How many entries of the column belong to touched runs; of a cold one those that have a text.
     fn touched_items(&self, column: Column) -> usize {
-        self.touched.iter().map(|run| self.items(column, run).len()).sum()
+        let items = self.touched.iter().map(|run| self.items(column, run));
+        match self.table.codes(column) {
+            Codes::Cold(texts) => items.map(|rows| texts.count_in(rows)).sum(),
+            _ => items.map(|items| items.len()).sum(),
+        }
     }
 
     /// The entries of the column that belong to a run: its sessions, or their rows.

@@ -51,6 +51,19 @@ impl ColdTexts {
         place.and_then(|place| self.numbers.get(place)).map_or(0, |&number| number.saturating_add(1))
     }
 
+    /// How many of the rows have a text.
+    pub fn count_in(&self, rows: Range<usize>) -> usize {
+        let present = self.present.as_ranks();
+        present.count_before(rows.end).saturating_sub(present.count_before(rows.start))
+    }
+
+    /// The codes of those of the rows that have a text, in order of rows.
+    pub fn codes_in(&self, rows: Range<usize>) -> impl Iterator<Item = u32> + '_ {
+        let present = self.present.as_ranks();
+        let places = present.count_before(rows.start)..present.count_before(rows.end);
+        self.numbers.get(places).unwrap_or_default().iter().map(|number| number.saturating_add(1))
+    }
+
     /// Memory, bytes.
     pub fn byte_count(&self) -> usize {
         let words = self.numbers.len() + self.offsets.len();

@@ -35,6 +35,18 @@ impl Ranks<'_> {
         }
     }
 
+    /// How many are there before `index`, be that one there or not.
+    pub fn count_before(&self, index: usize) -> usize {
+        let (at, bit) = (index / WORD_BITS, index % WORD_BITS);
+        match (self.words.get(at), self.ranks.get(at)) {
+            (Some(&word), Some(&rank)) => rank as usize + (word & ((1 << bit) - 1)).count_ones() as usize,
+            _ => match (self.words.last(), self.ranks.last()) {
+                (Some(&word), Some(&rank)) => rank as usize + word.count_ones() as usize,
+                _ => 0,
+            },
+        }
+    }
+
     /// Whether `count` are there, and a word for each 64 of `len`.
     pub fn are_sound(&self, len: usize, count: usize) -> bool {
         let mut next = 0usize;
@@ -110,6 +122,8 @@ mod tests {
         assert!(ranks.as_ranks().are_sound(500, there.len()));
         for index in 0..600 {
             assert_eq!(ranks.as_ranks().place(index), there.iter().position(|&known| known == index));
+            let before = there.iter().filter(|&&known| known < index).count();
+            assert_eq!(ranks.as_ranks().count_before(index), before);
         }
         let none = OwnedRanks::default().finish(64);
         assert!(none.as_ranks().are_sound(64, 0) && none.as_ranks().place(3).is_none());
