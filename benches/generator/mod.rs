@@ -192,7 +192,7 @@ impl<'a> Site<'a> {
         let is_tagged = random.chance(0.16);
         let mut some = |values: &[String], share: f64| {
             let exponent = 1.0 + random.unit();
-            let at = (values.len() as f64).powf(random.unit().powf(exponent)) as usize - 1;
+            let at = (values.len() as f64 + 1.0).powf(random.unit().powf(exponent)) as usize - 1;
             if is_tagged && random.chance(share) { at.min(values.len() - 1) as u32 } else { NONE }
         };
         let campaign = [

@@ -46,6 +46,8 @@ class Data:
 
     def load_peers(self, peers: list) -> None:
         """Makes the peers' tables of the events, and loads them."""
+        if not peers:
+            return
         import duckdb
 
         parquet = os.path.join(self.peers, "tables")

@@ -10,8 +10,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-def ensure_packages(names: list[str]) -> None:
-    """Goes on in an environment of its own unless this one has the packages."""
+def ensure_packages(peers: list[str]) -> None:
+    """Goes on in an environment of its own unless this one has the packages. DuckDB makes the tables of all peers."""
+    names = [*peers, "duckdb"] if peers else []
     if all(importlib.util.find_spec(name) for name in names):
         return
     folder = os.path.join(HERE, ".venv")

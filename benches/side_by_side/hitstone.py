@@ -11,6 +11,7 @@ from typing import Any
 
 import page_cache
 
+HEALTH_CHECK = "GET /api/v1/healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
 PARAMETERS = {"event/meta": {"event": "Button Clicked", "event_meta_key": "value"}}
 
 
@@ -41,7 +42,7 @@ class Hitstone:
         host, port = self.server.stdout.readline().strip().rsplit("/", 1)[1].split(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.ask("GET /api/v1/healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.ask(HEALTH_CHECK)
         took = time.perf_counter() - begun
         if not self.token:
             head = f"POST /api/v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: {len(self.credentials)}\r\n\r\n"
@@ -90,12 +91,15 @@ class Hitstone:
         return piece
 
     def touched(self, request: str) -> int:
-        """Bytes of memory that a request touches, of the data folder's files and of the heap, in whole pages: the system
-        marks the pages that are used."""
+        """Bytes of memory that a request touches beyond what a health check does."""
+        return max(0, self.used(request) - self.used(HEALTH_CHECK))
+
+    def used(self, request: str) -> int:
+        """Bytes of the data folder's files and of the heap in whole pages: the system marks those that are used."""
         with open(f"/proc/{self.server.pid}/clear_refs", "w") as file:
             file.write("1")
         self.ask(request)
-        bytes_touched, counts = 0, False
+        total, counts = 0, False
         with open(f"/proc/{self.server.pid}/smaps") as lines:
             for line in lines:
                 if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
@@ -103,8 +107,8 @@ class Hitstone:
                     path = fields[5].strip() if len(fields) > 5 else ""
                     counts = path in ("", "[heap]") or path.startswith(self.folder)
                 elif counts and line.startswith("Referenced:"):
-                    bytes_touched += int(line.split()[1]) << 10
-        return bytes_touched
+                    total += int(line.split()[1]) << 10
+        return total
 
     def memory(self) -> int:
         """Resident anonymous memory, bytes."""
