@@ -4,6 +4,8 @@
 
 #[path = "../tests/support/mmdb.rs"]
 mod mmdb;
+#[path = "support/quick.rs"]
+mod quick;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -126,5 +128,9 @@ fn hit() -> Hit {
     }
 }
 
-criterion_group!(benches, user_agents, referrers, places, hits);
+criterion_group! {
+    name = benches;
+    config = quick::criterion();
+    targets = user_agents, referrers, places, hits
+}
 criterion_main!(benches);

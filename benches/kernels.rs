@@ -6,6 +6,8 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a program of its own")]
 
 mod generator;
+#[path = "support/quick.rs"]
+mod quick;
 mod support;
 
 use criterion::{
@@ -136,5 +138,9 @@ fn buckets(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, queries, buckets);
+criterion_group! {
+    name = benches;
+    config = quick::criterion();
+    targets = queries, buckets
+}
 criterion_main!(benches);

@@ -4,6 +4,8 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a program of its own")]
 
 mod generator;
+#[path = "support/quick.rs"]
+mod quick;
 mod support;
 
 use std::sync::Arc;
@@ -88,5 +90,9 @@ fn store(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames, reading, store);
+criterion_group! {
+    name = benches;
+    config = quick::criterion();
+    targets = frames, reading, store
+}
 criterion_main!(benches);

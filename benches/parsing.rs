@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a program of its own")]
 
+#[path = "support/quick.rs"]
+mod quick;
+
 use std::net::IpAddr;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -83,5 +86,9 @@ fn filters(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bodies, headers, filters);
+criterion_group! {
+    name = benches;
+    config = quick::criterion();
+    targets = bodies, headers, filters
+}
 criterion_main!(benches);
