@@ -61,8 +61,11 @@ class Data:
             os.remove(database)
             os.rename(making, parquet)
         for peer in peers:
-            if not os.path.exists(peer.folder):
+            # Says that it was loaded to the end.
+            mark = f"{peer.folder}.loaded"
+            if not os.path.exists(mark):
                 peer.load(parquet)
+                open(mark, "w").close()
 
     def size(self) -> int:
         """Bytes of Hitstone's folder."""

@@ -81,4 +81,13 @@ def markdown(run: dict, cells: list[Cell], engines: list[str]) -> str:
 
 def plain(cells: list[Cell]) -> list[dict]:
     """The same for JSON."""
-    return [{**dataclasses.asdict(cell), "ratio": cell.ratio(), "cold_ratio": cell.cold_ratio()} for cell in cells]
+    return [
+        {
+            **dataclasses.asdict(cell),
+            "median": {engine: cell.median(engine) for engine in cell.warm},
+            "gigabytes_per_second": {engine: cell.bandwidth(engine) for engine in cell.touched},
+            "ratio": cell.ratio(),
+            "cold_ratio": cell.cold_ratio(),
+        }
+        for cell in cells
+    ]
