@@ -1,14 +1,20 @@
 //! What one hit costs before it is handed to the engine: `cargo bench --bench enrichment`.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a program of its own")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a program of its own")]
 
-use std::hint::black_box;
-use std::net::IpAddr;
+#[path = "../tests/support/mmdb.rs"]
+mod mmdb;
+#[path = "support/quick.rs"]
+mod quick;
+
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
 
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use hitstone::enrich::geo::Geo;
+use hitstone::enrich::url::PageUrl;
 use hitstone::enrich::user_agent::Agents;
-use hitstone::enrich::{EnrichSettings, Enricher, SiteContext};
+use hitstone::enrich::{EnrichSettings, Enricher, SiteContext, referrer};
 use hitstone::hit::{BotFilter, Campaign, ClientHints, Hit, HitKind};
 use hitstone::salts::Salts;
 use hitstone_engine::units::SiteId;
@@ -16,6 +22,7 @@ use hitstone_engine::vfs::{OsFs, SharedFs};
 use jiff::tz::TimeZone;
 
 const NOW: i64 = 1_781_000_000_000;
+const PAGE: &str = "https://example.com/pricing?utm_source=Newsletter&utm_medium=email#top";
 const AGENTS: [&str; 4] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
@@ -23,15 +30,58 @@ const AGENTS: [&str; 4] = [
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36",
 ];
 
-fn main() {
+fn user_agents(criterion: &mut Criterion) {
     let agents = Agents::new().unwrap();
-    let distinct: Vec<String> =
-        (0..20_000).map(|n| AGENTS[n % 4].replacen(".0", &format!(".{n}"), 1)).collect();
-    time("a user agent, seen for the first time", distinct.len(), |at| {
-        drop(black_box(agents.read(&distinct[at])))
+    let mut number = 0;
+    let mut unseen = || {
+        number += 1;
+        AGENTS[number % AGENTS.len()].replacen(".0", &format!(".{number}"), 1)
+    };
+    criterion.bench_function("user agent, seen for the first time", |bencher| {
+        bencher.iter_batched(&mut unseen, |agent| agents.read(&agent), BatchSize::SmallInput);
     });
-    time("a user agent, remembered", 1_000_000, |at| drop(black_box(agents.read(AGENTS[at % 4]))));
+    let mut known = AGENTS.iter().cycle();
+    criterion.bench_function("user agent, remembered", |bencher| {
+        bencher.iter(|| known.next().map(|agent| agents.read(agent)));
+    });
+}
 
+fn referrers(criterion: &mut Criterion) {
+    let page = PageUrl::parse(PAGE).unwrap();
+    let is_own = |host: &str| host == "example.com";
+    criterion.bench_function("page's URL", |bencher| bencher.iter(|| PageUrl::parse(PAGE)));
+    for (name, header) in [
+        ("referrer, a search engine", "https://www.google.com/search?q=x"),
+        ("referrer, another site", "https://blog.example.org/posts/17"),
+    ] {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| referrer::of("", header, Some(&page), &is_own));
+        });
+    }
+}
+
+fn places(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("places.mmdb");
+    let record = mmdb::nested("DE", "Berlin", "BE", "Berlin");
+    let places = (1..=200).fold(mmdb::Writer::new("Test-City"), |places, network| {
+        places.with(&format!("{network}.0.0.0/8"), &record)
+    });
+    std::fs::write(&file, places.bytes()).unwrap();
+    let mut number = 0_u32;
+    let mut address = move || {
+        number = number.wrapping_add(0x9e37_79b9);
+        IpAddr::from(Ipv4Addr::from(number))
+    };
+    for (name, geo) in [
+        ("place, the countries that are built in", Geo::built_in()),
+        ("place, a file with cities", Geo::open(Arc::new(OsFs), &file).unwrap()),
+    ] {
+        criterion.bench_function(name, |bencher| bencher.iter(|| geo.locate(address())));
+    }
+}
+
+fn hits(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let fs: SharedFs = Arc::new(OsFs);
     let salts = Arc::new(Salts::open(Arc::clone(&fs), folder.path(), NOW).unwrap());
@@ -48,21 +98,15 @@ fn main() {
         protection: const { &hitstone::enrich::protection::Protection::new() },
     };
     let hit = hit();
-    time("a whole hit, its user agent remembered", 200_000, |_| {
-        drop(black_box(enricher.enrich(&hit, &site, NOW)))
+    criterion.bench_function("whole hit, its user agent remembered", |bencher| {
+        bencher.iter(|| enricher.enrich(&hit, &site, NOW));
     });
-}
-
-fn time(what: &str, rounds: usize, work: impl Fn(usize)) {
-    let start = Instant::now();
-    (0..rounds).for_each(work);
-    println!("{what:42} {:>8.0} ns", start.elapsed().as_nanos() as f64 / rounds as f64);
 }
 
 fn hit() -> Hit {
     Hit {
         kind: HitKind::PageView,
-        url: "https://example.com/pricing?utm_source=Newsletter&utm_medium=email#top".into(),
+        url: PAGE.into(),
         ip: IpAddr::from([81, 2, 69, 142]),
         user_agent: AGENTS[0].into(),
         accept_language: "fr-CH, fr;q=0.9".into(),
@@ -83,3 +127,10 @@ fn hit() -> Hit {
         source: "pirsch",
     }
 }
+
+criterion_group! {
+    name = benches;
+    config = quick::criterion();
+    targets = user_agents, referrers, places, hits
+}
+criterion_main!(benches);

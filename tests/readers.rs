@@ -1,5 +1,5 @@
 //! Other engines read an export, and the lake of a running server, in place and count what the server counts: DuckDB,
-//! ClickHouse (chDB) and Polars.
+//! ClickHouse (chDB) and Polars. The benchmark that asks the first two beside the server runs, too, on little data.
 //!
 //! Needs Python and `tests/readers/setup`, which installs what `tests/readers/requirements.txt` pins.
 
@@ -10,16 +10,20 @@
     reason = "these are tests, helpers included"
 )]
 
+#[path = "../benches/generator/mod.rs"]
+mod generator;
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use generator::{Settings, generate};
 use serde_json::{Value, json};
 use support::random::Random;
 use support::{Client, Folder, Server, skip, tell, visits};
 
 const HOST: &str = "readers.test";
+const BENCHMARK_EVENTS: u64 = 20_000;
 
 #[test]
 fn other_engines_count_what_the_server_counts() {
@@ -52,6 +56,42 @@ fn other_engines_read_the_lake_in_place() {
     server.folder().run_json(&["compact", "--json"]);
     assert!(lake_rows(&server) > rows);
     check(&server, &lake, wanted(&mut client), lake_rows(&server));
+}
+
+#[test]
+fn the_benchmark_side_by_side_finds_equal_answers() {
+    let name = "the_benchmark_side_by_side_finds_equal_answers";
+    if skip(name, (!python().is_file()).then_some("Python and `tests/readers/setup`")) {
+        return;
+    }
+    let work = tempfile::tempdir().expect("a folder");
+    let settings = Settings { events: BENCHMARK_EVENTS, days: 365, sites: 1, seed: 1, has_stable_ids: false };
+    generate(&settings, &work.path().join(format!("daily-{BENCHMARK_EVENTS}-365-1-1/events")));
+    let all = benchmark(work.path(), "--no-cold --ranges 30 --filters none,three");
+    assert_eq!(all["daily"]["cells"].as_array().map(Vec::len), Some(2 * 30));
+    let few = benchmark(work.path(), "--ranges 365 --filters pattern --statistics total,page --growth 20000");
+    let cells = few["daily"]["cells"].as_array().expect("a list");
+    let has_touched = |cell: &Value| cell["touched"]["hitstone"].as_u64() > Some(0);
+    assert!(cells.len() == 2 && cells.iter().all(has_touched), "{cells:?}");
+    assert!(few["growth"]["20000"]["opening"].is_f64(), "{few}");
+}
+
+/// The figures that a run of the benchmark writes; it fails when answers differ.
+fn benchmark(work: &Path, options: &str) -> Value {
+    let mut command = Command::new(python());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("HITSTONE_")) {
+            command.env_remove(name);
+        }
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/side_by_side/run.py");
+    command.arg("-B").arg(script).args(["--hitstone", env!("CARGO_BIN_EXE_hitstone"), "--work", text(work)]);
+    command.args(["--runs", "1", "--events", &BENCHMARK_EVENTS.to_string()]).args(options.split(' '));
+    let output = command.output().expect("running Python");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    let figures = std::fs::read_to_string(work.join("report.json")).expect("figures");
+    serde_json::from_str(&figures).expect("JSON")
 }
 
 fn lake_rows(server: &Server) -> u64 {

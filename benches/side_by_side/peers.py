@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from typing import Any
 
+import page_cache
 from tables import ATTRIBUTES, TABLES
 
 THREADS = os.cpu_count()
@@ -12,10 +14,10 @@ THREADS = os.cpu_count()
 class DuckDb:
     name = dialect = "duckdb"
 
-    def __init__(self, folder):
+    def __init__(self, folder: str):
         self.folder = os.path.join(folder, "duckdb")
 
-    def load(self, parquet):
+    def load(self, parquet: str) -> None:
         import duckdb
 
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -26,31 +28,50 @@ class DuckDb:
         connection.execute("CHECKPOINT")
         connection.close()
 
-    def open(self):
+    def open(self) -> None:
         import duckdb
 
         self.connection = duckdb.connect(os.path.join(self.folder, "db"), read_only=True)
         self.connection.execute(f"SET threads = {THREADS}")
         self.connection.execute("SET TimeZone = 'UTC'")
 
-    def ask(self, sql):
+    def ask(self, sql: str) -> list[tuple]:
         return self.connection.execute(sql).fetchall()
 
-    def forget(self):
-        """Drops what it has read."""
+    def close(self) -> None:
         self.connection.close()
-        evict(self.folder)
+
+    def forget(self) -> None:
+        """Drops what it has read."""
+        self.close()
+        page_cache.evict(self.folder)
+        page_cache.drop_all()
         self.open()
+
+    def touched(self, sql: str) -> int:
+        """Bytes that a statement reads of the database's file, compressed as they are there."""
+        self.close()
+        self.open()
+        self.connection.execute("SET enable_profiling = 'no_output'")
+        self.ask(sql)
+        told = json.loads(self.connection.get_profiling_information("json"))
+        self.connection.execute("RESET enable_profiling")
+        return told["io"]["total_bytes_read"]
 
 
 class ClickHouse:
     name = dialect = "chdb"
     text = "LowCardinality(String)"
+    # Its condition cache would remember earlier answers in part.
+    settings = (
+        f" SETTINGS max_threads = {THREADS}, use_query_condition_cache = 0, join_use_nulls = 0, "
+        "output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
+    )
 
-    def __init__(self, folder):
+    def __init__(self, folder: str):
         self.folder = os.path.join(folder, "chdb")
 
-    def load(self, parquet):
+    def load(self, parquet: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.open()
         t = self.text
@@ -71,51 +92,39 @@ class ClickHouse:
             self.run(f"OPTIMIZE TABLE {table} FINAL")
         self.close()
 
-    def open(self):
+    def open(self) -> None:
         from chdb import session
 
         self.session = session.Session(self.folder)
         self.run("CREATE DATABASE IF NOT EXISTS side ENGINE = Atomic")
         self.run("USE side")
 
-    def close(self):
+    def close(self) -> None:
         self.session.close()
 
-    def columns(self, table):
+    def columns(self, table: str) -> list[list[str]]:
         return self.lines(f"SELECT name, type FROM system.columns WHERE database = 'side' AND table = '{table}'")
 
-    def run(self, sql):
+    def run(self, sql: str) -> Any:
         return self.session.query(sql, "TabSeparated")
 
-    def lines(self, sql):
+    def lines(self, sql: str) -> list[list[Any]]:
         answer = self.session.query(sql, "JSONCompactEachRow")
         return [json.loads(line) for line in answer.bytes().splitlines()]
 
-    def ask(self, sql):
-        # Its condition cache would remember earlier answers in part.
-        return self.lines(
-            sql + f" SETTINGS max_threads = {THREADS}, use_query_condition_cache = 0, join_use_nulls = 0, "
-            "output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
-        )
+    def ask(self, sql: str) -> list[list[Any]]:
+        return self.lines(sql + self.settings)
 
-    def forget(self):
+    def forget(self) -> None:
         """Drops what it has read."""
         for cache in ("MARK", "UNCOMPRESSED", "PRIMARY INDEX", "QUERY CONDITION", "MMAP"):
             self.run(f"SYSTEM DROP {cache} CACHE")
-        evict(self.folder)
+        page_cache.evict(self.folder)
+        page_cache.drop_all()
 
-
-def evict(folder):
-    """Has the system drop a folder's files from its page cache."""
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                file = os.open(os.path.join(path, name), os.O_RDONLY)
-            except OSError:
-                continue
-            os.fsync(file)
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(file)
+    def touched(self, sql: str) -> int:
+        """Bytes that a statement reads of the tables' columns, uncompressed."""
+        return self.session.query(sql + self.settings, "JSONCompactEachRow").storage_bytes_read()
 
 
 PEERS = {peer.name: peer for peer in (DuckDb, ClickHouse)}

@@ -1,7 +1,7 @@
-"""Tables for the peers, made from Hitstone's own Parquet files: visits, their page views and their custom events, each row
+"""Tables for the peers, made from the files that Hitstone imports: visits, their page views and their custom events, each row
 with the attributes of its visit, as web analytics on these engines keep them."""
 
-import os
+from typing import Any
 
 ATTRIBUTES = (
     "referrer referrer_name channel language country region city os os_version browser browser_version platform screen_class "
@@ -16,7 +16,7 @@ SELECT visitor_id AS visitor, session_id, CAST(time AS TIMESTAMP_MS) AS time, ki
     coalesce(map_keys(event_meta), []) AS meta_keys, coalesce(map_values(event_meta), []) AS meta_values,
     {attributes},
     row_number() OVER () AS place
-FROM read_parquet('{lake}/**/*.parquet')
+FROM read_parquet('{files}')
 """
 
 VISITS = """
@@ -52,10 +52,9 @@ JOIN visits v ON r.visitor = v.visitor AND r.session_id = v.session_id ORDER BY 
 TABLES = {"visits": "visits", "views": "page_views", "events": "custom_events"}
 
 
-def write(connection, lake, out):
-    """Writes the three tables as Parquet into a folder."""
-    os.makedirs(out, exist_ok=True)
-    connection.execute(ROWS.format(lake=lake, attributes=", ".join(f"coalesce({name}, '') AS {name}" for name in ATTRIBUTES)))
+def write(connection: Any, files: str, out: str) -> None:
+    """Writes the three tables as Parquet into a folder. `files` is a glob."""
+    connection.execute(ROWS.format(files=files, attributes=", ".join(f"coalesce({name}, '') AS {name}" for name in ATTRIBUTES)))
     connection.execute(VISITS.format(attributes=", ".join(f"first({name}) AS {name}" for name in ATTRIBUTES)))
     connection.execute(VIEWS)
     connection.execute(EVENTS)
