@@ -126,7 +126,7 @@ fn filtered() -> Vec<(&'static str, Query)> {
 }
 
 fn test(passes: fn(&str) -> bool) -> TextTest {
-    Box::new(passes)
+    TextTest::that(passes)
 }
 
 fn buckets(criterion: &mut Criterion) {

@@ -26,13 +26,13 @@ engine aggregate: checksum codec error index query query::tally scan schema segm
 engine checksum:
 engine codec:
 engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
-engine dictionary: error schema segment segment::layout segment::table units vfs
+engine dictionary: error schema segment segment::layout segment::table segment::verdicts units vfs
 engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units version vfs
 engine import: error event manifest store units writer
-engine index: error scan schema segment segment::build segment::cold segment::layout segment::table session units vfs
-engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::ranks segment::table session units vfs
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::table segment::verdicts session units vfs
+engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::ranks segment::table segment::verdicts session units vfs
 engine limits:
 engine log: checksum codec error limits version vfs
 engine manifest: checksum codec error event units version vfs
@@ -41,22 +41,27 @@ engine parquet: error event query schema segment::table units vfs
 engine positions: event limits
 engine query: segment::table
 engine query::check: error query
-engine query::events: error event query query::filter query::guard scan schema segment::table
-engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::report query::walk scan schema segment::table
-engine query::filter: error event query query::events query::guard query::keys query::postings scan schema segment::table
+engine query::events: error event query query::filter query::guard query::verdicts scan schema segment::table
+engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::portions query::report query::verdicts query::walk scan schema segment::table
+engine query::filter: error event query query::events query::guard query::keys query::masks query::postings query::verdicts scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
 engine query::known: error query query::groups query::guard scan segment::table
+engine query::masks: error query query::guard query::verdicts scan segment::table segment::verdicts
 engine query::metadata: event query::groups scan segment::table
-engine query::model: event schema units
+engine query::model: event query schema units
 engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
+engine query::portions: query query::execute query::filter query::known segment::table
 engine query::postings: scan schema segment::table
 engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
-engine query::sessions: error event query query::check query::filter query::guard scan schema segment::table units
-engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known scan segment::table
+engine query::sessions: error event query query::check query::filter query::guard query::verdicts scan schema segment::table units
+engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known query::masks query::verdicts scan segment::table
+engine query::text_test:
+engine query::turns:
+engine query::verdicts:
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
 engine rebuild: dictionary error index lake parquet scan schema segment segment::build segment::table snapshot units vfs
 engine record: codec event schema units
@@ -66,7 +71,7 @@ engine schema:
 engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
-engine segment::codes: schema segment::cold segment::ranks
+engine segment::codes: schema segment::cold segment::ranks segment::verdicts
 engine segment::cold: error schema segment::ranks
 engine segment::filter:
 engine segment::layout: checksum codec error schema units version vfs
@@ -74,6 +79,7 @@ engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
 engine segment::sessions: segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
+engine segment::verdicts: schema units
 engine session: limits schema units
 engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table units
 engine store: aggregate compaction error event lake limits rebuild snapshot units vfs writer

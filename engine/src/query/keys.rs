@@ -231,9 +231,9 @@ fn shared_codes<'a>(columns: &[KeyColumn<'a>]) -> Option<(Narrow<'a>, usize)> {
     for column in columns {
         match (column.codes, shared) {
             (Codes::Constant(_), _) => {}
-            (Codes::Combined { codes, table }, None) => shared = Some((codes, table.len()?)),
+            (Codes::Combined { codes, table }, None) => shared = Some((codes, table.code_count()?)),
             (Codes::Combined { codes, table }, Some((others, count))) => {
-                if !codes.is_same(&others) || table.len() != Some(count) {
+                if !codes.is_same(&others) || table.code_count() != Some(count) {
                     return None;
                 }
             }

@@ -24,7 +24,7 @@ impl<'a> CodeTest<'a> {
     /// Where columns share the codes of their combinations it becomes a test of these: one look less for each.
     pub fn new(codes: Codes<'a>, mask: Mask) -> Self {
         let (codes, mask) = match (codes, &mask) {
-            (Codes::Combined { codes, table }, Mask::Codes(_)) => match table.len() {
+            (Codes::Combined { codes, table }, Mask::Codes(_)) => match table.code_count() {
                 Some(count) => {
                     let entries = (0..count).map(|combination| mask.passes(table.get(combination)));
                     (codes.into(), Mask::of(entries.collect(), |_| true))

@@ -68,7 +68,7 @@ impl Narrow<'_> {
     }
 
     /// How many codes there are; `None`: one for all places, however many.
-    pub fn len(&self) -> Option<usize> {
+    pub fn code_count(&self) -> Option<usize> {
         match self {
             Narrow::Constant(_) => None,
             Narrow::U8(codes) => Some(codes.len()),
