@@ -42,7 +42,7 @@ engine positions: event limits
 engine query: segment::table
 engine query::check: error query
 engine query::events: error event query query::filter query::guard query::verdicts scan schema segment::table
-engine query::execute: error event limits query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::portions query::report query::verdicts query::walk scan schema segment::table
+engine query::execute: error event query query::check query::filter query::groups query::guard query::keys query::known query::metadata query::numbers query::portions query::report query::verdicts query::walk scan schema segment::table
 engine query::filter: error event query query::events query::guard query::keys query::masks query::postings query::verdicts scan schema segment::table
 engine query::groups: segment::table
 engine query::guard: error query
@@ -53,7 +53,7 @@ engine query::metadata: event query::groups scan segment::table
 engine query::model: event query schema units
 engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
-engine query::portions: query query::execute query::filter query::known segment::table
+engine query::portions: limits query query::filter query::known segment::table
 engine query::postings: scan schema segment::table
 engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::execute::{Means, execute_within};
+use super::execute::execute_within;
 use super::naive;
+use super::portions::Means;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap, damage};
 use super::*;
 use crate::error::QueryError;

@@ -11,14 +11,13 @@ use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
 use super::known::{Known, Placing};
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{NumberColumn, SharedSums, Sum};
-use super::portions::{self, Portion};
+use super::portions::{self, Means, Portion};
 use super::report::{self, Grouping};
 use super::verdicts::Verdicts;
 use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Kind;
-use crate::limits;
 use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::codetest::CodeTest;
@@ -33,7 +32,7 @@ use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 ///
 /// # Errors
 /// [`QueryError::Invalid`] for a query without meaning, [`QueryError::Cancelled`] when `cancelled` gives a reason,
-/// [`QueryError::TooManyGroups`] beyond [`limits::GROUPS_MAX`].
+/// [`QueryError::TooManyGroups`] beyond [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
 pub fn execute(
     sources: &[Source<'_>],
     recurring: &Recurring,
@@ -57,23 +56,6 @@ pub fn execute_with(
 ) -> Result<Report, QueryError> {
     let means = Means { threads, ..Means::default() };
     execute_within(&means, sources, recurring, known, query, cancelled)
-}
-
-/// Sessions that make a thread worth its while: a thread costs as much as some ten thousand of them.
-const THREAD_SESSIONS_MIN: usize = 32_768;
-
-/// What a query may take.
-pub(super) struct Means {
-    pub threads: usize,
-    /// Sessions that make a thread worth its while.
-    pub sessions_min: usize,
-    pub groups_max: usize,
-}
-
-impl Default for Means {
-    fn default() -> Self {
-        Self { threads: 1, sessions_min: THREAD_SESSIONS_MIN, groups_max: limits::GROUPS_MAX }
-    }
 }
 
 /// As [`execute_with`], with other means.

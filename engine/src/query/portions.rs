@@ -5,11 +5,28 @@
 
 use std::ops::Range;
 
-use super::execute::Means;
 use super::filter::touched_runs;
 use super::known::Known;
 use super::{Group, Query, Source};
+use crate::limits;
 use crate::segment::table::Dictionary;
+
+/// Sessions that make a thread worth its while: a thread costs as much as some ten thousand of them.
+const THREAD_SESSIONS_MIN: usize = 32_768;
+
+/// What a query may take.
+pub(super) struct Means {
+    pub threads: usize,
+    /// Sessions that make a thread worth its while.
+    pub sessions_min: usize,
+    pub groups_max: usize,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self { threads: 1, sessions_min: THREAD_SESSIONS_MIN, groups_max: limits::GROUPS_MAX }
+    }
+}
 
 /// Some of the runs that a query touches: from a run of a source to another, by the run's first session.
 pub(super) type Portion = Range<(usize, u32)>;

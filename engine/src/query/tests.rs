@@ -5,8 +5,9 @@ mod sessions;
 
 use proptest::prelude::*;
 
-use super::execute::{Means, execute_within};
+use super::execute::execute_within;
 use super::naive;
+use super::portions::Means;
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use super::*;
 use crate::error::QueryError;
