@@ -336,3 +336,27 @@ impl SiteView {
         parts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_never_order_texts_otherwise_than_their_bytes() {
+        let mut texts: Vec<&[u8]> = vec![
+            b"",
+            b"\0",
+            b"a",
+            b"a\0",
+            b"ab",
+            b"abcdefgh",
+            b"abcdefgh\0",
+            b"abcdefgi",
+            b"b",
+            "é".as_bytes(),
+        ];
+        texts.sort_unstable();
+        assert!(texts.is_sorted_by_key(|text| number_of(text)));
+        assert_eq!(number_of(b"abcdefgh"), number_of(b"abcdefghi"));
+    }
+}
