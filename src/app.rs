@@ -13,7 +13,6 @@ use hitstone_engine::event::{Batch, Item, ItemIds};
 use hitstone_engine::store::{CompactionProgress, Receipt, Snapshot, Status, Store, StoreOptions};
 use hitstone_engine::units::SiteId;
 use hitstone_engine::vfs::SharedFs;
-use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminError, Files};
 use crate::clock::Clock;
@@ -26,6 +25,7 @@ use crate::event_ids::{self, Sender};
 use crate::hit::Hit;
 use crate::lists::ListFile;
 use crate::rate::MinuteLimit;
+use crate::receipts;
 use crate::rejections::{self, Rejections};
 use crate::salts::Salts;
 use crate::sites::LiveSite;
@@ -43,7 +43,7 @@ pub const QUERY_TIME_MAX: Duration = Duration::from_secs(60);
 /// Why a statistic is not even begun.
 pub const BUSY_QUERIES: &str = "too many statistics are being computed: try again in a moment";
 /// From so many hits on a batch is enriched off the threads that serve connections.
-const LARGE_BATCH: usize = 64;
+const LARGE_BATCH: usize = 256;
 /// How long closing waits for those who still use the store.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -367,16 +367,10 @@ impl App {
     }
 
     async fn store(&self, batch: Batch) -> Result<Receipt, IngestError> {
-        let (done, result) = oneshot::channel();
+        let (done, result) = receipts::expect();
         {
             let store = self.store.load_full().ok_or(StorageError::Closed)?;
-            store.append(
-                batch,
-                Box::new(move |result| {
-                    // Who asked may have gone away meanwhile; the events are stored all the same.
-                    let _ = done.send(result);
-                }),
-            )?;
+            store.append(batch, done)?;
         }
         Ok(result.await.map_err(|_| StorageError::Closed)??)
     }

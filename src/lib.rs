@@ -27,6 +27,7 @@ pub mod lists;
 pub mod milestones;
 pub mod pattern;
 pub mod rate;
+mod receipts;
 pub mod rejections;
 pub mod router;
 pub mod salts;

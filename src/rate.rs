@@ -11,6 +11,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::quality::RandomState;
 use hitstone_engine::units::TimestampMs;
 
 const WINDOW_MS: i64 = 60_000;
@@ -68,7 +69,7 @@ struct Window {
 /// The windows that have not ended. All last equally long, so they end in the order in which they began.
 #[derive(Debug)]
 struct Windows<K> {
-    of: HashMap<K, Window>,
+    of: HashMap<K, Window, RandomState>,
     order: VecDeque<(TimestampMs, K)>,
 }
 
@@ -110,7 +111,7 @@ impl Window {
 impl<K: Limited> MinuteLimit<K> {
     /// At most `max` a minute; 0 is no limit.
     pub fn new(max: u32) -> Self {
-        Self { max, windows: Mutex::new(Windows { of: HashMap::new(), order: VecDeque::new() }) }
+        Self { max, windows: Mutex::new(Windows { of: HashMap::default(), order: VecDeque::new() }) }
     }
 
     /// Seconds until `client` may go on, when it has used up its minute.

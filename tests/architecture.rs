@@ -97,13 +97,13 @@ server api::json:
 server api::limit: app http rate
 server api::pairs: api::json
 server api::pirsch: admin api::browser api::cors api::json api::limit api::pairs api::taken app auth clock engine::error engine::event engine::query engine::schema engine::store engine::units enrich::client_ip event_ids goals hit http pattern sites statistics
-server api::prisme: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::url event_ids hit hosts http rejections sites
+server api::prisme: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app auth enrich enrich::plain enrich::url event_ids hit hosts http rejections sites
 server api::refused: api::limit api::taken app http
 server api::rejected: admin api::pirsch app http
 server api::script: api::browser api::click api::cors api::json api::limit api::pairs api::refused api::taken app enrich enrich::url event_ids hit http sites
 server api::segmentstream: api::browser api::cors api::json api::pairs api::refused api::taken app engine::units enrich::client_ip enrich::url event_ids hit http sites
 server api::taken: app http
-server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit lists rate rejections salts sites state tokens turns versions
+server app: admin clock compaction config damage engine::error engine::event engine::store engine::units engine::vfs enrich enrich::client_ip event_ids hit lists rate receipts rejections salts sites state tokens turns versions
 server auth:
 server cli: admin app clock compaction config control demo engine::error engine::parquet engine::store engine::vfs enrich::lists enrich::protection export filters goals import lists milestones rejections server sites state versions
 server clock: engine::units
@@ -115,11 +115,12 @@ server demo: admin app clock engine::units event_ids goals hit sites
 server descriptors:
 server enrich: engine::error engine::event engine::units engine::vfs hit salts
 server enrich::agent_cache:
-server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::user_agent enrich::visitor hit
+server enrich::assemble: engine::event engine::schema engine::units enrich enrich::channel enrich::client enrich::geo enrich::language enrich::referrer enrich::screen enrich::url enrich::visitor hit
 server enrich::attacks:
 server enrich::bot_tables: enrich::program
 server enrich::bots: enrich::bot_tables enrich::client_ip enrich::program
 server enrich::channel: enrich::referrer_table
+server enrich::client: enrich::agent_cache enrich::client_hints enrich::consistency enrich::program enrich::user_agent hit
 server enrich::client_hints: enrich::user_agent enrich::user_agent_tables hit
 server enrich::client_ip:
 server enrich::consistency: enrich::client_hints hit
@@ -127,14 +128,15 @@ server enrich::geo: engine::error engine::vfs enrich::watched
 server enrich::language:
 server enrich::lists: enrich::agent_cache enrich::client_ip enrich::networks enrich::program enrich::spam enrich::url pattern
 server enrich::networks: enrich::client_ip
+server enrich::plain:
 server enrich::program:
 server enrich::protection: enrich::traffic
-server enrich::referrer: enrich::client_ip enrich::referrer_table enrich::url
+server enrich::referrer: enrich::client_ip enrich::plain enrich::referrer_table enrich::url
 server enrich::referrer_table: enrich::url
 server enrich::screen:
 server enrich::spam: enrich::url
 server enrich::traffic: enrich::client_ip enrich::networks enrich::url
-server enrich::url:
+server enrich::url: enrich::plain
 server enrich::user_agent: enrich::agent_cache enrich::bots enrich::program enrich::user_agent_tables
 server enrich::user_agent_tables:
 server enrich::visitor: engine::error engine::units hit salts
@@ -154,6 +156,7 @@ server main: cli
 server milestones: admin app engine::error engine::query engine::store engine::units goals sites statistics
 server pattern:
 server rate: engine::units
+server receipts: engine::error engine::store
 server rejections: engine::error engine::units engine::version engine::vfs enrich envelope
 server root:
 server router: api::browser api::health api::pirsch api::prisme api::rejected api::script api::segmentstream app http install scripts

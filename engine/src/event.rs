@@ -43,6 +43,9 @@ impl Kind {
     }
 }
 
+/// Bytes that the texts of nearly all events have room in.
+const BYTES_EXPECTED: usize = 256;
+
 /// The texts of an event: one buffer and a range for each column. A column that was not set is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Texts {
@@ -53,7 +56,7 @@ pub struct Texts {
 impl Texts {
     /// No texts.
     pub fn new() -> Self {
-        Self::default()
+        Self { buffer: String::with_capacity(BYTES_EXPECTED), ..Self::default() }
     }
 
     /// Sets a column. Setting it again replaces it.

@@ -40,11 +40,6 @@ const OPENED: u8 = 1;
 const REPLACES: u8 = 2;
 const USER_KEY: u8 = 4;
 
-/// Whether the operation that these bytes begin with opens a session.
-pub fn opens_session(operations: &[u8]) -> bool {
-    operations.first().is_some_and(|tag| tag & (OPENED | REPLACES) == OPENED)
-}
-
 /// An operation on one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation<'a> {

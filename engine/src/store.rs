@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
@@ -352,6 +353,11 @@ struct Writer {
     sealed: Option<Receiver<SealResult>>,
 }
 
+/// From so many batches in a group on the next ones are expected to come together, too.
+const CROWD_BATCHES: usize = 4;
+/// So long a group of a crowd is waited for. Each group costs a write, a sync and some wake-ups, whatever is in it.
+const GATHER: Duration = Duration::from_micros(500);
+
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
         Self { core, shared, sealed: None }
@@ -395,7 +401,8 @@ impl Writer {
         self.seal_when_full();
     }
 
-    /// Stores the first batch and all that wait behind it with one write and one sync.
+    /// Stores the first batch and all that wait behind it with one write and one sync. After the group of a crowd it
+    /// pauses, so that the next one is large, too; whoever comes alone never waits.
     fn take(&mut self, first: Waiting, queue: &Receiver<Waiting>) {
         let mut group = Vec::new();
         let mut next = Some(first);
@@ -409,8 +416,12 @@ impl Writer {
             let enough = self.core.wants_seal() || self.core.uncommitted_bytes() >= limits::GROUP_BYTES_MAX;
             next = if enough { None } else { queue.try_recv().ok() };
         }
+        let is_crowd = group.len() >= CROWD_BATCHES;
         self.acknowledge(group);
         self.seal_when_full();
+        if is_crowd && queue.len() < CROWD_BATCHES {
+            std::thread::sleep(GATHER);
+        }
     }
 
     fn acknowledge(&mut self, group: Vec<(Done, Result<Receipt, StorageError>)>) {

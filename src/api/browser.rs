@@ -3,10 +3,31 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT_LANGUAGE, AsHeaderName, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER,
+    UPGRADE_INSECURE_REQUESTS, USER_AGENT,
+};
 
 use crate::app::App;
 use crate::hit::ClientHints;
+
+// Names that the library does not know; as constants they are not taken apart for each request.
+const UA: HeaderName = HeaderName::from_static("sec-ch-ua");
+const MOBILE: HeaderName = HeaderName::from_static("sec-ch-ua-mobile");
+const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
+const PLATFORM_VERSION: HeaderName = HeaderName::from_static("sec-ch-ua-platform-version");
+const WIDTH: HeaderName = HeaderName::from_static("sec-ch-width");
+const VIEWPORT_WIDTH: HeaderName = HeaderName::from_static("sec-ch-viewport-width");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const DEBUG: HeaderName = HeaderName::from_static("x-hitstone-debug");
+const WISHES: [HeaderName; 2] = [HeaderName::from_static("dnt"), HeaderName::from_static("sec-gpc")];
+const PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
 
 /// A browser that made a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,37 +49,35 @@ pub struct Browser {
 impl Browser {
     /// The browser that sent these headers from `ip`.
     pub fn of(ip: IpAddr, headers: &HeaderMap) -> Self {
-        let owned = |name: &str| text(headers, name).into_owned();
+        let owned = |name: HeaderName| text(headers, name).into_owned();
         Self {
             ip,
-            user_agent: owned(USER_AGENT.as_str()),
-            accept_language: owned(ACCEPT_LANGUAGE.as_str()),
+            user_agent: owned(USER_AGENT),
+            accept_language: owned(ACCEPT_LANGUAGE),
             hints: ClientHints {
-                ua: owned("sec-ch-ua"),
-                mobile: owned("sec-ch-ua-mobile"),
-                platform: owned("sec-ch-ua-platform"),
-                platform_version: owned("sec-ch-ua-platform-version"),
-                width: owned("sec-ch-width"),
-                viewport_width: owned("sec-ch-viewport-width"),
+                ua: owned(UA),
+                mobile: owned(MOBILE),
+                platform: owned(PLATFORM),
+                platform_version: owned(PLATFORM_VERSION),
+                width: owned(WIDTH),
+                viewport_width: owned(VIEWPORT_WIDTH),
                 contradictory: contradict(headers),
             },
-            dnt: ["dnt", "sec-gpc"].iter().any(|name| text(headers, name) == "1"),
-            prefetch: ["sec-purpose", "purpose", "x-purpose", "x-moz"]
-                .iter()
-                .any(|name| is_prefetch(&text(headers, name))),
+            dnt: WISHES.iter().any(|name| text(headers, name) == "1"),
+            prefetch: PURPOSES.iter().any(|name| is_prefetch(&text(headers, name))),
         }
     }
 }
 
 /// Whether headers contradict each other as no browser's do. What proxies add, drop or change is not looked at.
 fn contradict(headers: &HeaderMap) -> bool {
-    let is = |name: &str, value: &str| text(headers, name).eq_ignore_ascii_case(value);
+    let is = |name: HeaderName, value: &str| text(headers, name).eq_ignore_ascii_case(value);
     // Nobody led a visitor here, and somebody did.
     let from_nowhere =
-        is("sec-fetch-site", "none") && ["origin", "referer"].iter().any(|name| headers.contains_key(*name));
+        is(FETCH_SITE, "none") && (headers.contains_key(ORIGIN) || headers.contains_key(REFERER));
     // Only what is to be shown as a page is asked for safely; scripts and pictures never are.
-    let is_page = is("sec-fetch-mode", "") || is("sec-fetch-mode", "navigate");
-    from_nowhere || (is("upgrade-insecure-requests", "1") && !is_page)
+    let is_page = is(FETCH_MODE, "") || is(FETCH_MODE, "navigate");
+    from_nowhere || (is(UPGRADE_INSECURE_REQUESTS, "1") && !is_page)
 }
 
 /// `prefetch`, `prefetch;prerender`, `preview`.
@@ -75,18 +94,18 @@ pub fn address(app: &App, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 
 /// Whether the sender wants to know why something is left out.
 pub fn asks_for_reasons(headers: &HeaderMap) -> bool {
-    text(headers, "x-hitstone-debug") == "1"
+    text(headers, DEBUG) == "1"
 }
 
 /// What the body is said to be, lower case and without parameters; empty when nothing is said.
 pub fn media_type(headers: &HeaderMap) -> String {
-    let said = text(headers, CONTENT_TYPE.as_str());
+    let said = text(headers, CONTENT_TYPE);
     said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// A header's text, trimmed; empty when there is none. Browsers send characters up to U+00FF as one byte each, others
 /// send UTF-8.
-pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, str> {
+pub fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Cow<'_, str> {
     let bytes = headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text.trim()),
@@ -102,9 +121,7 @@ mod tests {
 
     fn headers(list: &[(&'static str, &[u8])]) -> HeaderMap {
         let value = |bytes| HeaderValue::from_bytes(bytes).unwrap();
-        list.iter()
-            .map(|(name, bytes)| (hyper::header::HeaderName::from_static(name), value(bytes)))
-            .collect()
+        list.iter().map(|(name, bytes)| (HeaderName::from_static(name), value(bytes))).collect()
     }
 
     #[test]

@@ -35,7 +35,10 @@ pub fn take(app: &App, ip: IpAddr) -> Result<Option<Allowance>, Limited> {
 /// Says what is left.
 pub fn tell(answer: Answer, allowance: Option<Allowance>) -> Answer {
     let Some(allowance) = allowance else { return answer };
-    let answer = respond::with_header(answer, LIMIT, &allowance.max.to_string());
-    let answer = respond::with_header(answer, REMAINING, &allowance.remaining.to_string());
-    respond::with_header(answer, RESET, &allowance.resets_in.to_string())
+    let told = [
+        (LIMIT, allowance.max.into()),
+        (REMAINING, allowance.remaining.into()),
+        (RESET, allowance.resets_in),
+    ];
+    told.into_iter().fold(answer, |answer, (name, number)| respond::with_number(answer, name, number))
 }

@@ -80,11 +80,14 @@ async fn serve_app(
     if let Some(shown) = shown {
         shown.lines(address).iter().for_each(|line| say(line));
     }
-    server::run(listener, Arc::clone(app), stop).await;
+    let served = server::run(listener, Arc::clone(app), stop).await;
     tidying.abort();
     looking.abort();
+    if served.is_err() {
+        administration.abort();
+    }
     let _ = administration.await;
-    Ok(())
+    served.map_err(|error| Failure::Failed(format!("cannot start threads: {error}")))
 }
 
 /// Turns true on SIGTERM or SIGINT.

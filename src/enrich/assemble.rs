@@ -12,10 +12,10 @@ use hitstone_engine::units::TimestampMs;
 use crate::hit::{CustomEvent, Hit, HitKind, TIME_AHEAD_MS_MAX, TIME_MIN};
 
 use super::channel::{self, Origin};
+use super::client::Client;
 use super::geo::Place;
 use super::referrer::{self, Referrer};
 use super::url::PageUrl;
-use super::user_agent::Agent;
 use super::visitor::Visitor;
 use super::{Refusal, SiteContext, language, screen};
 
@@ -75,7 +75,7 @@ pub struct Checked {
 /// What was found out about the visitor.
 pub struct Found {
     /// Browser, system and device.
-    pub agent: Arc<Agent>,
+    pub client: Arc<Client>,
     /// Where the visitor is.
     pub place: Place,
     /// Who the visitor is.
@@ -242,7 +242,8 @@ fn first_filled<'a>(first: &'a str, second: &'a str) -> &'a str {
 
 /// What is known of the client: language, place, system, browser, screen.
 fn set_client(texts: &mut Texts, hit: &Hit, found: &Found) {
-    let Found { agent, place, .. } = found;
+    let Found { client, place, .. } = found;
+    let agent = &client.agent;
     set(texts, Column::Language, language::first(&hit.accept_language));
     set(texts, Column::Country, &place.country);
     set(texts, Column::Region, &place.region);

@@ -12,6 +12,7 @@ mod attacks;
 mod bot_tables;
 mod bots;
 pub mod channel;
+pub mod client;
 pub mod client_hints;
 pub mod client_ip;
 mod consistency;
@@ -19,6 +20,7 @@ pub mod geo;
 pub mod language;
 pub mod lists;
 mod networks;
+pub mod plain;
 pub mod program;
 pub mod protection;
 pub mod referrer;
@@ -46,6 +48,7 @@ use crate::hit::{BotFilter, Hit};
 use crate::salts::Salts;
 
 use self::attacks::Attacks;
+use self::client::{Client, Clients};
 use self::geo::Geo;
 use self::lists::{Lists, Verdict};
 use self::program::Program;
@@ -53,7 +56,6 @@ use self::protection::{Check, Protection};
 use self::spam::SpamList;
 use self::traffic::RuleKind;
 use self::url::{PageUrl, canonical_host, without_www};
-use self::user_agent::Agents;
 use self::watched::Watched;
 
 /// What an operator may set.
@@ -248,7 +250,7 @@ struct SpamFile {
 
 /// The loaded tables.
 pub struct Enricher {
-    agents: Agents,
+    clients: Clients,
     attacks: Attacks,
     geo: Geo,
     lists: ArcSwap<Lists>,
@@ -273,7 +275,7 @@ impl Enricher {
             None => SpamList::ours(),
         };
         Ok(Self {
-            agents: Agents::new()?,
+            clients: Clients::new()?,
             attacks: Attacks::new()?,
             geo,
             lists: ArcSwap::default(),
@@ -308,7 +310,8 @@ impl Enricher {
         now: TimestampMs,
     ) -> Result<Outcome, EnrichError> {
         let checked = assemble::check(hit, now)?;
-        if let Some(rejection) = self.reason_to_leave_out(hit, site, checked.page.as_ref()) {
+        let client = self.clients.read(&hit.user_agent, &hit.hints);
+        if let Some(rejection) = self.reason_to_leave_out(hit, site, checked.page.as_ref(), &client) {
             return Ok(Outcome::LeftOut(rejection));
         }
         let visitor = match &hit.given_visitor {
@@ -319,7 +322,7 @@ impl Enricher {
             }
         };
         let found = assemble::Found {
-            agent: self.agent_of(hit),
+            client,
             place: self.geo.locate(hit.ip),
             visitor,
             received: (checked.time != now).then_some(now),
@@ -332,6 +335,7 @@ impl Enricher {
         hit: &Hit,
         site: &SiteContext<'_>,
         page: Option<&PageUrl>,
+        client: &Client,
     ) -> Option<Rejection> {
         let protection = site.protection;
         if hit.dnt && !site.ignore_dnt {
@@ -345,7 +349,7 @@ impl Enricher {
             return Some(kind.into());
         }
         let filtered = hit.bot_filter != BotFilter::None;
-        if filtered && let Some(program) = self.program(hit, protection) {
+        if filtered && let Some(program) = self.program(hit, protection, client) {
             return Some(program.into());
         }
         let checks_host = !hit.disable_host_check || site.strict_hosts;
@@ -359,10 +363,12 @@ impl Enricher {
     }
 
     /// The kind of program that sent the hit; `None`: a visitor did.
-    fn program(&self, hit: &Hit, protection: &Protection) -> Option<Program> {
+    fn program(&self, hit: &Hit, protection: &Protection, client: &Client) -> Option<Program> {
         let by_itself = match hit.bot_filter {
-            BotFilter::All => self.program_by_itself(hit, protection),
-            BotFilter::Robots => self.program_by_itself(hit, protection).filter(|program| program.is_robot()),
+            BotFilter::All => self.program_by_itself(hit, protection, client),
+            BotFilter::Robots => {
+                self.program_by_itself(hit, protection, client).filter(|program| program.is_robot())
+            }
             BotFilter::ByAddress | BotFilter::None => None,
         };
         by_itself.or_else(|| {
@@ -377,22 +383,18 @@ impl Enricher {
     }
 
     /// The kind of program by what the hit's sender says of itself.
-    fn program_by_itself(&self, hit: &Hit, protection: &Protection) -> Option<Program> {
+    fn program_by_itself(&self, hit: &Hit, protection: &Protection, client: &Client) -> Option<Program> {
         let lists = self.lists.load();
-        let agent = self.agents.read(&hit.user_agent);
         let listed = lists.verdict(user_agent::read_part(&hit.user_agent));
         if listed == Verdict::Visitor {
             return None;
         }
-        let hinted = || client_hints::name_a_bot(&hit.hints).then_some(Program::Driven);
+        let hinted = || client.hints_name_a_bot.then_some(Program::Driven);
         let named = || (listed == Verdict::Program).then_some(Program::Listed);
         // Of two things that are known of it the one that no filter passes counts.
-        let robot = agent.program.filter(|program| program.is_robot());
-        let by_agent = || robot.or_else(hinted).or_else(named).or(agent.program);
-        let contradicts = || {
-            consistency::is_contradictory(&hit.user_agent, &agent.os, &hit.hints)
-                .then_some(Program::Contradiction)
-        };
+        let robot = client.program.filter(|program| program.is_robot());
+        let by_agent = || robot.or_else(hinted).or_else(named).or(client.program);
+        let contradicts = || client.is_contradictory.then_some(Program::Contradiction);
         let found = protection.has(Check::UserAgent).then(by_agent).flatten();
         let robot = found.filter(|program| program.is_robot());
         let contradiction = || protection.has(Check::Headers).then(contradicts).flatten();
@@ -412,16 +414,6 @@ impl Enricher {
             || (!excepted && is_spam(&hit.campaign.source))
             || page
                 .is_some_and(|page| !excepted && parameters.iter().any(|name| is_spam(page.parameter(name))))
-    }
-
-    fn agent_of(&self, hit: &Hit) -> Arc<user_agent::Agent> {
-        let agent = self.agents.read(&hit.user_agent);
-        if !client_hints::are_present(&hit.hints) {
-            return agent;
-        }
-        let mut hinted = user_agent::Agent::clone(&agent);
-        client_hints::apply(&hit.hints, &mut hinted);
-        Arc::new(hinted)
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use super::client_ip::parse_address;
+use super::plain::Plain;
 use super::referrer_table;
 use super::url::{PageUrl, percent_decode, without_www};
 
@@ -27,9 +28,8 @@ pub struct Referrer {
 /// The referrer of a page view: `explicit` is what the sender says it is, `header` what the browser's header says.
 /// `is_own` tells the site's own hosts, which are no referrers.
 pub fn of(explicit: &str, header: &str, page: Option<&PageUrl>, is_own: &dyn Fn(&str) -> bool) -> Referrer {
-    let parameter = |names: &[&str]| page.map_or("", |page| page.first_parameter(names)).to_owned();
-    let candidates =
-        [explicit.to_owned(), parameter(&PARAMETERS_FIRST), header.to_owned(), parameter(&PARAMETERS_LAST)];
+    let parameter = |names: &[&str]| page.map_or("", |page| page.first_parameter(names));
+    let candidates = [explicit, parameter(&PARAMETERS_FIRST), header, parameter(&PARAMETERS_LAST)];
     let Some(text) = candidates.iter().find(|text| !text.trim().is_empty()) else {
         return Referrer::default();
     };
@@ -39,6 +39,10 @@ pub fn of(explicit: &str, header: &str, page: Option<&PageUrl>, is_own: &dyn Fn(
 /// Normalises and names what a sender gave as referrer.
 fn normalise(text: &str, is_own: &dyn Fn(&str) -> bool) -> Referrer {
     let text = text.trim().split(['\r', '\n']).next().unwrap_or_default().trim();
+    if let Some(Plain { scheme, host, path, .. }) = Plain::of(text) {
+        let path = if path == "/" { "" } else { path };
+        return if is_own(host) { Referrer::default() } else { named(scheme, host, "", path) };
+    }
     if let Some(package) = strip_prefix_ignore_case(text, "android-app://") {
         return of_android_app(package);
     }
@@ -92,9 +96,13 @@ fn of_url(url: &Url, is_own: &dyn Fn(&str) -> bool) -> Referrer {
     }
     let path = if url.path() == "/" { String::new() } else { readable(url.path()) };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let named = without_www(host);
-    let name = referrer_table::name_of_page(named, &path).map_or_else(|| named.to_owned(), str::to_owned);
-    Referrer { url: format!("{}://{host}{port}{path}", url.scheme()), name }
+    named(url.scheme(), host, &port, &path)
+}
+
+fn named(scheme: &str, host: &str, port: &str, path: &str) -> Referrer {
+    let bare = without_www(host);
+    let name = referrer_table::name_of_page(bare, path).unwrap_or(bare).to_owned();
+    Referrer { url: [scheme, "://", host, port, path].concat(), name }
 }
 
 /// The path decoded, unless it would then read as more than a path.

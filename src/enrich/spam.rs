@@ -2,7 +2,10 @@
 //!
 //! A short list of our own, and an operator's file with one host a line. It knows nothing of events.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use foldhash::quality::RandomState;
 
 use super::url::canonical_host;
 
@@ -59,7 +62,7 @@ const HOSTS: &[&str] = &[
 /// The hosts that are refused as referrers, each with its subdomains.
 #[derive(Debug, Clone, Default)]
 pub struct SpamList {
-    hosts: HashSet<String>,
+    hosts: HashSet<String, RandomState>,
 }
 
 impl SpamList {
@@ -86,7 +89,8 @@ impl SpamList {
         if referrer.is_empty() || self.hosts.is_empty() {
             return false;
         }
-        let lower = referrer.to_lowercase();
+        let is_lower = referrer.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let lower = if is_lower { Cow::Borrowed(referrer) } else { Cow::Owned(referrer.to_lowercase()) };
         let text = lower.trim();
         let address = text.split_once("://").map_or(text, |(_, rest)| rest);
         let host = address.split(['/', '?', '#', ':']).next().unwrap_or_default();

@@ -4,7 +4,9 @@
 //!
 //! It knows nothing of sites.
 
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
+
+use super::plain::{Plain, is_plain_host};
 
 /// Bytes of a URL; longer ones are refused.
 pub const URL_BYTES_MAX: usize = 8 << 10;
@@ -37,6 +39,9 @@ impl PageUrl {
             return Err(BadUrl::TooLong);
         }
         let text = text.trim();
+        if let Some(plain) = Plain::of(text) {
+            return Ok(Self::of_plain(&plain));
+        }
         let url = Url::parse(text).map_err(|_| BadUrl::Malformed)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(BadUrl::Malformed);
@@ -44,6 +49,13 @@ impl PageUrl {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(BadUrl::Malformed)?;
         let query = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
         Ok(Self { host: host.strip_suffix('.').unwrap_or(host).to_owned(), path: decoded_path(text), query })
+    }
+
+    fn of_plain(plain: &Plain<'_>) -> Self {
+        let path = if plain.path.is_empty() { "/" } else { plain.path };
+        let query = form_urlencoded::parse(plain.query().as_bytes());
+        let query = query.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+        Self { host: plain.host.to_owned(), path: path.to_owned(), query }
     }
 
     /// The first value of a query parameter, trimmed; empty when there is none.
@@ -94,6 +106,9 @@ fn hex_pair(digits: Option<&[u8]>) -> Option<u8> {
 /// A host name as URLs carry it: lower case, ASCII form, without port. `None` when it is no host name.
 pub fn canonical_host(name: &str) -> Option<String> {
     let name = name.trim();
+    if is_plain_host(name) {
+        return Some(name.to_owned());
+    }
     let without_port = match name.rsplit_once(':') {
         Some((host, port)) if is_port(port) && !host.contains(':') => host,
         _ => name,

@@ -1,6 +1,8 @@
 //! Reading a request's body: bounded in size and time, and all bodies together in memory.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{EXPECT, HeaderMap};
 use hyper::{Request, StatusCode};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// Bytes that a body may have where nothing else is said.
@@ -80,13 +83,36 @@ pub async fn read_parts(
         }
         return Err(BodyError::TooLarge { bytes_max });
     }
-    match timeout(TIME_MAX, collect(&mut body, bytes_max)).await {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match in_time(collect(&mut body, bytes_max)).await {
         Ok(Err(error @ BodyError::TooLarge { .. })) => {
             drain(body).await;
             Err(error)
         }
         Ok(result) => result,
         Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+/// What comes in [`TIME_MAX`]. Nearly every body comes with its head and is there the second time it is asked for; only
+/// those that are not get a timer.
+async fn in_time<T>(read: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut read = std::pin::pin!(read);
+    let mut asked = false;
+    let early = poll_fn(|context| match read.as_mut().poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if asked => Poll::Ready(None),
+        Poll::Pending => {
+            asked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match early.await {
+        Some(read) => Ok(read),
+        None => timeout(TIME_MAX, read).await,
     }
 }
 

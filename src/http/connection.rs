@@ -1,5 +1,7 @@
 //! One connection: HTTP/1.1 with keep-alive and pipelining, and what ends it: the client, an idle minute, a head that
 //! comes too slowly, others that wait for its place, the server's end.
+//!
+//! All of its deadlines are looked after by one tick: a timer for each request would cost more than its answer.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -13,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,11 +24,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::http::crowd::Crowd;
 use crate::http::respond::{self, Answer};
 
-/// A connection without a request for this long is closed.
+/// A connection without a request for this long is closed, at the next tick.
 const IDLE_MAX: Duration = Duration::from_secs(75);
 /// From its first byte on a request's head must be here within this time.
 const HEAD_MAX: Duration = Duration::from_secs(15);
-/// How often a slow head is looked for.
+/// How often slow heads and idle connections are looked for.
 const TICK: Duration = Duration::from_secs(2);
 /// Bytes that a head may have.
 const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -75,7 +77,7 @@ where
     let service = {
         let progress = Arc::clone(&progress);
         hyper::service::service_fn(move |request| -> HandlerFuture {
-            progress.enter(Phase::Answering);
+            progress.answer();
             let progress = Arc::clone(&progress);
             // What is read at once may be more than a head may have.
             if head_bytes(&request) > HEAD_BYTES_MAX {
@@ -93,8 +95,6 @@ where
         })
     };
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         // Not `pipeline_flush`: with it hyper holds an answer back while a part of the next request is there, and
@@ -105,6 +105,7 @@ where
     let mut stopping = false;
     loop {
         tokio::select! {
+            biased;
             // An error means that the client went away or broke the protocol; hyper has answered what it can.
             _ = &mut connection => return,
             () = stopped(&mut stop), if !stopping => {
@@ -116,6 +117,7 @@ where
                 match phase {
                     Phase::Answering => {}
                     Phase::Head if since > HEAD_MAX => break,
+                    Phase::Idle if since > IDLE_MAX => return,
                     Phase::Idle | Phase::Head => if since > PATIENCE && crowd.takes_place() { return },
                 }
             }
@@ -135,6 +137,22 @@ impl Progress {
     fn enter(&self, phase: Phase) {
         let now = self.began.elapsed().as_millis() as u64;
         self.state.store(now << 2 | phase as u64, Ordering::Relaxed);
+    }
+
+    /// It answers from now on; for how long, nobody asks.
+    fn answer(&self) {
+        self.state.store(Phase::Answering as u64, Ordering::Relaxed);
+    }
+
+    /// So much of an answer could be written. A client that takes it slowly is not idle.
+    fn note_written(&self, written: usize, wanted: usize) {
+        if written < wanted && self.is_idle() {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & 3 == Phase::Idle as u64
     }
 
     /// What it is at, and for how long.
@@ -201,7 +219,7 @@ impl AsyncRead for Watched {
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        if buffer.filled().len() > before && self.progress.phase().0 == Phase::Idle {
+        if buffer.filled().len() > before && self.progress.is_idle() {
             self.progress.enter(Phase::Head);
         }
         Poll::Ready(Ok(()))
@@ -214,7 +232,9 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
+        self.progress.note_written(written, bytes.len());
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
@@ -234,6 +254,8 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices))?;
+        self.progress.note_written(written, slices.iter().map(|slice| slice.len()).sum());
+        Poll::Ready(Ok(written))
     }
 }

@@ -3,4 +3,5 @@
 pub mod body;
 pub mod connection;
 pub mod crowd;
+pub mod lanes;
 pub mod respond;

@@ -8,6 +8,9 @@ use hyper::{Response, StatusCode};
 const NO_STORE: HeaderValue =
     HeaderValue::from_static("no-store, no-cache, max-age=0, must-revalidate, proxy-revalidate");
 
+/// Headers for which there is room from the start: what answers to events of browsers have.
+const HEADERS_EXPECTED: usize = 10;
+
 /// What every handler answers.
 pub type Answer = Response<Full<Bytes>>;
 
@@ -31,7 +34,9 @@ pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 
 /// 200 without a body.
 pub fn empty() -> Answer {
-    Response::new(Full::default())
+    let mut answer = Response::new(Full::default());
+    answer.headers_mut().reserve(HEADERS_EXPECTED);
+    answer
 }
 
 /// 204.
@@ -46,6 +51,12 @@ pub fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> Answer 
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }
+    answer
+}
+
+/// Adds a header with a number.
+pub fn with_number(mut answer: Answer, name: HeaderName, number: u64) -> Answer {
+    answer.headers_mut().insert(name, HeaderValue::from(number));
     answer
 }
 

@@ -76,7 +76,7 @@ impl Interner {
         if text.is_empty() {
             return Some(0);
         }
-        let hash = self.hasher.hash_one((site, column, text));
+        let hash = self.hasher.hash_one((site, column, text.as_bytes()));
         self.table.find(hash, |&code| self.is(code, site, column, text)).copied()
     }
 
@@ -107,12 +107,12 @@ impl Interner {
         if self.bytes.extend(text.as_bytes()).is_err() || self.entries.push(entry).is_err() {
             return 0;
         }
-        let hash = self.hasher.hash_one((site, column, text));
+        let hash = self.hasher.hash_one((site, column, text.as_bytes()));
         let (entries, bytes, hasher) = (self.entries.as_slice(), self.bytes.as_slice(), &self.hasher);
         self.table.insert_unique(hash, code, |&other| {
             let entry = entries[other as usize];
             let column = Column::ALL[entry.column as usize];
-            hasher.hash_one((SiteId(entry.site), column, text_of(entries, bytes, other)))
+            hasher.hash_one((SiteId(entry.site), column, bytes_of(&entry, bytes)))
         });
         code
     }
@@ -128,8 +128,10 @@ impl InternerReader {
         self.entries.slice(usize::MAX).len()
     }
 
-    pub(super) fn text(&self, code: u32) -> &str {
-        text_of(self.entries.slice(usize::MAX), self.bytes.slice(usize::MAX), code)
+    /// The bytes of the string of a code.
+    pub(super) fn bytes(&self, code: u32) -> &[u8] {
+        let entry = self.entries.slice(usize::MAX).get(code as usize);
+        entry.map_or(&[], |entry| bytes_of(entry, self.bytes.slice(usize::MAX)))
     }
 
     pub(super) fn site_code(&self, code: u32) -> u32 {

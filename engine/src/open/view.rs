@@ -263,7 +263,7 @@ impl ArenaReader {
                 distinct.push(code);
             }
         }
-        distinct.sort_unstable_by(|&a, &b| self.strings.text(a).cmp(self.strings.text(b)));
+        let distinct = self.in_byte_order(&distinct);
         let mut content = ColumnContent {
             offsets: vec![0, 0],
             strings: Vec::new(),
@@ -272,7 +272,7 @@ impl ArenaReader {
         };
         for (index, &code) in distinct.iter().enumerate() {
             ranks[code as usize] = index as u32 + 1;
-            content.strings.extend_from_slice(self.strings.text(code).as_bytes());
+            content.strings.extend_from_slice(self.strings.bytes(code));
             content.offsets.push(content.strings.len() as u32);
             content.site_codes.push(self.strings.site_code(code));
         }
@@ -285,6 +285,29 @@ impl ArenaReader {
         content.codes = codes;
         content
     }
+
+    /// Codes in byte order of their strings. Strings of a column mostly begin alike, so what tells them apart is the bytes
+    /// behind that: these are compared as one number, and the strings themselves are hardly ever looked at.
+    fn in_byte_order(&self, codes: &[u32]) -> Vec<u32> {
+        let bytes = |code: u32| self.strings.bytes(code);
+        let first = codes.first().map_or(&[][..], |&code| bytes(code));
+        let shared = codes.iter().fold(first.len(), |shared, &code| {
+            first.iter().zip(bytes(code)).take(shared).take_while(|(a, b)| a == b).count()
+        });
+        let key = |code: u32| number_of(bytes(code).get(shared..).unwrap_or_default());
+        let mut keyed: Vec<(u64, u32)> = codes.iter().map(|&code| (key(code), code)).collect();
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| bytes(a.1).cmp(bytes(b.1))));
+        keyed.into_iter().map(|(_, code)| code).collect()
+    }
+}
+
+/// The first bytes as a number that never orders two texts otherwise than their bytes do.
+fn number_of(bytes: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_be_bytes(head)
 }
 
 fn gather<T: Copy + Default>(column: &[T], indices: impl Iterator<Item = usize>) -> Vec<T> {
@@ -311,5 +334,29 @@ impl SiteView {
             parts.push(ViewPart { segment: tail.segment.clone(), hidden });
         }
         parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_never_order_texts_otherwise_than_their_bytes() {
+        let mut texts: Vec<&[u8]> = vec![
+            b"",
+            b"\0",
+            b"a",
+            b"a\0",
+            b"ab",
+            b"abcdefgh",
+            b"abcdefgh\0",
+            b"abcdefgi",
+            b"b",
+            "é".as_bytes(),
+        ];
+        texts.sort_unstable();
+        assert!(texts.is_sorted_by_key(|text| number_of(text)));
+        assert_eq!(number_of(b"abcdefgh"), number_of(b"abcdefghi"));
     }
 }

@@ -21,6 +21,17 @@ pub(super) enum Place {
     Lake { file: usize, session: u32 },
 }
 
+/// What is to be done with an event.
+#[expect(clippy::large_enum_variant, reason = "nearly all go to a session, and each is moved once")]
+pub(super) enum Assigned<'e> {
+    /// It joins or opens a session.
+    To(Operation<'e>),
+    /// It is a page view that an event stood for: the session, whole, with it in its place, as it is logged.
+    Confirmed(Writer),
+    /// It is a ping without a session.
+    Nowhere,
+}
+
 /// A session of the visitor, as far as the rule needs it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
@@ -32,17 +43,18 @@ pub(super) struct Candidate {
 }
 
 impl Core {
-    /// Decides the event's session and writes the operation for it to `out`, and to `moves` what must be applied
-    /// before. Returns the rows that the event makes, or `None` for a ping without a session.
-    pub(super) fn assign(
+    /// Decides the event's session, and writes to `moves` what must be applied before.
+    pub(super) fn assign<'e>(
         &self,
-        event: &Event,
+        event: &'e Event,
         moves: &mut Writer,
-        out: &mut Writer,
-    ) -> Result<Option<usize>, StorageError> {
+    ) -> Result<Assigned<'e>, StorageError> {
         let (visitor, sessions) = self.visitor_of(event);
-        if event.may_be_assumed && self.confirm(event, visitor, &sessions, out)? {
-            return Ok(Some(0));
+        if event.may_be_assumed {
+            let mut session = Writer::new();
+            if self.confirm(event, visitor, &sessions, &mut session)? {
+                return Ok(Assigned::Confirmed(session));
+            }
         }
         let window = self.session_window_ms();
         let mut joinable = Vec::new();
@@ -57,25 +69,25 @@ impl Core {
             }
         }
         let order = |known: &Candidate| preference(known.extent, event.time, known.id.0);
-        if self.join_first(event, visitor, joinable, order, moves, out)? {
-            return Ok(Some(1));
+        if let Some(operation) = self.join_first(event, visitor, joinable, order, moves)? {
+            return Ok(Assigned::To(operation));
         }
         if event.kind == Kind::Ping {
-            return Ok(None);
+            return Ok(Assigned::Nowhere);
         }
         let numbers = self.session_numbers(event.site, DayUtc::of(event.time));
         match next_session_id(event.time, &sessions, numbers) {
             Some(session) => {
                 let key = SessionKey { site: event.site, visitor, session };
-                Ok(Some(open_operation(event, key, out)))
+                Ok(Assigned::To(open_operation(event, key)))
             }
             None => {
                 // All session numbers of the visitor's day are used up: the nearest session takes it, whatever the rule.
                 let order = |known: &Candidate| (known.full, known.extent.distance(event.time));
-                if self.join_first(event, visitor, sessions, order, moves, out)? {
-                    return Ok(Some(1));
-                }
-                Err(StorageError::TooLarge { what: "no session of the visitor takes another event".into() })
+                let joined = self.join_first(event, visitor, sessions, order, moves)?;
+                joined.map(Assigned::To).ok_or_else(|| StorageError::TooLarge {
+                    what: "no session of the visitor takes another event".into(),
+                })
             }
         }
     }
@@ -156,27 +168,25 @@ impl Core {
         })
     }
 
-    /// The event joins the first of `candidates`, in `order`, that it can join. Whether there is one.
-    fn join_first<K: Ord>(
+    /// The event joins the first of `candidates`, in `order`, that it can join, if there is one.
+    fn join_first<'e, K: Ord>(
         &self,
-        event: &Event,
+        event: &'e Event,
         visitor: VisitorId,
         mut candidates: Vec<Candidate>,
         order: impl Fn(&Candidate) -> K,
         moves: &mut Writer,
-        out: &mut Writer,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Option<Operation<'e>>, StorageError> {
         while let Some((at, _)) = candidates.iter().enumerate().min_by_key(|(_, known)| order(known)) {
             let candidate = candidates.swap_remove(at);
             let key = SessionKey { site: event.site, visitor, session: candidate.id };
             if self.move_session(key, candidate.place, moves)? {
                 let rows = vec![event_row(event, false)];
                 let operation = Operation { key, user_key: None, attributes: None, replaces: false, rows };
-                operation.encode(out);
-                return Ok(true);
+                return Ok(Some(operation));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Writes the operation that moves a session into the open segment, unless it is there. Whether it is there then:
@@ -275,7 +285,7 @@ pub(super) fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
 
 /// The event opens a session. A custom event on a page stores a page view too, and is then stored as not
 /// interactive: alone it leaves the session bounced.
-fn open_operation(event: &Event, key: SessionKey, out: &mut Writer) -> usize {
+fn open_operation(event: &Event, key: SessionKey) -> Operation<'_> {
     let mut attributes = [""; ATTRIBUTE_COUNT];
     for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
         *text = event.texts.get(column);
@@ -292,10 +302,7 @@ fn open_operation(event: &Event, key: SessionKey, out: &mut Writer) -> usize {
         rows.push(page_view);
     }
     rows.push(event_row(event, on_page));
-    let count = rows.len();
     Operation { key, user_key: event.user_key, attributes: Some(attributes), replaces: false, rows }
-        .encode(out);
-    count
 }
 
 pub(super) fn attribute<'a>(table: &SiteTable<'a>, session: u32, column: Column) -> &'a str {

@@ -49,12 +49,16 @@ use crate::snapshot::{OpenView, SealedView, Snapshot};
 use crate::units::{EventHash, SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
 
+use assign::Assigned;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
 pub use seal::{SealJob, SealedFile};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
+
+/// Bytes that an event takes in the log, as a rule.
+const EVENT_BYTES_EXPECTED: usize = 256;
 
 /// An open segment with what its writer knows of it.
 struct OpenSegment {
@@ -177,7 +181,7 @@ impl Core {
         arrived: TimestampMs,
         position: Option<Position>,
     ) -> Result<Receipt, StorageError> {
-        let mut payload = Writer::new();
+        let mut payload = Writer::after(Vec::with_capacity(items.size_hint().0 * EVENT_BYTES_EXPECTED));
         let mut new_ids = Vec::new();
         let mut receipt = Receipt::default();
         for (event, ids) in items {
@@ -186,20 +190,26 @@ impl Core {
                 continue;
             }
             let Some(event) = event.filter(|event| !self.forgotten.contains(&event.site)) else { continue };
-            let start = payload.len();
             let mut moves = Writer::new();
-            match self.assign(event, &mut moves, &mut payload)? {
-                Some(rows) => {
-                    receipt.stored += 1;
-                    receipt.rows += rows;
-                    receipt.sessions += usize::from(record::opens_session(&payload.as_slice()[start..]));
-                }
-                None => receipt.pings_without_session += 1,
-            }
+            let assigned = self.assign(event, &mut moves)?;
             if !moves.is_empty() {
                 self.move_here(moves.as_slice())?;
             }
-            self.apply_all(FRAME_EVENTS, &payload.as_slice()[start..], &PathBuf::new())?;
+            match assigned {
+                Assigned::To(operation) => {
+                    receipt.stored += 1;
+                    receipt.rows += operation.rows.len();
+                    receipt.sessions += usize::from(operation.attributes.is_some());
+                    operation.encode(&mut payload);
+                    self.apply(&operation, Path::new(""))?;
+                }
+                Assigned::Confirmed(session) => {
+                    receipt.stored += 1;
+                    payload.raw(session.as_slice());
+                    self.apply_all(FRAME_EVENTS, session.as_slice(), Path::new(""))?;
+                }
+                Assigned::Nowhere => receipt.pings_without_session += 1,
+            }
         }
         let ids = (!new_ids.is_empty()).then_some(FrameIds { arrived, hashes: &new_ids });
         if let Some((kind, frame)) = record::frame_of_batch(position, ids, payload) {
@@ -235,7 +245,7 @@ impl Core {
 
     /// Applies and logs moves. What a batch moves may be far larger than the batch: it is written now and then.
     fn move_here(&mut self, moves: &[u8]) -> Result<(), StorageError> {
-        self.apply_all(FRAME_CARRIED, moves, &PathBuf::new())?;
+        self.apply_all(FRAME_CARRIED, moves, Path::new(""))?;
         let log = self.log()?;
         log.push(FRAME_CARRIED, moves)?;
         if log.buffered_bytes() >= limits::GROUP_BYTES_MAX { log.commit() } else { Ok(()) }

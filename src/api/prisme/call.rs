@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::{HeaderMap, ORIGIN, REFERER};
+use hyper::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use hyper::http::request::Parts;
 use url::Url;
 
@@ -18,7 +18,7 @@ use crate::hit::{BotFilter, Campaign, CustomEvent, GivenKind, GivenVisitor, Hit,
 use crate::hosts;
 
 use super::route::Route;
-use super::url::{Page, absolute};
+use super::url::{Page, absolute, is_absolute};
 
 /// What the hits of this interface call their source.
 const SOURCE: &str = "prisme";
@@ -26,6 +26,13 @@ const SOURCE: &str = "prisme";
 const PING: &[u8] = b"PING";
 /// What stands before a property's name in a query.
 const PROPERTY: &str = "prop-";
+const PAGE: HeaderName = HeaderName::from_static("x-prisme-referrer");
+const DOCUMENT_REFERRER: HeaderName = HeaderName::from_static("x-prisme-document-referrer");
+const PAGE_STATUS: HeaderName = HeaderName::from_static("x-prisme-status");
+const VISITOR_ID: HeaderName = HeaderName::from_static("x-prisme-visitor-id");
+const PING_FROM: HeaderName = HeaderName::from_static("ping-from");
+const PING_TO: HeaderName = HeaderName::from_static("ping-to");
+
 /// The status of a page whose sender says none.
 const STATUS: u16 = 200;
 
@@ -53,9 +60,9 @@ impl<'a> Call<'a> {
 
     /// The host of the page that makes the request. For pictures and links browsers name it only as the referrer.
     pub fn origin(&self) -> Option<String> {
-        match &*self.header(ORIGIN.as_str()) {
+        match &*self.header(ORIGIN) {
             "" if self.is_noscript => {
-                let referrer = absolute(&self.header(REFERER.as_str()))?;
+                let referrer = absolute(&self.header(REFERER))?;
                 hosts::of_origin(referrer.host_str()?)
             }
             origin => hosts::of_origin(origin),
@@ -102,9 +109,9 @@ impl<'a> Call<'a> {
             return Ok((self.page()?, target));
         }
         if body == PING {
-            let page = Page::parse(&self.header("ping-from"));
+            let page = Page::parse(&self.header(PING_FROM));
             let page = page.ok_or_else(|| Refused::bad("Ping-From is no absolute address"))?;
-            return Ok((page, absolute(&self.header("ping-to"))));
+            return Ok((page, absolute(&self.header(PING_TO))));
         }
         Ok((self.page()?, std::str::from_utf8(body).ok().and_then(absolute)))
     }
@@ -140,22 +147,22 @@ impl<'a> Call<'a> {
     /// The page that the event happened on. The first place that says anything counts, right or wrong.
     fn page(&self) -> Result<Page, Refused> {
         let asked = if self.is_noscript { self.query("referrer") } else { "" };
-        let said = [Cow::Borrowed(asked), self.header("x-prisme-referrer"), self.header(REFERER.as_str())];
+        let said = [Cow::Borrowed(asked), self.header(PAGE), self.header(REFERER)];
         let said = said.iter().find(|text| !text.is_empty()).map_or("", |text| text);
         Page::parse(said).ok_or_else(|| Refused::bad("the page's address is missing or not absolute"))
     }
 
     /// Where the visitor came from; empty when from nowhere.
     fn document_referrer(&self) -> Result<String, Refused> {
-        let said = self.said("x-prisme-document-referrer", "document-referrer");
-        if !said.is_empty() && absolute(&said).is_none() {
+        let said = self.said(DOCUMENT_REFERRER, "document-referrer");
+        if !said.is_empty() && !is_absolute(&said) {
             return Err(Refused::bad("the document's referrer is no absolute address"));
         }
         Ok(said.into_owned())
     }
 
     fn status(&self) -> Result<u16, Refused> {
-        let said = self.said("x-prisme-status", "status");
+        let said = self.said(PAGE_STATUS, "status");
         if said.is_empty() {
             return Ok(STATUS);
         }
@@ -167,7 +174,7 @@ impl<'a> Call<'a> {
     /// The site's own id of the visitor, on every route in either place.
     fn given_visitor(&self) -> Option<GivenVisitor> {
         let given = |id: &str| GivenVisitor::new(GivenKind::Visitor, id);
-        given(self.query("visitor-id")).or_else(|| given(&self.header("x-prisme-visitor-id")))
+        given(self.query("visitor-id")).or_else(|| given(&self.header(VISITOR_ID)))
     }
 
     fn check_content_type(&self, body: &[u8]) -> Result<(), Refused> {
@@ -197,7 +204,7 @@ impl<'a> Call<'a> {
     }
 
     /// What stands in the query on pages without scripts, and in a header elsewhere.
-    fn said(&self, header: &str, parameter: &str) -> Cow<'_, str> {
+    fn said(&self, header: HeaderName, parameter: &str) -> Cow<'_, str> {
         if self.is_noscript { Cow::Borrowed(self.query(parameter)) } else { self.header(header) }
     }
 
@@ -206,7 +213,7 @@ impl<'a> Call<'a> {
         self.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
     }
 
-    fn header(&self, name: &str) -> Cow<'a, str> {
+    fn header(&self, name: HeaderName) -> Cow<'a, str> {
         browser::text(self.headers, name)
     }
 }

@@ -7,14 +7,17 @@ mod call;
 mod route;
 mod url;
 
+use std::hash::Hasher;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, SERVER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
+use siphasher::sip::SipHasher24;
 
 use crate::api::cors::{self, Sharing};
 use crate::api::refused::Refused;
@@ -151,12 +154,29 @@ fn request_id(app: &App, peer: IpAddr, headers: &HeaderMap) -> Option<String> {
             return Some(given.into_owned());
         }
     }
-    let mut bytes = auth::random_bytes::<16>().ok()?;
+    let mut bytes = new_id()?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = auth::to_hex(&bytes);
     let groups = [hex.get(..8)?, hex.get(8..12)?, hex.get(12..16)?, hex.get(16..20)?, hex.get(20..)?];
     Some(groups.join("-"))
+}
+
+/// Sixteen bytes that nobody can foresee and that do not come again: a count, hashed under keys that are drawn once. Asking
+/// the system each time would cost as much as reading the request.
+fn new_id() -> Option<[u8; 16]> {
+    static KEYS: OnceLock<Option<[[u8; 16]; 2]>> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let draw = || Some([auth::random_bytes().ok()?, auth::random_bytes().ok()?]);
+    let keys = (*KEYS.get_or_init(draw))?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut id = [0; 16];
+    for (half, key) in id.chunks_exact_mut(8).zip(&keys) {
+        let mut hasher = SipHasher24::new_with_key(key);
+        hasher.write_u64(count);
+        half.copy_from_slice(&hasher.finish().to_le_bytes());
+    }
+    Some(id)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::enrich::plain::Plain;
 use crate::enrich::url::URL_BYTES_MAX;
 
 /// An absolute address: a scheme and a host, `//HOST` meaning `http`. Names and passwords in it are dropped.
@@ -23,6 +24,11 @@ pub fn absolute(text: &str) -> Option<Url> {
     Some(url)
 }
 
+/// Whether the text is an absolute address.
+pub fn is_absolute(text: &str) -> bool {
+    (text.len() <= URL_BYTES_MAX && Plain::of(text).is_some()) || absolute(text).is_some()
+}
+
 /// The scheme and what is behind `://`.
 fn parts(text: &str) -> Option<(&str, &str)> {
     let text = text.trim();
@@ -39,12 +45,19 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 pub struct Page {
     /// Its address, over `http` or `https`, with a path without empty and dotted segments.
     pub address: String,
-    url: Url,
 }
 
 impl Page {
     /// Reads an absolute address. Apps have schemes of their own, which stand for `http`.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(plain) = Plain::of(text)
+            && text.len() <= URL_BYTES_MAX
+            && !plain.path.contains("//")
+        {
+            let Plain { scheme, host, path, tail } = plain;
+            let path = if path.is_empty() { "/" } else { path };
+            return Some(Self { address: [scheme, "://", host, path, tail].concat() });
+        }
         let (scheme, rest) = parts(text)?;
         let scheme = if scheme.eq_ignore_ascii_case("https") { "https" } else { "http" };
         let url = absolute(&format!("{scheme}://{rest}"))?;
@@ -53,12 +66,13 @@ impl Page {
         let (path, tail) = behind_host.split_at(path_end);
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let host = url.host_str().unwrap_or_default();
-        Some(Self { address: format!("{scheme}://{host}{port}{}{tail}", normal_path(path)), url })
+        Some(Self { address: format!("{scheme}://{host}{port}{}{tail}", normal_path(path)) })
     }
 
     /// Whether a link leads to the same host and port.
     pub fn is_at_host_of(&self, target: &Url) -> bool {
-        (self.url.host_str(), self.url.port()) == (target.host_str(), target.port())
+        let same = |url: Url| (url.host_str(), url.port()) == (target.host_str(), target.port());
+        absolute(&self.address).is_some_and(same)
     }
 }
 
