@@ -101,9 +101,12 @@ fn whichever_comes_first_of_an_event_and_its_page_view() {
     let range = "from=2026-07-01&to=2026-07-01";
     let visits = client.statistics("session/list", range);
     for visit in visits.as_array().expect("a list") {
-        let told = ["entry_title", "exit_title", "screen_class", "page_views"].map(|name| &visit[name]);
-        assert_eq!(told, [&json!("X"), &json!(""), &json!("Full HD"), &json!(1)], "{visit}");
+        let told = ["entry_title", "exit_title", "page_views"].map(|name| &visit[name]);
+        assert_eq!(told, [&json!("X"), &json!(""), &json!(1)], "{visit}");
     }
+    // The event does not know the screen.
+    let screens = client.statistics("screen", range);
+    assert_eq!((&screens[0]["screen_class"], &screens[0]["visitors"]), (&json!("Full HD"), &json!(4)));
 }
 
 #[test]

@@ -302,9 +302,9 @@ test("fragments as pages", async () => {
     await page.evaluate(() => history.replaceState(null, "", "#/found"));
     await reports(visitor, 3);
     await page.goBack();
-    await reports(visitor, 3);
-    const { "/app#/users": users, "/app#/help": help } = await pages("hash.test");
-    assert.deepEqual({ users, help }, { users: 2, help: 1 });
+    await reports(visitor, 4);
+    const { "/app#/users": users, "/app#/help": help, "/app#/found": found } = await pages("hash.test");
+    assert.deepEqual({ users, help, found }, { users: 2, help: 1, found: 1 });
     await context.close();
 });
 

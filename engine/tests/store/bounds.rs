@@ -276,7 +276,9 @@ fn what_comes_first_of_an_event_and_its_page_view_changes_nothing() {
                 let fs = SimFs::new(1);
                 let mut core = open(&fs, limits::SEAL_ROWS).unwrap();
                 let mut model = Model::default();
-                for (event, after) in order.into_iter().zip([0, 1_000]).chain(pinged.then_some((&ping, 4_000))) {
+                for (event, after) in
+                    order.into_iter().zip([0, 1_000]).chain(pinged.then_some((&ping, 4_000)))
+                {
                     let event = Event { time: NOON + after, ..event.clone() };
                     store(&mut core, std::slice::from_ref(&event), &mut model);
                     if sealed {
@@ -289,7 +291,8 @@ fn what_comes_first_of_an_event_and_its_page_view_changes_nothing() {
                 let [session] = model.sessions.as_slice() else { panic!("{context}") };
                 let state = session.state();
                 assert_eq!(state.bounced, non_interactive, "{context}");
-                let titles: Vec<_> = session.ordered().iter().map(|row| (row.kind, row.texts[2].clone())).collect();
+                let titles: Vec<_> =
+                    session.ordered().iter().map(|row| (row.kind, row.texts[2].clone())).collect();
                 (session.attributes.clone(), titles, state.views, state.entry, state.exit)
             });
             assert_eq!(found[0], found[1]);

@@ -90,9 +90,8 @@ impl Session {
         let paths: BTreeSet<&str> = views.iter().map(|row| row.path()).collect();
         // An event that opened the session does not count, unless there is nothing but events.
         let opener = usize::from(!views.is_empty());
-        let ends = |at: usize| {
-            rows[at].kind == 1 && !rows[at].quiet && !(at > 0 && rows[at - 1].is_assumed())
-        };
+        let ends =
+            |at: usize| rows[at].kind == 1 && !rows[at].quiet && !(at > 0 && rows[at - 1].is_assumed());
         let interactive = (opener..rows.len()).any(ends);
         let with_path = rows.iter().rfind(|row| !row.path().is_empty());
         State {
