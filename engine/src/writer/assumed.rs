@@ -52,14 +52,15 @@ impl Core {
     }
 }
 
-/// The session with the page view in the place of the one that an event stood for; `None` when there is none, or when
-/// it is that of another page.
+/// The session with the page view in the place of the one that its first event stood for; `None` when there is none, or
+/// when it is that of another page.
 fn confirmed<'a>(event: &'a Event, mut session: Operation<'a>) -> Option<Operation<'a>> {
     let row_bytes: usize = session.rows.iter().map(Row::text_bytes).sum();
     if row_bytes > ASSUMED_TEXT_BYTES_MAX {
         return None;
     }
-    let assumed = session.rows.iter_mut().find(|row| row.kind == ROW_ASSUMED)?;
+    session.rows.sort_by_key(|row| row.time);
+    let assumed = session.rows.first_mut().filter(|row| row.kind == ROW_ASSUMED)?;
     let is_same = (0..=ASSUMED_MS_MAX).contains(&(event.time - assumed.time))
         && SAME_PAGE.iter().all(|&column| text(assumed, column) == event.texts.get(column));
     // Where the visitor came from perhaps only the page view tells.

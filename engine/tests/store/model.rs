@@ -111,15 +111,15 @@ impl Session {
         })
     }
 
-    /// Its page view that an event stood for, when it may be this one, that came a little while later.
-    fn awaits(&self, view: &Event) -> Option<usize> {
-        let at = self.rows.iter().position(Row::is_assumed)?;
-        let assumed = &self.rows[at];
+    /// Whether it begins with an event that stood for this page view, a little while ago.
+    fn awaits(&self, view: &Event) -> bool {
+        let rows = self.ordered();
+        let assumed = &rows[0];
         let wanted = row(view).texts;
         // Hostname, path, source.
         let is_same = [0, 1, 7].iter().all(|text| assumed.texts[*text] == wanted[*text]);
         let in_time = (0..=LAG).contains(&(view.time - assumed.time));
-        (is_same && in_time && (self.names_none() || !self.is_other_visit(view))).then_some(at)
+        assumed.is_assumed() && is_same && in_time && (self.names_none() || !self.is_other_visit(view))
     }
 
     fn names_none(&self) -> bool {
@@ -167,20 +167,20 @@ impl Model {
     /// The page view takes the place of one that an event stood for.
     fn confirm(&mut self, view: &Event, visitor: u64) -> bool {
         let waits = |session: &&mut Session| {
-            session.site == view.site.0 && session.visitor == visitor && session.awaits(view).is_some()
+            session.site == view.site.0 && session.visitor == visitor && session.awaits(view)
         };
         let best = self.sessions.iter_mut().filter(waits).min_by_key(|session| {
             ((view.time - session.last()).max(0), -session.start(), -session.day, u32::MAX - session.n)
         });
         let Some(session) = best else { return false };
-        let Some(at) = session.awaits(view) else { return false };
         let names_none = session.names_none();
         for (known, told) in session.attributes.iter_mut().zip(attributes(view)) {
             if !told.is_empty() && (known.is_empty() || names_none) {
                 *known = told;
             }
         }
-        let assumed = &mut session.rows[at];
+        session.rows = session.ordered();
+        let assumed = &mut session.rows[0];
         *assumed = Row { time: assumed.time, received: assumed.received, ..row(view) };
         true
     }
