@@ -47,7 +47,12 @@ pub const SERVER: &[Setting] = &[
     setting("listen", "ADDR:PORT", "127.0.0.1:8787", "Where to listen for HTTP; port 0 picks a free one."),
     Setting {
         many: true,
-        ..setting("site", "HOST", "", "Creates this site when it is missing; may be given several times.")
+        ..setting(
+            "site",
+            "HOST",
+            "",
+            "Creates this site when it is missing; may be given several times, or with commas between.",
+        )
     },
     setting("geo-db", "FILE", "", "A GeoIP database (MMDB with city or country records) for places."),
     setting(
@@ -69,7 +74,7 @@ pub const SERVER: &[Setting] = &[
             "trusted-proxies",
             "CIDR",
             "",
-            "Only peers in these networks are trusted proxies, and hops through them are skipped.",
+            "Only peers in these networks are trusted proxies, and hops through them are skipped; may be given several times, or with commas between.",
         )
     },
     setting("spam-list", "FILE", "", "A file with one host a line whose referrals are left out."),

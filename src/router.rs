@@ -85,6 +85,9 @@ fn find(path: &str) -> Option<(Methods, Route)> {
 }
 
 fn find_below(path: &str) -> Option<(Methods, Route)> {
+    if path.starts_with("/api/v1/healthcheck/") {
+        return Some((ANY, Route::Health));
+    }
     if let Some(statistic) = path.strip_prefix("/api/v1/statistics/") {
         return Some((GET, Route::Statistic(statistic.to_owned())));
     }

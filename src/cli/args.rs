@@ -45,8 +45,8 @@ fn arg(setting: &Setting, default: &str) -> Arg {
     if setting.value.is_empty() {
         return arg.value_name("true|false").num_args(0..=1).default_missing_value("true");
     }
-    let action = if setting.many { ArgAction::Append } else { ArgAction::Set };
-    arg.value_name(setting.value).action(action)
+    let arg = arg.value_name(setting.value);
+    if setting.many { arg.action(ArgAction::Append).value_delimiter(',') } else { arg.action(ArgAction::Set) }
 }
 
 fn help(setting: &Setting, default: &str) -> String {

@@ -77,6 +77,38 @@ fn reports_are_counted_for_the_site_of_their_page() {
     assert_eq!((&events[0]["name"], &events[0]["meta_keys"]), (&json!("Buy"), &json!(["plan"])));
 }
 
+/// Browsers send a page view and an event of the page at once, and the network turns them over.
+#[test]
+fn whichever_comes_first_of_an_event_and_its_page_view() {
+    let folder = Folder::new();
+    let site = folder.create_site("a.test");
+    let server = folder.start(&["--trusted-proxies", "192.0.2.0/24,127.0.0.0/8"]);
+    let view = r#"{"url":"https://a.test/x","title":"X","width":1920}"#;
+    for (at, (quiet, bounces)) in [(false, 0), (true, 1)].into_iter().enumerate() {
+        let event = format!(r#"{{"url":"https://a.test/x","event":"Load","non_interactive":{quiet}}}"#);
+        for (order, bodies) in [[view, &event], [&event, view]].into_iter().enumerate() {
+            // The last hop is one of the trusted networks.
+            let ip = format!("198.51.{at}.{order}, 192.0.2.7");
+            let before = server.log_in(&site).statistics("total", "from=2026-07-01&to=2026-07-01");
+            bodies.iter().for_each(|body| drop(send(&server, &report(&ip, body), 200)));
+            let total = server.log_in(&site).statistics("total", "from=2026-07-01&to=2026-07-01");
+            let more = ["visitors", "sessions", "views", "bounces"]
+                .map(|name| total[name].as_i64().unwrap_or(0) - before[name].as_i64().unwrap_or(0));
+            assert_eq!(more, [1, 1, 1, bounces], "{bodies:?}");
+        }
+    }
+    let mut client = server.log_in(&site);
+    let range = "from=2026-07-01&to=2026-07-01";
+    let visits = client.statistics("session/list", range);
+    for visit in visits.as_array().expect("a list") {
+        let told = ["entry_title", "exit_title", "page_views"].map(|name| &visit[name]);
+        assert_eq!(told, [&json!("X"), &json!(""), &json!(1)], "{visit}");
+    }
+    // The event does not know the screen.
+    let screens = client.statistics("screen", range);
+    assert_eq!((&screens[0]["screen_class"], &screens[0]["visitors"]), (&json!("Full HD"), &json!(4)));
+}
+
 #[test]
 fn what_is_no_report_is_refused() {
     let (server, _) = start(&["--events-per-minute", "4"]);

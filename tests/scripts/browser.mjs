@@ -196,6 +196,13 @@ test("our own script", async () => {
     await page.evaluate(() => history.replaceState({ x: 1 }, "", "/c"));
     await page.evaluate(() => { location.hash = "#place"; });
     await reports(visitor, 3);
+    // What is typed into a search stays on the page: that of "/c" before is still the last one.
+    for (const typed of ["b", "bo", "boo", ""]) {
+        await page.evaluate((typed) => history.replaceState(null, "", `?q=${typed}`), typed);
+        await sleep(20);
+    }
+    await page.evaluate(() => history.replaceState(null, "", "/c"));
+    await reports(visitor, 3);
     await page.goBack();
     await page.goBack();
     await reports(visitor, 4);
@@ -288,12 +295,16 @@ test("fragments as pages", async () => {
     const { context, page } = visitor;
     await page.goto("http://hash.test/app#/users?y=2");
     await reports(visitor, 1);
+    await page.evaluate(() => history.replaceState(null, "", "#/users?y=3"));
+    await page.evaluate(() => history.replaceState(null, "", "?x=1#/users"));
     await page.evaluate(() => { location.hash = "#/help"; });
     await reports(visitor, 2);
-    await page.goBack();
+    await page.evaluate(() => history.replaceState(null, "", "#/found"));
     await reports(visitor, 3);
-    const { "/app#/users": users, "/app#/help": help } = await pages("hash.test");
-    assert.deepEqual({ users, help }, { users: 2, help: 1 });
+    await page.goBack();
+    await reports(visitor, 4);
+    const { "/app#/users": users, "/app#/help": help, "/app#/found": found } = await pages("hash.test");
+    assert.deepEqual({ users, help, found }, { users: 2, help: 1, found: 1 });
     await context.close();
 });
 

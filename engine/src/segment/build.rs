@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::layout::{FileWriter, Tag};
 use super::table::{
-    FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, POSTING_SHARE, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run,
+    FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, POSTING_SHARE, ROW_ASSUMED, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run,
 };
 use crate::event::Kind;
 use crate::schema::{COLUMN_COUNT, Column};
@@ -75,8 +75,8 @@ pub struct SessionState {
 
 /// Computes the state of the session whose rows are `rows`; `path` are the rows' path codes.
 ///
-/// An event that opened a session on a page is stored as not interactive beside its page view, so it needs no
-/// special case here.
+/// An event that opened a session on a page does not end the bounce while the page view before it is assumed. Earlier
+/// versions stored such events as not interactive.
 pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]) -> SessionState {
     let mut state = SessionState {
         start: time[rows.start],
@@ -99,7 +99,7 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
             }
         } else if row_kind == Kind::Event as u8 && kind[row] & ROW_NON_INTERACTIVE == 0 {
             opened_by_event |= row == first_row;
-            state.bounced &= row == first_row;
+            state.bounced &= row == first_row || kind[row - 1] == ROW_ASSUMED;
         }
         if path[row] != 0 {
             state.exit_row = row as u32;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::codes::Narrow;
 use super::cold::ColdRows;
+use crate::event::Kind;
 use crate::units::{DayUtc, TimestampMs};
 
 /// "No row": a session without page views has no entry and no exit row.
@@ -17,6 +18,8 @@ pub const FLAG_GIVEN_ID: u8 = 2;
 pub const FLAG_FIRST: u8 = 4;
 /// Row flag, beside the [`crate::event::Kind`] in the low bits: a custom event that does not end a bounce.
 pub const ROW_NON_INTERACTIVE: u8 = 0x80;
+/// Kind and flag of a page view that nobody has told of: the event behind it opened the session and stands for it.
+pub const ROW_ASSUMED: u8 = Kind::PageView as u8 | ROW_NON_INTERACTIVE;
 /// The bits of a row's kind byte that hold the [`crate::event::Kind`].
 pub const ROW_KIND_MASK: u8 = 0x0f;
 

@@ -13,8 +13,8 @@ use super::cold::{ColdColumns, ColdNumbers};
 pub use super::ranks::Ranks;
 pub use super::sessions::{
     FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
-    MilliTimes, NO_ROW, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run, SecondTimes, Shape, ShapedStates,
-    StateColumns, States, Times, Visitors,
+    MilliTimes, NO_ROW, ROW_ASSUMED, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run, SecondTimes, Shape,
+    ShapedStates, StateColumns, States, Times, Visitors,
 };
 use crate::error::StorageError;
 use crate::schema::Column;

@@ -8,7 +8,7 @@ use crate::index::Needs;
 use crate::limits;
 use crate::record::{Operation, ROW_TEXT_COUNT, Row};
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
-use crate::segment::table::{ROW_NON_INTERACTIVE, SiteTable};
+use crate::segment::table::{ROW_ASSUMED, ROW_NON_INTERACTIVE, SiteTable};
 use crate::session::{Extent, Numbers, is_other_campaign, preference};
 use crate::units::{DayUtc, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
 
@@ -181,7 +181,7 @@ impl Core {
             let candidate = candidates.swap_remove(at);
             let key = SessionKey { site: event.site, visitor, session: candidate.id };
             if self.move_session(key, candidate.place, moves)? {
-                let rows = vec![event_row(event, false)];
+                let rows = vec![event_row(event)];
                 let operation = Operation { key, user_key: None, attributes: None, replaces: false, rows };
                 return Ok(Some(operation));
             }
@@ -266,16 +266,15 @@ fn next_session_id(time: TimestampMs, sessions: &[Candidate], numbers: Numbers) 
     Some(SessionId::new(day, numbers.next(largest)?))
 }
 
-/// An event's row. `opens_with_page`: it opens a session beside a page view of its own.
-pub(super) fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
+/// An event's row.
+pub(super) fn event_row(event: &Event) -> Row<'_> {
     let mut texts = [""; ROW_TEXT_COUNT];
     for (text, &column) in texts.iter_mut().zip(Column::row_texts()) {
         *text = event.texts.get(column);
     }
-    let quiet = event.non_interactive || opens_with_page;
     Row {
         time: event.time,
-        kind: event.kind as u8 | if quiet { ROW_NON_INTERACTIVE } else { 0 },
+        kind: event.kind as u8 | if event.non_interactive { ROW_NON_INTERACTIVE } else { 0 },
         event_duration: event.event_duration.map_or(0, |seconds| u64::from(seconds) + 1),
         status: event.status.map_or(0, u64::from),
         received: event.received.map_or(0, |time| time.max(0) as u64),
@@ -283,8 +282,8 @@ pub(super) fn event_row(event: &Event, opens_with_page: bool) -> Row<'_> {
     }
 }
 
-/// The event opens a session. A custom event on a page stores a page view too, and is then stored as not
-/// interactive: alone it leaves the session bounced.
+/// The event opens a session. A custom event on a page stores an assumed page view before itself: alone it leaves the
+/// session bounced.
 fn open_operation(event: &Event, key: SessionKey) -> Operation<'_> {
     let mut attributes = [""; ATTRIBUTE_COUNT];
     for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
@@ -293,15 +292,15 @@ fn open_operation(event: &Event, key: SessionKey) -> Operation<'_> {
     let on_page = event.kind == Kind::Event && !event.texts.get(Column::Path).is_empty();
     let mut rows = Vec::with_capacity(2);
     if on_page {
-        let mut page_view = event_row(event, false);
-        page_view.kind = Kind::PageView as u8;
+        let mut page_view = event_row(event);
+        page_view.kind = ROW_ASSUMED;
         page_view.event_duration = 0;
         for column in [Column::EventName, Column::EventMeta, Column::EventId] {
             page_view.texts[column.index() - ATTRIBUTE_COUNT] = "";
         }
         rows.push(page_view);
     }
-    rows.push(event_row(event, on_page));
+    rows.push(event_row(event));
     Operation { key, user_key: event.user_key, attributes: Some(attributes), replaces: false, rows }
 }
 

@@ -1,23 +1,22 @@
 //! Page views that events overtook. An event that opens a session stands for the view of its page too; when that view
 //! comes at last, it takes the place of the one that was assumed.
 //!
-//! The session is logged anew, whole, with the page view behind the event: so it shows in its rows that none is assumed
-//! any more, whatever happens to the server meanwhile.
+//! The session is logged anew, whole, and is then as if the page view had come first: the event ends the bounce as it
+//! would have, and the visit has what the page view says of it. Its rows show that none is assumed any more, whatever
+//! happens to the server meanwhile.
 
 use super::Core;
 use super::assign::{Candidate, event_row};
 use crate::codec::Writer;
 use crate::error::StorageError;
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::limits::{ASSUMED_MS_MAX, ASSUMED_ROWS_MAX, ASSUMED_TEXT_BYTES_MAX};
 use crate::record::{Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
-use crate::segment::table::ROW_NON_INTERACTIVE;
+use crate::segment::table::ROW_ASSUMED;
 use crate::session::{CAMPAIGN_COLUMNS, is_other_campaign, preference};
 use crate::units::{SessionKey, VisitorId};
 
-/// Texts of a page view that an event copies from itself.
-const COPIED: [Column; 5] = [Column::Hostname, Column::Path, Column::Title, Column::Tags, Column::Source];
 /// Texts in which the page view must be the one that was assumed.
 const SAME_PAGE: [Column; 3] = [Column::Hostname, Column::Path, Column::Source];
 /// What times in the index of a file may be off.
@@ -56,31 +55,28 @@ impl Core {
 /// The session with the page view in the place of the one that its first event stood for; `None` when there is none, or
 /// when it is that of another page.
 fn confirmed<'a>(event: &'a Event, mut session: Operation<'a>) -> Option<Operation<'a>> {
-    session.rows.sort_by_key(|row| row.time);
-    let [assumed, opener, ..] = session.rows.as_slice() else { return None };
-    let is_assumed = assumed.kind == Kind::PageView as u8
-        && opener.kind == Kind::Event as u8 | ROW_NON_INTERACTIVE
-        && (assumed.time, assumed.status, assumed.received) == (opener.time, opener.status, opener.received)
-        && COPIED.iter().all(|&column| text(assumed, column) == text(opener, column));
-    let is_same = (0..=ASSUMED_MS_MAX).contains(&(event.time - assumed.time))
-        && SAME_PAGE.iter().all(|&column| text(assumed, column) == event.texts.get(column));
     let row_bytes: usize = session.rows.iter().map(Row::text_bytes).sum();
-    if !is_assumed || !is_same || row_bytes > ASSUMED_TEXT_BYTES_MAX {
+    if row_bytes > ASSUMED_TEXT_BYTES_MAX {
         return None;
     }
+    session.rows.sort_by_key(|row| row.time);
+    let assumed = session.rows.first_mut().filter(|row| row.kind == ROW_ASSUMED)?;
+    let is_same = (0..=ASSUMED_MS_MAX).contains(&(event.time - assumed.time))
+        && SAME_PAGE.iter().all(|&column| text(assumed, column) == event.texts.get(column));
     // Where the visitor came from perhaps only the page view tells.
     let attributes = session.attributes.as_mut()?;
-    if is_other_campaign(|column| event.texts.get(column), |column| attributes[column.index()]) {
-        if CAMPAIGN_COLUMNS.iter().any(|column| !attributes[column.index()].is_empty()) {
-            return None;
-        }
-        for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
-            *text = event.texts.get(column);
+    let has_campaign = CAMPAIGN_COLUMNS.iter().any(|column| !attributes[column.index()].is_empty());
+    let is_other = is_other_campaign(|column| event.texts.get(column), |column| attributes[column.index()]);
+    if !is_same || has_campaign && is_other {
+        return None;
+    }
+    for (text, &column) in attributes.iter_mut().zip(Column::attributes()) {
+        let told = event.texts.get(column);
+        if !told.is_empty() && (text.is_empty() || !has_campaign) {
+            *text = told;
         }
     }
-    let page_view = Row { time: assumed.time, received: assumed.received, ..event_row(event, false) };
-    session.rows.remove(0);
-    session.rows.insert(1, page_view);
+    *assumed = Row { time: assumed.time, received: assumed.received, ..event_row(event) };
     session.replaces = true;
     Some(session)
 }

@@ -258,3 +258,44 @@ fn a_page_view_that_its_event_overtook_is_there_once() {
         }
     }
 }
+
+/// Whether a visit bounced depended on which of two requests of one page came first.
+#[test]
+fn what_comes_first_of_an_event_and_its_page_view_changes_nothing() {
+    for (non_interactive, pinged) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut view = Event { may_be_assumed: true, ..view(1, NOON, "/a") };
+        let mut event = Event { kind: Kind::Event, non_interactive, may_be_assumed: false, ..view.clone() };
+        event.texts.set(Column::EventName, "Shown");
+        // The event tells less of the visit than its page view.
+        view.texts.set(Column::Country, "de");
+        view.texts.set(Column::Title, "A");
+        let ping = Event { kind: Kind::Ping, time: NOON + 4_000, may_be_assumed: false, ..view.clone() };
+        for sealed in [false, true] {
+            let found = [[&view, &event], [&event, &view]].map(|order| {
+                let context = format!("non-interactive: {non_interactive}, sealed: {sealed}");
+                let fs = SimFs::new(1);
+                let mut core = open(&fs, limits::SEAL_ROWS).unwrap();
+                let mut model = Model::default();
+                for (event, after) in
+                    order.into_iter().zip([0, 1_000]).chain(pinged.then_some((&ping, 4_000)))
+                {
+                    let event = Event { time: NOON + after, ..event.clone() };
+                    store(&mut core, std::slice::from_ref(&event), &mut model);
+                    if sealed {
+                        seal(&mut core);
+                    }
+                }
+                check(&mut core, &model, &context);
+                drop(core);
+                check(&mut open(&fs, limits::SEAL_ROWS).unwrap(), &model, &context);
+                let [session] = model.sessions.as_slice() else { panic!("{context}") };
+                let state = session.state();
+                assert_eq!(state.bounced, non_interactive, "{context}");
+                let titles: Vec<_> =
+                    session.ordered().iter().map(|row| (row.kind, row.texts[2].clone())).collect();
+                (session.attributes.clone(), titles, state.views, state.entry, state.exit)
+            });
+            assert_eq!(found[0], found[1]);
+        }
+    }
+}

@@ -78,7 +78,7 @@ fn grouped(files: &[Vec<FileRow>]) -> Vec<Session> {
         let mut single = Model::default();
         single.append(&Event { kind: Kind::PageView, ..event.clone() });
         let mut of_row = single.sessions.remove(0);
-        of_row.rows = vec![crate::model::row(event, false)];
+        of_row.rows = vec![crate::model::row(event)];
         match sessions.get_mut(&key) {
             None => {
                 first.insert(key, event.time);

@@ -35,6 +35,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// A page view that the event behind it stands for.
+    fn is_assumed(&self) -> bool {
+        self.kind == 0 && self.quiet
+    }
+
     fn path(&self) -> &str {
         &self.texts[1]
     }
@@ -85,7 +90,9 @@ impl Session {
         let paths: BTreeSet<&str> = views.iter().map(|row| row.path()).collect();
         // An event that opened the session does not count, unless there is nothing but events.
         let opener = usize::from(!views.is_empty());
-        let interactive = rows.iter().skip(opener).any(|row| row.kind == 1 && !row.quiet);
+        let ends =
+            |at: usize| rows[at].kind == 1 && !rows[at].quiet && !(at > 0 && rows[at - 1].is_assumed());
+        let interactive = (opener..rows.len()).any(ends);
         let with_path = rows.iter().rfind(|row| !row.path().is_empty());
         State {
             start: self.start(),
@@ -107,22 +114,16 @@ impl Session {
     /// Whether it begins with an event that stood for this page view, a little while ago.
     fn awaits(&self, view: &Event) -> bool {
         let rows = self.ordered();
-        let [assumed, opener, ..] = rows.as_slice() else { return false };
-        // Hostname, path, title, tags, source.
-        let copied = [0, 1, 2, 5, 7].iter().all(|text| assumed.texts[*text] == opener.texts[*text]);
-        let is_assumed = assumed.kind == 0
-            && opener.kind == 1
-            && opener.quiet
-            && (assumed.time, assumed.status, assumed.received)
-                == (opener.time, opener.status, opener.received);
-        let wanted = row(view, false).texts;
+        let assumed = &rows[0];
+        let wanted = row(view).texts;
+        // Hostname, path, source.
         let is_same = [0, 1, 7].iter().all(|text| assumed.texts[*text] == wanted[*text]);
-        let names_none = ORIGIN.iter().all(|column| self.attributes[column.index()].is_empty());
-        is_assumed
-            && copied
-            && is_same
-            && (0..=LAG).contains(&(view.time - assumed.time))
-            && (names_none || !self.is_other_visit(view))
+        let in_time = (0..=LAG).contains(&(view.time - assumed.time));
+        assumed.is_assumed() && is_same && in_time && (self.names_none() || !self.is_other_visit(view))
+    }
+
+    fn names_none(&self) -> bool {
+        ORIGIN.iter().all(|column| self.attributes[column.index()].is_empty())
     }
 }
 
@@ -157,7 +158,7 @@ impl Model {
             }
         }
         match best {
-            Some((.., index)) => self.sessions[index].rows.push(row(event, false)),
+            Some((.., index)) => self.sessions[index].rows.push(row(event)),
             None if event.kind == Kind::Ping => {}
             None => self.open(event, visitor),
         }
@@ -172,13 +173,15 @@ impl Model {
             ((view.time - session.last()).max(0), -session.start(), -session.day, u32::MAX - session.n)
         });
         let Some(session) = best else { return false };
-        if session.is_other_visit(view) {
-            session.attributes = attributes(view);
+        let names_none = session.names_none();
+        for (known, told) in session.attributes.iter_mut().zip(attributes(view)) {
+            if !told.is_empty() && (known.is_empty() || names_none) {
+                *known = told;
+            }
         }
-        let mut rows = session.ordered();
-        let assumed = rows.remove(0);
-        rows.insert(1, Row { time: assumed.time, received: assumed.received, ..row(view, false) });
-        session.rows = rows;
+        session.rows = session.ordered();
+        let assumed = &mut session.rows[0];
+        *assumed = Row { time: assumed.time, received: assumed.received, ..row(view) };
         true
     }
 
@@ -207,16 +210,16 @@ impl Model {
         let on_page = event.kind == Kind::Event && !event.texts.get(Column::Path).is_empty();
         let mut rows = Vec::new();
         if on_page {
-            let mut view = row(event, false);
+            let mut view = row(event);
             view.kind = 0;
-            view.quiet = false;
+            view.quiet = true;
             view.duration = None;
             for text in [3, 4, 6] {
                 view.texts[text].clear();
             }
             rows.push(view);
         }
-        rows.push(row(event, on_page));
+        rows.push(row(event));
         self.sessions.push(Session {
             site: event.site.0,
             visitor,
@@ -233,11 +236,11 @@ fn attributes(event: &Event) -> Vec<String> {
     Column::attributes().iter().map(|column| event.texts.get(*column).to_owned()).collect()
 }
 
-pub fn row(event: &Event, opens_with_page: bool) -> Row {
+pub fn row(event: &Event) -> Row {
     Row {
         time: event.time,
         kind: event.kind as u8,
-        quiet: event.non_interactive || opens_with_page,
+        quiet: event.non_interactive,
         duration: event.event_duration,
         status: event.status,
         received: event.received,

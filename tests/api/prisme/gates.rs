@@ -164,8 +164,10 @@ fn methods_and_paths() {
         assert_eq!(status == 405, answer.contains("\r\nallow: "), "{answer}");
     }
     for method in ["GET", "POST", "OPTIONS", "DELETE"] {
-        let answer = send(&server, &Request::new(method, "/api/v1/healthcheck", ""), 200);
-        assert!(answer.body.is_empty());
+        for path in ["/api/v1/healthcheck", "/api/v1/healthcheck/", "/api/v1/healthcheck/x/y"] {
+            let answer = send(&server, &Request::new(method, path, ""), 200);
+            assert!(answer.body.is_empty());
+        }
     }
     server.assert_alive();
     let views = rows(server.folder(), HOST).len();

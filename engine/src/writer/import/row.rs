@@ -129,11 +129,11 @@ impl<'a> Row<'a> {
         self.kind as u8 | if self.non_interactive { ROW_NON_INTERACTIVE } else { 0 }
     }
 
-    /// The page view that a custom event opens a session with; `texts` are those of [`PageViewTexts`].
+    /// The assumed page view that a custom event opens a session with; `texts` are those of [`PageViewTexts`].
     pub(super) fn page_view(mut self, texts: &'a PageViewTexts<'a>) -> Self {
         self.kind = Kind::PageView;
         self.event_duration = None;
-        self.non_interactive = false;
+        self.non_interactive = true;
         self.texts = texts;
         self
     }

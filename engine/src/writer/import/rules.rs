@@ -189,12 +189,10 @@ impl Loader {
     ) -> Result<(), ImportError> {
         let coder = Coder { codes: &self.codes, stored: &self.stored };
         let ordinal = self.open.open(&coder, row, visitor, Some(id))?;
-        let mut row = *row;
         if opens_page && row.kind == Kind::Event && !row.text(Column::Path).is_empty() {
             self.open.add(&coder, ordinal, &row.page_view(&PageViewTexts(row.texts)))?;
-            row.non_interactive = true;
         }
-        self.open.add(&coder, ordinal, &row)?;
+        self.open.add(&coder, ordinal, row)?;
         self.opened += 1;
         Ok(())
     }
