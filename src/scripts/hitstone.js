@@ -16,10 +16,10 @@
 
   let here = () => document.URL.replace(data.hash == null ? /#.*/ : "", "");
 
-  // Browsers break off an answer that nobody reads. A busy server is asked again, and a browser that keeps nothing so large
-  // alive is asked without that.
-  let post = (body, tries) => fetch(api, { method: "POST", body, keepalive: tries > 2 })
-    .then((answer) => answer.text(tries *= answer.status > 428)).catch(() => 0)
+  // Browsers break off an answer that nobody reads. A busy server is asked again. What fails is
+  // caught by a function that does nothing of note.
+  let post = (body, tries) => fetch(api, { method: "POST", body, keepalive: 1 })
+    .then((answer) => answer.text(tries *= answer.status > 428)).catch(Date)
     .then(() => tries && setTimeout(post, 4e3, body, tries - 1));
 
   let send = (more) => {
@@ -72,7 +72,7 @@
       let kind = link.host != location.host && "outbound";
       // What is no pattern must not stop all else.
       try {
-        if (link.hasAttribute("download") || RegExp(`\\.(${data.downloads || endings})$`, "i").test(url)) kind = "downloads";
+        if (link.hasAttribute("download") || RegExp("\\.(" + (data.downloads || endings) + ")$", "i").test(url)) kind = "downloads";
       } catch {}
       kind && data[kind] != "false" && send({ [kind]: url });
     }
@@ -92,10 +92,11 @@
     for (let name of ["pushState", "replaceState"]) {
       let change = history[name];
       history[name] = (...given) => {
-        // What is typed into a search is no other page; unless the page before has not been counted yet.
-        let known = name > "q" && here() == seen && here().replace(/\?[^#]*/g, "");
-        soon(change.apply(history, given));
-        if (known == here().replace(/\?[^#]*/g, "")) seen = here();
+        // What `replaceState` (the longer name) does to the query is no other page: nothing is lost by it, as the page
+        // has been counted. With fragments in paths any change counts.
+        let known = here() == seen && data.hash == null && name[9] && location.pathname;
+        change.apply(history, given);
+        known == location.pathname ? seen = here() : soon();
       };
     }
   };
