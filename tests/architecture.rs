@@ -77,7 +77,7 @@ engine segment::filter:
 engine segment::layout: checksum codec error schema units version vfs
 engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
-engine segment::sessions: segment::codes segment::cold units
+engine segment::sessions: event segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
 engine segment::verdicts: schema units
 engine session: limits schema units
