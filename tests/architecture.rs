@@ -50,7 +50,7 @@ engine query::keys: event query query::groups scan segment::table
 engine query::known: error query query::groups query::guard scan segment::table
 engine query::masks: error query query::guard query::verdicts scan segment::table segment::verdicts
 engine query::metadata: event query::groups scan segment::table
-engine query::model: event query schema units
+engine query::model: query schema units
 engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
 engine query::portions: limits query query::filter query::known segment::table
@@ -59,7 +59,7 @@ engine query::recurring: error query scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
 engine query::sessions: error event query query::check query::filter query::guard query::verdicts scan schema segment::table units
 engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known query::masks query::verdicts scan segment::table
-engine query::text_test:
+engine query::text_test: event
 engine query::turns:
 engine query::verdicts:
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
@@ -72,7 +72,7 @@ engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
 engine segment::codes: schema segment::cold segment::ranks segment::verdicts
-engine segment::cold: error schema segment::ranks
+engine segment::cold: error schema segment::ranks segment::verdicts
 engine segment::filter:
 engine segment::layout: checksum codec error schema units version vfs
 engine segment::ranks:

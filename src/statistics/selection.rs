@@ -106,7 +106,7 @@ impl PairIs {
 
     fn test(&self) -> PairsTest {
         let is = self.clone();
-        Box::new(move |pairs| is.holds(pairs))
+        PairsTest::named(format!("{is:?}"), move |pairs| is.holds(pairs))
     }
 }
 

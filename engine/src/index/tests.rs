@@ -70,7 +70,7 @@ fn sessions_are_found() {
     let sessions = sessions();
     for share in [1, 1_000_000] {
         let index = open(index_bytes(&sessions, &mut SiteCodes::new(1), share)).unwrap();
-        let cold = PlainCold { sessions: sessions.clone() };
+        let cold = PlainCold::new(sessions.clone());
         for (at, session) in sessions.iter().enumerate() {
             let (visitor, id) = (VisitorId(session.visitor), SessionId(session.id));
             assert_eq!(index.find_session(&cold, visitor, id).unwrap(), Some(at as u32));
@@ -134,7 +134,7 @@ proptest! {
     #[test]
     fn flipped_bytes_are_found(at in any::<prop::sample::Index>(), bits in 1..=255u8) {
         let mut codes = SiteCodes::new(1);
-        let cold = PlainCold { sessions: sessions() };
+        let cold = PlainCold::new(sessions());
         let mut bytes = index_bytes(&cold.sessions, &mut codes, 16);
         let at = at.index(bytes.len());
         bytes[at] ^= bits;
@@ -150,7 +150,7 @@ proptest! {
         share in prop_oneof![Just(1usize), Just(1_000_000)],
     ) {
         let mut codes = SiteCodes::new(1);
-        let cold = PlainCold { sessions: sessions() };
+        let cold = PlainCold::new(sessions());
         let bytes = index_bytes(&cold.sessions, &mut codes, share);
         let directory = read_directory(Path::new("(test)"), &bytes).unwrap();
         let entry = &directory.sites[0];

@@ -16,6 +16,7 @@ use crate::parquet::column::{ColumnFile, ColumnRows};
 use crate::parquet::schema::Content;
 use crate::schema::Column;
 use crate::segment::cold::{ColdColumns, ColdNumber, ColdNumbers, ColdRows, ColdTexts};
+use crate::segment::verdicts::{VerdictMemory, Verdicts};
 use crate::units::SegmentId;
 use crate::vfs::Bytes;
 
@@ -27,6 +28,7 @@ pub struct ParquetColumns {
     number: SegmentId,
     file: CheckedBytes,
     cache: Arc<ColumnCache>,
+    verdicts: Arc<VerdictMemory>,
 }
 
 impl ParquetColumns {
@@ -38,8 +40,9 @@ impl ParquetColumns {
         bytes: Bytes,
         checksums: BlockChecksums,
         cache: Arc<ColumnCache>,
+        verdicts: Arc<VerdictMemory>,
     ) -> Self {
-        Self { number, file: CheckedBytes::new(path, bytes, checksums), cache }
+        Self { number, file: CheckedBytes::new(path, bytes, checksums), cache, verdicts }
     }
 
     /// The rows of each row group. Who reads visitors or times of many rows asks for them group by group: rows of one
@@ -208,6 +211,10 @@ impl Drop for ParquetColumns {
 }
 
 impl ColdColumns for ParquetColumns {
+    fn verdicts(&self, column: Column, test: &str, greatest: u32) -> Option<Arc<Verdicts>> {
+        Some(self.verdicts.of(self.number, column, test, greatest))
+    }
+
     fn visitors(&self, rows: Range<u32>) -> Result<Arc<ColdRows<u64>>, StorageError> {
         self.read_rows(rows, Part::Visitors, Content::VisitorId, i64::cast_unsigned)
     }

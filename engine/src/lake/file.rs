@@ -240,8 +240,9 @@ impl LakeFile {
         let checksums = BlockChecksums::new(of_file.len, &of_file.checksums).ok_or_else(|| {
             StorageError::corrupt(&self.index_path(), 0, "it has not one checksum for each block")
         })?;
-        let (parquet, cache) = (self.map_parquet()?, self.context.cache.clone());
-        let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache);
+        let parquet = self.map_parquet()?;
+        let (cache, verdicts) = (self.context.cache.clone(), self.context.verdicts.clone());
+        let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache, verdicts);
         let filters = index.runs()?.iter().map(|_| OnceLock::new()).collect();
         Ok(OpenFile { index, columns, filters })
     }

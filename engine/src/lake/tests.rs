@@ -202,7 +202,14 @@ fn file(sources: &[Vec<Session>]) -> (Vec<u8>, BlockChecksums, Vec<&Session>) {
 
 fn columns(bytes: &[u8], checksums: &BlockChecksums, cache: &Arc<ColumnCache>) -> ParquetColumns {
     let bytes = Bytes::copy_of(bytes);
-    ParquetColumns::new(Path::new(PATH), SegmentId(9), bytes, checksums.clone(), cache.clone())
+    ParquetColumns::new(
+        Path::new(PATH),
+        SegmentId(9),
+        bytes,
+        checksums.clone(),
+        cache.clone(),
+        Arc::default(),
+    )
 }
 
 fn plain_texts(texts: &ColdTexts, rows: u32) -> Vec<(u32, String)> {

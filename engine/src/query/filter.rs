@@ -348,10 +348,16 @@ impl<'a, 'v> Narrowing<'a, 'v> {
         tests: &[PairsTest],
         guard: &mut Guard<'_>,
     ) -> Result<Mask, QueryError> {
-        let holds = |text: &str| tests.iter().all(|test| test(Pairs(text)));
+        let holds = |text: &str| tests.iter().all(|test| test.holds(Pairs(text)));
         let dictionary = self.table.dictionary(column);
         let matters = self.matters(column, dictionary);
-        masks::of_test(dictionary, matters.as_ref(), &holds, Kept::Nowhere, guard)
+        let kept = match (self.table.cold, PairsTest::name_of_all(tests)) {
+            (Some(cold), Some(name)) if !dictionary.has_site_codes() => {
+                cold.verdicts(column, &name, dictionary.len() as u32).map_or(Kept::Nowhere, Kept::Beyond)
+            }
+            _ => Kept::Nowhere,
+        };
+        masks::of_test(dictionary, matters.as_ref(), &holds, kept, guard)
     }
 
     /// The codes that can matter; `None`: all.

@@ -14,7 +14,7 @@ use crate::segment::verdicts::Verdicts;
 /// Codes that are looked at before it is checked whether the query is to stop.
 const CODES_A_CHECK: usize = 1024;
 
-/// Where verdicts on strings are kept, by their site codes.
+/// Where verdicts on strings are kept: by their site codes, or by those of a file whose strings have none.
 pub(super) enum Kept<'k> {
     /// Nowhere.
     Nowhere,
@@ -78,7 +78,12 @@ pub(super) fn of_test(
             if !matters(code) {
                 continue;
             }
-            *entry = kept.or_find(dictionary.site_codes.get(code).copied(), || {
+            let key = match dictionary.has_site_codes() {
+                true => dictionary.site_codes.get(code).copied(),
+                // The texts of a cold column are those of its file.
+                false => Some(code as u32),
+            };
+            *entry = kept.or_find(key, || {
                 let text = dictionary.get(code as u32);
                 guard.spend_on(&[text])?;
                 Ok(test(text))

@@ -52,7 +52,7 @@ pub use sessions::{
     LISTED_MAX, RowDetail, SessionDetail, SessionPage, SessionRow, SessionsQuery, list_sessions, session_rows,
 };
 pub use tally::{Tally, passing, tally};
-pub use text_test::TextTest;
+pub use text_test::{PairsTest, TextTest};
 pub use turns::Turns;
 
 use crate::segment::table::SiteTable;

@@ -5,13 +5,10 @@
 
 use std::ops::Range;
 
-use super::TextTest;
-use crate::event::Pairs;
+use super::{PairsTest, TextTest};
 use crate::schema::Column;
 use crate::units::{SessionId, SiteId, TimestampMs, VisitorId};
 
-/// A test of the metadata or the tags of a row.
-pub type PairsTest = Box<dyn Fn(Pairs<'_>) -> bool + Send + Sync>;
 /// A test of the texts of a group.
 pub type GroupTest = Box<dyn Fn(&[&str]) -> bool + Send + Sync>;
 

@@ -81,7 +81,7 @@ fn event_matches(row: &PlainRow, test: &EventTest) -> bool {
 
 fn pairs_pass(pairs: &[(String, String)], tests: &[PairsTest]) -> bool {
     let text = encode_pairs(pairs);
-    tests.iter().all(|test| test(Pairs(&text)))
+    tests.iter().all(|test| test.holds(Pairs(&text)))
 }
 
 fn row_counts(row: &PlainRow, unit: Unit, query: &Query) -> bool {

@@ -16,15 +16,21 @@ use crate::segment::build::SessionState;
 use crate::segment::cold::{ColdColumns, ColdNumber, ColdNumbers, ColdRows, ColdTexts};
 use crate::segment::ranks::OwnedRanks;
 use crate::segment::table::{NO_ROW, SiteStrings};
+use crate::segment::verdicts::{VerdictMemory, Verdicts};
 use crate::units::{SegmentId, SessionId, SiteId};
 use crate::vfs::Bytes;
 
 /// The cold columns of sessions in the order of a file.
 pub struct PlainCold {
+    verdicts: VerdictMemory,
     pub sessions: Vec<PlainSession>,
 }
 
 impl PlainCold {
+    pub fn new(sessions: Vec<PlainSession>) -> Self {
+        Self { verdicts: VerdictMemory::default(), sessions }
+    }
+
     fn rows<T>(&self, value: impl Fn(&PlainSession, usize) -> T) -> Vec<T> {
         let value = &value;
         self.sessions.iter().flat_map(|s| (0..s.rows.len()).map(move |row| value(s, row))).collect()
@@ -39,6 +45,10 @@ fn part<T: Copy>(all: &[T], rows: &Range<u32>) -> Arc<ColdRows<T>> {
 }
 
 impl ColdColumns for PlainCold {
+    fn verdicts(&self, column: Column, test: &str, greatest: u32) -> Option<Arc<Verdicts>> {
+        Some(self.verdicts.of(SegmentId(1), column, test, greatest))
+    }
+
     fn visitors(&self, rows: Range<u32>) -> Result<Arc<ColdRows<u64>>, StorageError> {
         Ok(part(&self.rows(|session, _| session.visitor), &rows))
     }
@@ -137,7 +147,7 @@ impl OwnedIndex {
         let sessions: Vec<PlainSession> = sessions.into_iter().map(|(session, _)| session).collect();
         let bytes = index_bytes(&sessions, site_codes, known_share);
         let index = Index::open(Path::new("(test)"), Bytes::from_vec(bytes)).unwrap();
-        Self { index, cold: PlainCold { sessions }, loaded: Loaded::default(), hidden }
+        Self { index, cold: PlainCold::new(sessions), loaded: Loaded::default(), hidden }
     }
 
     /// Has what is needed at hand.

@@ -146,10 +146,10 @@ pub fn text_test(spec: TextSpec, prefix: &'static str) -> TextTest {
 fn pairs_test(key: String, (mode, number): TextSpec) -> PairsTest {
     let wanted = word("value", number);
     match mode {
-        0 => Box::new(move |pairs| pairs.get(&key) == Some(&wanted)),
-        1 => Box::new(move |pairs| pairs.get(&key) != Some(&wanted)),
-        2 => Box::new(move |pairs| pairs.get(&key).is_none()),
-        _ => Box::new(move |pairs| pairs.iter().any(|pair| pair.0 == key)),
+        0 => PairsTest::named(format!("{key} is {wanted}"), move |pairs| pairs.get(&key) == Some(&wanted)),
+        1 => PairsTest::that(move |pairs| pairs.get(&key) != Some(&wanted)),
+        2 => PairsTest::named(format!("no {key}"), move |pairs| pairs.get(&key).is_none()),
+        _ => PairsTest::named(format!("{key}"), move |pairs| pairs.iter().any(|pair| pair.0 == key)),
     }
 }
 

@@ -1,4 +1,6 @@
-//! Tests of texts.
+//! Tests of texts and of pairs.
+
+use crate::event::Pairs;
 
 type Holds = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -55,5 +57,35 @@ impl TextTest {
             Kind::OneOf(_) => None,
             Kind::That { name, .. } => name.as_deref(),
         }
+    }
+}
+
+/// A test of the metadata or the tags of a row.
+pub struct PairsTest {
+    name: Option<String>,
+    holds: Box<dyn Fn(Pairs<'_>) -> bool + Send + Sync>,
+}
+
+impl PairsTest {
+    /// Something is true of the pairs.
+    pub fn that(holds: impl Fn(Pairs<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self { name: None, holds: Box::new(holds) }
+    }
+
+    /// Something with a name is true of them: see [`TextTest::named`].
+    pub fn named(name: String, holds: impl Fn(Pairs<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self { name: Some(name), ..Self::that(holds) }
+    }
+
+    /// Whether the pairs pass.
+    pub fn holds(&self, pairs: Pairs<'_>) -> bool {
+        (self.holds)(pairs)
+    }
+
+    /// A name for all of these tests together; `None` when one has none.
+    pub(super) fn name_of_all(tests: &[Self]) -> Option<String> {
+        // Lengths keep lists of names apart.
+        let names = tests.iter().map(|test| test.name.as_ref().map(|name| format!("{}:{name}", name.len())));
+        names.collect()
     }
 }

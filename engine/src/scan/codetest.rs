@@ -2,7 +2,7 @@
 
 use super::bits::{Bits, WORD, spans};
 use super::mask::Mask;
-use crate::segment::table::{Codes, Kinds};
+use crate::segment::table::{Codes, Kinds, Ranks};
 
 /// So many codes or fewer are compared with; more are looked up.
 const FEW: usize = 4;
@@ -100,36 +100,42 @@ impl<'a> CodeTest<'a> {
                 Some(few) => equal(chunk(codes, at), few),
                 None => looked_up(chunk(codes, at), entries, absent),
             },
-            Codes::Ranked(ranked) => {
-                let mut left = ranked.present.words.get(at).copied().unwrap_or(0);
-                let mut word = all & !left;
-                while left != 0 {
-                    let bit = left.trailing_zeros();
-                    word |= u64::from(self.passes(at * WORD + bit as usize)) << bit;
-                    left &= left - 1;
-                }
-                word
-            }
-            Codes::Combined { .. } | Codes::Cold(_) => {
+            Codes::Ranked(ranked) => self.among(at, ranked.present, all),
+            Codes::Cold(texts) => self.among(at, texts.present.as_ranks(), all),
+            Codes::Combined { .. } => {
                 (0..WORD).fold(0, |word, bit| word | u64::from(self.passes(at * WORD + bit)) << bit)
             }
         }
     }
 
+    /// As [`CodeTest::word`] where most have the absent code, of which `all` tells whether it passes.
+    #[inline]
+    fn among(&self, at: usize, present: Ranks<'_>, all: u64) -> u64 {
+        let there = present.words.get(at).copied().unwrap_or(0);
+        (all & !there) | self.one_by_one(at, there)
+    }
+
+    /// Which of these places, the set bits of a word, pass.
+    #[inline]
+    fn one_by_one(&self, at: usize, places: u64) -> u64 {
+        let (mut left, mut kept) = (places, 0);
+        while left != 0 {
+            let bit = left.trailing_zeros();
+            kept |= u64::from(self.passes(at * WORD + bit as usize)) << bit;
+            left &= left - 1;
+        }
+        kept
+    }
+
+    /// Which of these places, the set bits of a word, pass: by the word, or one by one when they are few.
+    #[inline]
+    fn narrow(&self, at: usize, places: u64) -> u64 {
+        if places.count_ones() < DENSE_MIN { self.one_by_one(at, places) } else { places & self.word(at) }
+    }
+
     /// Keeps, of the range, only the places that pass.
     pub fn retain_in(&self, bits: &mut Bits, range: std::ops::Range<usize>) {
-        bits.narrow_in(range, |at, word| {
-            if word.count_ones() >= DENSE_MIN {
-                return word & self.word(at);
-            }
-            let (mut left, mut kept) = (word, 0);
-            while left != 0 {
-                let bit = left.trailing_zeros();
-                kept |= u64::from(self.passes(at * WORD + bit as usize)) << bit;
-                left &= left - 1;
-            }
-            kept
-        });
+        bits.narrow_in(range, |at, word| self.narrow(at, word));
     }
 }
 
@@ -138,7 +144,7 @@ impl<'a> CodeTest<'a> {
 pub fn words_of(tests: &[CodeTest<'_>], range: &std::ops::Range<usize>, words: &mut Vec<u64>) {
     words.clear();
     words.extend(spans(range, range.end).map(|(at, within)| {
-        tests.iter().fold(within, |word, test| if word == 0 { 0 } else { word & test.word(at) })
+        tests.iter().fold(within, |word, test| if word == 0 { 0 } else { test.narrow(at, word) })
     }));
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ranks::OwnedRanks;
+use super::verdicts::Verdicts;
 use crate::error::StorageError;
 use crate::schema::Column;
 
@@ -140,6 +141,10 @@ pub trait ColdColumns: Send + Sync {
 
     /// A text column of all rows: metadata, tags, event ids or sources. Another column is an error.
     fn texts(&self, column: Column) -> Result<Arc<ColdTexts>, StorageError>;
+
+    /// What the test of this name has said of the texts of a column so far, by their codes up to the greatest, when that
+    /// is kept.
+    fn verdicts(&self, column: Column, test: &str, greatest: u32) -> Option<Arc<Verdicts>>;
 
     /// A column of numbers of all rows.
     fn numbers(&self, number: ColdNumber) -> Result<Arc<ColdNumbers>, StorageError>;
