@@ -149,7 +149,7 @@ fn pairs_test(key: String, (mode, number): TextSpec) -> PairsTest {
         0 => PairsTest::named(format!("{key} is {wanted}"), move |pairs| pairs.get(&key) == Some(&wanted)),
         1 => PairsTest::that(move |pairs| pairs.get(&key) != Some(&wanted)),
         2 => PairsTest::named(format!("no {key}"), move |pairs| pairs.get(&key).is_none()),
-        _ => PairsTest::named(format!("{key}"), move |pairs| pairs.iter().any(|pair| pair.0 == key)),
+        _ => PairsTest::named(key.clone(), move |pairs| pairs.iter().any(|pair| pair.0 == key)),
     }
 }
 
