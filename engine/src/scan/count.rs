@@ -389,23 +389,15 @@ impl Counter {
 
     /// Adds what another one has counted of other runs; `places` says which of its groups are which here.
     pub fn absorb(&mut self, other: Self, places: &[u32]) {
-        let Self { slots, extras, pairs, .. } = other;
         self.reserve(places.iter().max().map_or(0, |&greatest| greatest as usize + 1));
-        for (theirs, &place) in slots.iter().zip(places) {
-            let Some(slot) = self.slots.get_mut(place as usize) else { continue };
-            slot.visitors = slot.visitors.wrapping_add(theirs.visitors);
-            slot.sessions = slot.sessions.wrapping_add(theirs.sessions);
-            slot.bounces = slot.bounces.wrapping_add(theirs.bounces);
-            slot.views = slot.views.wrapping_add(theirs.views);
+        let Self { slots, extras, has_extras, pairs, .. } = other;
+        let theirs = Counts { slots, extras, has_extras };
+        let (slots, extras) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.extras));
+        let mut own = Counts { slots, extras, has_extras: self.has_extras };
+        for (group, &place) in places.iter().enumerate() {
+            own.add(place as usize, &theirs.numbers(group));
         }
-        for (theirs, &place) in extras.iter().zip(places) {
-            let Some(extra) = self.extras.get_mut(place as usize) else { continue };
-            extra.duration_seconds = extra.duration_seconds.wrapping_add(theirs.duration_seconds);
-            extra.duration_count = extra.duration_count.wrapping_add(theirs.duration_count);
-            extra.page_seconds = extra.page_seconds.wrapping_add(theirs.page_seconds);
-            extra.page_count = extra.page_count.wrapping_add(theirs.page_count);
-            extra.event_seconds = extra.event_seconds.wrapping_add(theirs.event_seconds);
-        }
+        (self.slots, self.extras) = (own.slots, own.extras);
         let placed = |(group, visitor): (u32, u64)| Some((*places.get(group as usize)?, visitor));
         self.pairs.extend(pairs.into_iter().filter_map(placed));
     }
