@@ -95,6 +95,8 @@ impl Unread {
 pub struct SiteSources {
     /// The files of the lake, in the order of their numbers.
     files: Vec<SourceFile>,
+    /// The numbers of files that are left out, as they have nothing in the span.
+    left_out: Vec<SegmentId>,
     /// Their strings.
     strings: Option<Arc<SiteDictionary>>,
     /// The other parts; no session counts in two parts.
@@ -108,6 +110,15 @@ impl SiteSources {
     fn numbers(&self) -> Vec<Option<SegmentId>> {
         let files = self.files.iter().map(|file| Some(file.live.file.number()));
         files.chain(self.segments.iter().map(|part| part.sealed.then(|| part.segment.id()))).collect()
+    }
+
+    /// The numbers of all parts that never change, of those left out too, in the same order.
+    fn all_unchanging(&self) -> Vec<SegmentId> {
+        let files = self.files.iter().map(|file| file.live.file.number());
+        let mut all: Vec<_> = files.chain(self.left_out.iter().copied()).collect();
+        all.sort_unstable();
+        all.extend(self.segments.iter().filter(|part| part.sealed).map(|part| part.segment.id()));
+        all
     }
 
     /// Sets the file aside that some damage is in. Whether there is one.
@@ -173,7 +184,17 @@ impl Snapshot {
     /// # Errors
     /// A view of the open segment could not be made, or a file could not be read.
     pub fn sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
-        let mut sources = self.lake_sources(site, needs)?;
+        self.parts(site, needs, |_| true)
+    }
+
+    /// The same without the lake's files that nobody wants.
+    fn parts(
+        &self,
+        site: SiteId,
+        needs: &Needs,
+        is_wanted: impl Fn(&LiveFile) -> bool,
+    ) -> Result<SiteSources, StorageError> {
+        let mut sources = self.lake_sources(site, needs, is_wanted)?;
         for view in self.sealed.iter() {
             match view.segment.table(site) {
                 Ok(None) => {}
@@ -197,9 +218,14 @@ impl Snapshot {
         Ok(sources)
     }
 
-    fn lake_sources(&self, site: SiteId, needs: &Needs) -> Result<SiteSources, StorageError> {
-        let (files, segments) = (Vec::new(), Vec::new());
-        let mut sources = SiteSources { files, strings: None, segments, incomplete: None };
+    fn lake_sources(
+        &self,
+        site: SiteId,
+        needs: &Needs,
+        is_wanted: impl Fn(&LiveFile) -> bool,
+    ) -> Result<SiteSources, StorageError> {
+        let (files, left_out, segments) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sources = SiteSources { files, left_out, strings: None, segments, incomplete: None };
         let Some(lake) = self.lake.site(site) else { return Ok(sources) };
         let opened = |dictionary: &Arc<LakeDictionary>| dictionary.open();
         sources.strings = match lake.dictionary.as_ref().map(opened) {
@@ -211,6 +237,10 @@ impl Snapshot {
             None => return Ok(sources),
         };
         for live in &lake.files {
+            if !is_wanted(live) {
+                sources.left_out.extend(live.file.damage().is_none().then(|| live.file.number()));
+                continue;
+            }
             let load = |open: Arc<OpenFile>| {
                 let loaded = Loaded::load(&open.index, needs, &open.columns)?;
                 Ok(SourceFile { live: live.clone(), open, loaded })
@@ -229,7 +259,7 @@ impl Snapshot {
         Ok(sources)
     }
 
-    /// Does something with the site's parts. A file of the lake in which damage turns up is set aside, and what is
+    /// Does something with the site's parts that may hold something in the span that needs are about. A file of the lake in which damage turns up is set aside, and what is
     /// left is asked again.
     fn ask<T>(
         &self,
@@ -238,7 +268,7 @@ impl Snapshot {
         mut question: impl FnMut(&SiteSources, &[Source<'_>]) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         loop {
-            let data = self.sources(site, needs)?;
+            let data = self.parts(site, needs, |live| live.file.may_touch(&needs.span))?;
             let answer = question(&data, &data.tables(site)?);
             match answer {
                 Err(QueryError::Storage(damage)) if data.set_aside(&damage) => {}
@@ -313,15 +343,29 @@ impl Snapshot {
         })
     }
 
-    /// The visitors of a site that recur.
+    /// The visitors of a site that recur, for these sources. What is known of all parts that never change holds for
+    /// some of them.
     fn recurring(
         &self,
         site: SiteId,
         data: &SiteSources,
         sources: &[Source<'_>],
     ) -> Result<Recurring, StorageError> {
-        let unchanging: Vec<_> = data.numbers().into_iter().map_while(|number| number).collect();
-        self.recurring.of_sealed(site, &unchanging, sources)?.extend(sources)
+        let all = data.all_unchanging();
+        let known = match self.recurring.known(site, &all) {
+            Some(known) => known,
+            None => {
+                let needs = Needs::nothing(TimestampMs::MIN..TimestampMs::MAX);
+                let whole = self.sources(site, &needs)?;
+                if whole.all_unchanging() != all {
+                    // Damage has turned up since.
+                    return Recurring::find(sources);
+                }
+                self.recurring.find(site, &all, &whole.tables(site)?)?
+            }
+        };
+        let own = data.numbers().into_iter().map_while(|number| number);
+        known.only(own.filter_map(|number| all.iter().position(|known| *known == number))).extend(sources)
     }
 
     /// Lists sessions: see [`query::list_sessions`].

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 use super::days::LocalDays;
 use crate::query::Source;
 use crate::scan::bits::Bits;
-use crate::segment::table::{FLAG_FIRST, SiteTable, States, Visitors};
+use crate::segment::table::{FLAG_FIRST, Run, SiteTable, States, Visitors};
 use crate::units::TimestampMs;
 
 /// The day of a session that is not covered.
@@ -81,6 +81,15 @@ fn runs(table: &SiteTable<'_>) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The sessions from the first to the last run that can hold something within the span.
+pub(super) fn sessions_near(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> Range<usize> {
+    let near = |(run, _): &(&Run, _)| run.min_time < span.end && run.max_time >= span.start;
+    let mut near = table.runs.iter().zip(runs(table)).filter(near).map(|(_, sessions)| sessions);
+    let first = near.next().unwrap_or_default();
+    let (start, end) = (first.start, first.end);
+    near.fold(start..end, |all, own| all.start.min(own.start)..all.end.max(own.end))
+}
+
 /// The sessions of the run that have the visitor of this one.
 fn same_visitor(table: &SiteTable<'_>, run: &Range<usize>, session: usize) -> Range<usize> {
     let is_first = |session: &usize| *session == run.start || is_of_another(table, *session);
@@ -128,7 +137,7 @@ pub(super) fn leave_out_stale(source: &Source<'_>, sessions: &mut Bits, recurrin
             both.intersect(recurring);
             both
         }
-        None => Bits::new(sessions.len()),
+        None => sessions.emptied(),
     };
     let hidden = source.hidden.into_iter().flat_map(RoaringBitmap::iter).map(|session| session as usize);
     let own_runs: Vec<Range<usize>> = runs(&source.table).collect();

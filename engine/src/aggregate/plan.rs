@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::covered::{leave_out_spans, leave_out_stale};
+use super::covered::{leave_out_spans, leave_out_stale, sessions_near};
 use super::entries::{Entries, Period};
 use super::file::Aggregate;
 use super::specs::{By, Spec};
@@ -47,7 +47,7 @@ pub(super) fn known(
         return Ok(None);
     }
     let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
-    let mut sessions = part.aggregate.covered().clone();
+    let mut sessions = part.aggregate.covered().of_range(sessions_near(&part.source.table, &query.span));
     let cut: Vec<Range<TimestampMs>> = entries
         .periods
         .iter()

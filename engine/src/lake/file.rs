@@ -4,6 +4,7 @@
 //! those that are mapped only some stay so (see [`OpenFiles`]). Whoever uses one keeps it by an `Arc`.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -21,7 +22,7 @@ use crate::parquet::Key;
 use crate::segment::filter::VisitorFilter;
 use crate::segment::table::Run;
 use crate::segment::verdicts::VerdictMemory;
-use crate::units::{DayUtc, SegmentId, SiteId, VisitorId};
+use crate::units::{DayUtc, SegmentId, SiteId, TimestampMs, VisitorId};
 use crate::vfs::{Bytes, SharedFs};
 
 /// Files that stay mapped, unless they are in use.
@@ -101,6 +102,8 @@ pub struct LakeFile {
     parquet_len: u64,
     parquet_end_crc: u32,
     opened: Opened<OpenFile>,
+    /// The time of its rows, once it was mapped.
+    span: OnceLock<Range<TimestampMs>>,
     used: AtomicBool,
     /// A visitor's sessions in it could not be looked for, once at least.
     was_unreadable: AtomicBool,
@@ -120,6 +123,7 @@ impl LakeFile {
             parquet_len: entry.parquet_len,
             parquet_end_crc: entry.parquet_end_crc,
             opened: Opened::new(&context.damage_count),
+            span: OnceLock::new(),
             used: AtomicBool::new(false),
             was_unreadable: AtomicBool::new(false),
             is_replaced: AtomicBool::new(false),
@@ -129,6 +133,11 @@ impl LakeFile {
     /// The number of its index, which no other file has.
     pub fn number(&self) -> SegmentId {
         self.index
+    }
+
+    /// Whether rows of it may lie in the span. Nobody knows until it was mapped for the first time.
+    pub fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
+        self.span.get().is_none_or(|own| own.start < span.end && span.start < own.end)
     }
 
     /// Notes that somebody could not look for sessions in it, be it damaged or an operation failed.
@@ -243,7 +252,9 @@ impl LakeFile {
         let parquet = self.map_parquet()?;
         let (cache, verdicts) = (self.context.cache.clone(), self.context.verdicts.clone());
         let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache, verdicts);
-        let filters = index.runs()?.iter().map(|_| OnceLock::new()).collect();
+        let runs = index.runs()?;
+        let filters = runs.iter().map(|_| OnceLock::new()).collect();
+        self.span.get_or_init(|| span_of(runs));
         Ok(OpenFile { index, columns, filters })
     }
 
@@ -304,6 +315,13 @@ impl LakeFile {
     pub fn damage(&self) -> Option<StorageError> {
         self.opened.damage()
     }
+}
+
+/// From the first row of these runs to the last.
+fn span_of(runs: &[Run]) -> Range<TimestampMs> {
+    let first = runs.iter().map(|run| run.min_time).min().unwrap_or_default();
+    let last = runs.iter().map(|run| run.max_time).max();
+    first..last.map_or(first, |last| last.saturating_add(1))
 }
 
 /// The checksum that tells a Parquet file from others.

@@ -93,6 +93,7 @@ impl TextsBuilder {
             numbers: codes.into(),
             offsets: offsets.into(),
             bytes: bytes.into(),
+            ..ColdTexts::default()
         }
     }
 }

@@ -48,7 +48,7 @@ impl<'a> EventRows<'a> {
 
     /// All tests.
     pub fn tests(&self) -> Vec<CodeTest<'a>> {
-        [&self.kind].into_iter().chain(&self.own).cloned().collect()
+        CodeTest::merged([&self.kind].into_iter().chain(&self.own).cloned())
     }
 
     /// The tests beside that of the kind, for statistics in which they select rows as well.

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use super::check;
 use super::filter::{Prepared, Touched, prepare, row_columns, touched_runs};
-use super::groups::{Groups, KEY_COLUMNS_MAX};
+use super::groups::{Groups, KEY_COLUMNS_MAX, Label};
 use super::guard::Guard;
 use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
 use super::known::{Known, Placing};
 use super::metadata::{KeySets, MetaKeys};
-use super::numbers::{NumberColumn, SharedSums, Sum};
+use super::numbers::{self, NumberColumn, SharedSums, Sum};
 use super::portions::{self, Means, Portion};
 use super::report::{self, Grouping};
 use super::verdicts::Verdicts;
@@ -112,12 +112,17 @@ impl<'a> CountedGroups<'a> {
     fn absorb(&mut self, other: CountedGroups<'a>, dictionaries: &[Vec<Dictionary<'a>>], query: &Query) {
         let placing = Placing::of(query);
         let group_count = fixed_group_count(&query.group).unwrap_or(other.groups.len());
-        let places = (0..group_count).map(|group| match other.groups.codes(group) {
-            Some((source, key)) => placing.group(&mut self.groups, dictionaries, source, key),
+        let places = (0..group_count).map(|group| match other.groups.label(group) {
+            Some(Label::Codes { source, local }) => {
+                placing.group(&mut self.groups, dictionaries, *source as usize, *local)
+            }
+            Some(Label::Text(text)) => self.groups.of_text(text),
             None => group as u32,
         });
         let places: Vec<u32> = places.collect();
         self.counter.absorb(other.counter, &places);
+        self.key_sets.absorb(other.key_sets, &places);
+        numbers::absorb(&mut self.sums, &other.sums, &places);
     }
 }
 
@@ -323,10 +328,8 @@ fn parts<'q, 'a>(
             Unit::Events => Some(Kind::Event),
         };
         let of_kind = kind.map(|kind| CodeTest::of_kinds(table.kinds, ROW_KIND_MASK, kind as u8));
-        let mut tests: Vec<_> = of_kind.into_iter().collect();
-        tests.extend(prepared.row_tests.iter().cloned());
         Part {
-            tests,
+            tests: CodeTest::merged(of_kind.into_iter().chain(prepared.row_tests.iter().cloned())),
             tests_views: !prepared.row_tests.is_empty(),
             prepared,
             sessions: session_columns(table, recurring, prepared.source, stamps[prepared.source]),

@@ -125,8 +125,15 @@ pub(super) fn prepare<'a>(
     Ok(Some(Prepared { table, touched, selected, row_tests, source: number }))
 }
 
+/// The empty set of the sessions of these runs.
+fn none_of(session_count: usize, runs: &[Touched]) -> Bits {
+    let first = runs.iter().map(|run| run.sessions.start).min().unwrap_or(0);
+    let end = runs.iter().map(|run| run.sessions.end).max().unwrap_or(0);
+    Bits::within(first..end, session_count)
+}
+
 fn in_runs(session_count: usize, runs: &[Touched]) -> Bits {
-    let mut bits = Bits::new(session_count);
+    let mut bits = none_of(session_count, runs);
     runs.iter().for_each(|run| bits.insert_range(run.sessions.clone()));
     bits
 }
@@ -165,7 +172,7 @@ impl<'a, 'v> Narrowing<'a, 'v> {
     fn keep_session(&mut self, filter: &Filter) -> Result<bool, QueryError> {
         let Some((visitor, session)) = filter.session else { return Ok(true) };
         let found = self.table.find_session(visitor.0, session, self.touched.iter().map(|run| &run.run))?;
-        let mut bits = Bits::new(self.table.session_count());
+        let mut bits = none_of(self.table.session_count(), &self.touched);
         found.into_iter().for_each(|at| bits.insert(at as usize));
         self.bits().intersect(&bits);
         Ok(self.any())
@@ -229,26 +236,26 @@ impl<'a, 'v> Narrowing<'a, 'v> {
     ) -> Result<bool, QueryError> {
         for (number, test) in filter.events.iter().enumerate() {
             let events = EventRows::new(self, TestOf::Event(number), test, guard)?;
+            if events.are_none() && test.passes == Occurrence::Happened {
+                return Ok(false);
+            }
+            if unit == Unit::Events && test.passes != Occurrence::DidNot && test.selects_rows {
+                // A row that passes says of its session what is to be said.
+                row_tests.extend(events.into_row_tests());
+                continue;
+            }
+            let happened = match events.are_none() {
+                true => none_of(self.table.session_count(), &self.touched),
+                false => self.sessions_with(&events.tests(), guard)?,
+            };
             match test.passes {
-                Occurrence::Happened if events.are_none() => return Ok(false),
-                Occurrence::DidNot if events.are_none() => {}
-                Occurrence::Happened => {
-                    let happened = self.sessions_with(&events.tests(), guard)?;
-                    self.bits().intersect(&happened);
-                }
-                Occurrence::DidNot => {
-                    let happened = self.sessions_with(&events.tests(), guard)?;
-                    self.bits().remove_all(&happened);
-                }
+                Occurrence::Happened => self.bits().intersect(&happened),
+                Occurrence::DidNot => self.bits().remove_all(&happened),
                 Occurrence::HappenedOrNoEvent => {
-                    let happened = self.sessions_with(&events.tests(), guard)?;
                     let mut others = self.sessions_with(&[events::of_kind(&self.table)], guard)?;
                     others.remove_all(&happened);
                     self.bits().remove_all(&others);
                 }
-            }
-            if unit == Unit::Events && test.passes != Occurrence::DidNot && test.selects_rows {
-                row_tests.extend(events.into_row_tests());
             }
         }
         Ok(self.any())
@@ -257,7 +264,8 @@ impl<'a, 'v> Narrowing<'a, 'v> {
     /// The sessions of touched runs that have a row that passes all tests.
     fn sessions_with(&self, tests: &[CodeTest<'_>], guard: &mut Guard<'_>) -> Result<Bits, QueryError> {
         let columns = row_columns(&self.table);
-        let (mut found, mut batch) = (Bits::new(self.table.session_count()), Batch::default());
+        let mut found = none_of(self.table.session_count(), &self.touched);
+        let mut batch = Batch::default();
         for run in &self.touched {
             let mut left = run.sessions.clone();
             while !left.is_empty() {

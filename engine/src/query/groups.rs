@@ -20,8 +20,13 @@ pub(super) type KeyCodes = [u32; KEY_COLUMNS_MAX];
 /// The strings of a key, unused places empty.
 pub(super) type KeyTexts<'a> = [&'a str; KEY_COLUMNS_MAX];
 
-enum Label<'a> {
-    Codes { source: u32, local: KeyCodes },
+/// What a group stands for.
+pub(super) enum Label<'a> {
+    /// Codes, of the source where they were met first.
+    Codes {
+        source: u32,
+        local: KeyCodes,
+    },
     Text(&'a str),
 }
 
@@ -87,6 +92,11 @@ impl<'a> Groups<'a> {
             self.labels.push(Label::Text(text));
         }
         group
+    }
+
+    /// What a group stands for; `None` for groups that are known beforehand.
+    pub fn label(&self, group: usize) -> Option<&Label<'a>> {
+        self.labels.get(group)
     }
 
     /// The codes of a group, in the source where it was met first; `None` for a text.

@@ -15,6 +15,22 @@ pub(super) type Sum = (i128, u64);
 /// The sums of the groups of all sources; a group that is missing has none.
 pub(super) type SharedSums = RefCell<Vec<Sum>>;
 
+/// Adds sums that were made elsewhere; `places` has the group here of each group there.
+pub(super) fn absorb(sums: &mut Vec<Sum>, others: &[Sum], places: &[u32]) {
+    for (&(other, count), &group) in others.iter().zip(places) {
+        let (sum, known) = at(sums, group);
+        *sum = sum.saturating_add(other);
+        *known += count;
+    }
+}
+
+fn at(sums: &mut Vec<Sum>, group: u32) -> &mut Sum {
+    if sums.len() <= group as usize {
+        sums.resize(group as usize + 1, Sum::default());
+    }
+    &mut sums[group as usize]
+}
+
 /// Adds up the numbers of counted rows of one source.
 pub(super) struct NumberColumn<'q, 'a> {
     number: &'q MetaNumber,
@@ -49,10 +65,7 @@ impl<'q, 'a> NumberColumn<'q, 'a> {
             if group == NO_GROUP {
                 continue;
             }
-            if sums.len() <= group as usize {
-                sums.resize(group as usize + 1, Sum::default());
-            }
-            let (sum, count) = &mut sums[group as usize];
+            let (sum, count) = at(&mut sums, group);
             *sum = sum.saturating_add(number);
             *count += 1;
         }

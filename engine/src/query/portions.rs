@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::filter::touched_runs;
 use super::known::Known;
-use super::{Group, Query, Source};
+use super::{Query, Source};
 use crate::limits;
 use crate::segment::table::Dictionary;
 
@@ -42,7 +42,7 @@ pub(super) fn of(
     query: &Query,
     means: &Means,
 ) -> Vec<Portion> {
-    if means.threads < 2 || !can_be_shared_out(dictionaries, query) {
+    if means.threads < 2 || !can_be_shared_out(dictionaries) {
         return vec![EVERYTHING];
     }
     let mut runs = Vec::new();
@@ -68,10 +68,7 @@ pub(super) fn of(
     portions
 }
 
-/// Whether groups of one thread can be recognised in another: not those of texts, nor what is noted of texts.
-fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>], query: &Query) -> bool {
-    !matches!(query.group, Group::Pairs(..))
-        && !query.measures.meta_keys
-        && query.number.is_none()
-        && dictionaries.iter().flatten().all(Dictionary::has_site_codes)
+/// Whether groups of one thread can be recognised in another: not where texts have got numbers of their own.
+fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>]) -> bool {
+    dictionaries.iter().flatten().all(Dictionary::has_site_codes)
 }

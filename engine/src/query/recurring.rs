@@ -46,25 +46,27 @@ pub struct RecurringCache {
 }
 
 impl RecurringCache {
-    /// The marks of the first sources, which are the tables of the segments (or indexes) `sealed`. What is known of
-    /// an earlier list is extended when that list is a beginning of this one.
+    /// The marks of all segments and indexes that a site has, when they are known.
+    pub fn known(&self, site: SiteId, all: &[SegmentId]) -> Option<Recurring> {
+        let sites = self.lock();
+        sites.get(&site).filter(|(segments, _)| segments == all).map(|(_, marks)| marks.clone())
+    }
+
+    /// Finds the marks of all sources that are tables of the segments (or indexes) `all`. What is known of an earlier
+    /// list is extended when that list is a beginning of this one.
     ///
     /// # Errors
     /// Visitors of an index could not be read.
-    pub fn of_sealed(
+    pub fn find(
         &self,
         site: SiteId,
-        sealed: &[SegmentId],
+        all: &[SegmentId],
         sources: &[Source<'_>],
     ) -> Result<Recurring, StorageError> {
-        let known = self.lock().get(&site).cloned();
-        let (known_segments, marks) = known.unwrap_or_default();
-        if known_segments == sealed {
-            return Ok(marks);
-        }
-        let earlier = if sealed.starts_with(&known_segments) { marks } else { Recurring::default() };
-        let marks = earlier.extend(sources.get(..sealed.len()).unwrap_or(sources))?;
-        self.lock().insert(site, (sealed.to_vec(), marks.clone()));
+        let (known, marks) = self.lock().get(&site).cloned().unwrap_or_default();
+        let earlier = if all.starts_with(&known) { marks } else { Recurring::default() };
+        let marks = earlier.extend(sources.get(..all.len()).unwrap_or(sources))?;
+        self.lock().insert(site, (all.to_vec(), marks.clone()));
         Ok(marks)
     }
 
@@ -98,6 +100,12 @@ impl Recurring {
             marks.push(Arc::new(own));
         }
         Ok(Self { marks })
+    }
+
+    /// The marks of some of the sources, by their numbers.
+    pub fn only(&self, sources: impl IntoIterator<Item = usize>) -> Self {
+        let marks = sources.into_iter().map(|source| self.marks.get(source).cloned().unwrap_or_default());
+        Self { marks: marks.collect() }
     }
 
     /// How many sources it was found for.

@@ -74,6 +74,7 @@ impl ColdColumns for PlainCold {
             numbers: there().map(|(_, text)| numbers[text.as_str()]).collect(),
             offsets: [0].into_iter().chain(ends).collect(),
             bytes: distinct.iter().flat_map(|text| text.bytes()).collect(),
+            ..ColdTexts::default()
         }))
     }
 

@@ -33,6 +33,10 @@ impl<'a> CodeTest<'a> {
             },
             _ => (codes, mask),
         };
+        Self::of_own(codes, mask)
+    }
+
+    fn of_own(codes: Codes<'a>, mask: Mask) -> Self {
         let greatest = match codes {
             Codes::U8(_) => u8::MAX.into(),
             Codes::U16(_) => u16::MAX.into(),
@@ -40,6 +44,18 @@ impl<'a> CodeTest<'a> {
         };
         let few = few(&mask, greatest);
         Self { codes, mask, few }
+    }
+
+    /// The same tests, those of the same codes put together into one.
+    pub fn merged(tests: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut merged: Vec<Self> = Vec::new();
+        for test in tests {
+            match merged.iter_mut().find(|known| known.codes.is_same(&test.codes)) {
+                Some(known) => *known = Self::of_own(test.codes, known.mask.and(&test.mask)),
+                None => merged.push(test),
+            }
+        }
+        merged
     }
 
     /// The test of rows' kinds: those that are `wanted` in the bits of `kind_mask`.
@@ -267,6 +283,25 @@ mod tests {
         (0..230).filter(|&at| u16s[at] != 0).for_each(|at| _ = present.push(at));
         let present = present.finish(230);
         check(Codes::Ranked(RankedCodes { present: present.as_ranks(), codes: &there }), 11);
+    }
+
+    #[test]
+    fn tests_of_the_same_codes_become_one() {
+        let (one, other): (Vec<u8>, Vec<u8>) = ((0..200).map(|n| n % 7).collect(), vec![1; 200]);
+        let test = |codes, entries: &[bool]| CodeTest::new(codes, Mask::of(entries.to_vec(), |_| true));
+        let tests = [
+            test(Codes::U8(&one), &[false, true, true, true]),
+            test(Codes::U8(&other), &[false, true]),
+            test(Codes::U8(&one), &[false, false, true, true, true, true, true]),
+            test(Codes::U8(&one), &[true]),
+        ];
+        let merged = CodeTest::merged(tests.iter().cloned());
+        assert_eq!(merged.len(), 2);
+        for at in 0..200 {
+            assert_eq!(merged.iter().all(|test| test.passes(at)), tests.iter().all(|test| test.passes(at)));
+        }
+        let never = [test(Codes::U8(&one), &[false, true]), test(Codes::U8(&one), &[false, false, true])];
+        assert!(CodeTest::merged(never)[0].is_never());
     }
 
     #[test]

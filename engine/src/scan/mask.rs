@@ -40,6 +40,18 @@ impl Mask {
         }
     }
 
+    /// The mask of the codes that pass both.
+    pub fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Mask::Never, _) | (_, Mask::Never) => Mask::Never,
+            (Mask::Always, mask) | (mask, Mask::Always) => mask.clone(),
+            (Mask::Codes(own), Mask::Codes(others)) => {
+                let codes = 0..own.len().max(others.len()) as u32;
+                Mask::of(codes.map(|code| self.passes(code) && other.passes(code)).collect(), |_| true)
+            }
+        }
+    }
+
     /// For each of so many codes whether it passes.
     pub fn into_entries(self, len: usize) -> Vec<bool> {
         match self {

@@ -123,6 +123,19 @@ impl<'a> From<Narrow<'a>> for Codes<'a> {
 }
 
 impl Codes<'_> {
+    /// Whether these are the same codes: of the same places, not only alike.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Codes::Constant(code), Codes::Constant(others)) => code == others,
+            (Codes::U8(codes), Codes::U8(others)) => std::ptr::eq(*codes, *others),
+            (Codes::U16(codes), Codes::U16(others)) => std::ptr::eq(*codes, *others),
+            (Codes::U32(codes), Codes::U32(others)) => std::ptr::eq(*codes, *others),
+            (Codes::Ranked(codes), Codes::Ranked(others)) => std::ptr::eq(codes.codes, others.codes),
+            (Codes::Cold(texts), Codes::Cold(others)) => std::ptr::eq(*texts, *others),
+            _ => false,
+        }
+    }
+
     /// The code at `index`. An index past the end gives 0, the absent value.
     #[inline]
     pub fn get(&self, index: usize) -> u32 {
@@ -187,6 +200,14 @@ impl<'a> Dictionary<'a> {
     /// The texts of a cold column.
     pub fn cold(texts: &'a ColdTexts) -> Self {
         Self { strings: Strings::Cold(texts), site_codes: &[] }
+    }
+
+    /// The texts, when they are those of a cold column.
+    pub fn cold_texts(&self) -> Option<&'a ColdTexts> {
+        match self.strings {
+            Strings::Cold(texts) => Some(texts),
+            Strings::Own { .. } | Strings::Site { .. } => None,
+        }
     }
 
     /// How many strings there are, the empty one included.

@@ -2,8 +2,9 @@
 
 use std::mem::{size_of, size_of_val};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::key_sets::TextKeySets;
 use super::ranks::OwnedRanks;
 use super::verdicts::Verdicts;
 use crate::error::StorageError;
@@ -42,6 +43,8 @@ pub struct ColdTexts {
     pub offsets: Box<[u32]>,
     /// All texts, UTF-8. Metadata and tags as [`crate::event::encode_pairs`] writes them.
     pub bytes: Box<[u8]>,
+    /// The sets of keys of the texts, once somebody has asked.
+    pub key_sets: OnceLock<TextKeySets>,
 }
 
 impl ColdTexts {
@@ -50,6 +53,19 @@ impl ColdTexts {
     pub fn code(&self, row: usize) -> u32 {
         let place = self.present.as_ranks().place(row);
         place.and_then(|place| self.numbers.get(place)).map_or(0, |&number| number.saturating_add(1))
+    }
+
+    /// A text, by its number.
+    pub fn text(&self, number: u32) -> &str {
+        let at = number as usize;
+        let (Some(&start), Some(&end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else { return "" };
+        std::str::from_utf8(self.bytes.get(start as usize..end as usize).unwrap_or_default())
+            .unwrap_or_default()
+    }
+
+    /// Which keys the texts have, if they are pairs.
+    pub fn key_sets(&self) -> &TextKeySets {
+        self.key_sets.get_or_init(|| TextKeySets::of(self))
     }
 
     /// How many of the rows have a text.
@@ -65,9 +81,9 @@ impl ColdTexts {
         self.numbers.get(places).unwrap_or_default().iter().map(|number| number.saturating_add(1))
     }
 
-    /// Memory, bytes.
+    /// Memory, bytes, with room for the sets of keys.
     pub fn byte_count(&self) -> usize {
-        let words = self.numbers.len() + self.offsets.len();
+        let words = self.numbers.len() + 2 * self.offsets.len();
         self.present.byte_count() + words * size_of::<u32>() + self.bytes.len()
     }
 }

@@ -6,6 +6,7 @@ pub mod build;
 mod codes;
 pub mod cold;
 pub(crate) mod filter;
+pub mod key_sets;
 pub mod layout;
 pub mod ranks;
 mod reader;
