@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Order, Query, TextTest, Unit};
+use hitstone_engine::query::{Group, Query, TextTest, Unit};
 use hitstone_engine::schema::Column;
 
 use super::list::{List, lines};
@@ -55,13 +55,13 @@ fn least_urls<A: Ask>(
         return Ok(urls);
     }
     let group = Group::Columns(vec![Column::ReferrerName, Column::Referrer]);
-    let mut query = Query { order: Order::KEYS, ..question.query(Unit::Sessions, group) };
+    let mut query = Query { firsts_only: true, ..question.query(Unit::Sessions, group) };
     query.filter.attributes.push((Column::ReferrerName, TextTest::one_of(wanted)));
     query.filter.attributes.push((Column::Referrer, TextTest::present()));
     for row in question.ask.ask(&query)?.rows {
         let mut keys = row.keys.into_iter();
         if let (Some(name), Some(url)) = (keys.next(), keys.next()) {
-            urls.entry(name).or_insert(url);
+            urls.insert(name, url);
         }
     }
     Ok(urls)

@@ -139,6 +139,7 @@ fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
         measures: Measures { durations, time_on_page, meta_keys: false },
         number: None,
         keep: None,
+        firsts_only: false,
         order: Order::VISITORS,
         limit: None,
         by_scan,

@@ -200,6 +200,9 @@ pub struct Query {
     pub number: Option<MetaNumber>,
     /// Which groups are in the report, of those that occur; changes no number. `None`: all.
     pub keep: Option<GroupTest>,
+    /// Of groups with the same first text only the one whose other texts are the least is in the report; changes no
+    /// number.
+    pub firsts_only: bool,
     /// In which order the groups come.
     pub order: Order,
     /// How many groups at most; `None`: all.
@@ -220,6 +223,7 @@ impl Query {
             measures: Measures::default(),
             number: None,
             keep: None,
+            firsts_only: false,
             order: Order::VISITORS,
             limit: None,
             by_scan: false,

@@ -244,6 +244,9 @@ fn report(query: &Query, tallies: BTreeMap<GroupKey, Tally>) -> Report {
         };
         let all = |row: &GroupRow| (0..3).map(|key| plain(key, row)).collect::<Vec<_>>();
         rows.sort_by_cached_key(|(_, row)| all(row));
+        if query.firsts_only {
+            rows.dedup_by_key(|(_, row)| row.keys.first().cloned());
+        }
         rows.sort_by(|(_, a), (_, b)| {
             let order = match query.order.rank {
                 Rank::Number(number) => number(&a.metrics).total_cmp(&number(&b.metrics)),

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashMap;
+
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyTexts};
 use super::guard::Guard;
 use super::metadata::KeySets;
@@ -54,6 +56,9 @@ pub(super) fn make(
             let mut groups: Vec<u32> = occurring.map(|(_, group)| group).collect();
             if let Some(keep) = &query.keep {
                 groups = grouping.kept(groups, key_count, keep, guard)?;
+            }
+            if query.firsts_only {
+                groups = grouping.firsts(groups, guard)?;
             }
             guard.spend(groups.len())?;
             choose(groups, query.order, limit, &metrics, grouping)
@@ -125,6 +130,21 @@ impl<'a> Grouping<'_, 'a> {
     fn compare(&self, key: usize, a: &KeyTexts<'_>, b: &KeyTexts<'_>) -> Ordering {
         let (Some(a), Some(b)) = (a.get(key), b.get(key)) else { return Ordering::Equal };
         if self.pairs.get(key) == Some(&true) { Pairs(a).iter().cmp(Pairs(b).iter()) } else { a.cmp(b) }
+    }
+
+    /// The groups whose texts beyond the first are the least among those with the same first text.
+    fn firsts(&self, groups: Vec<u32>, guard: &mut Guard<'_>) -> Result<Vec<u32>, QueryError> {
+        let mut firsts: HashMap<&str, (u32, KeyTexts<'a>)> = HashMap::new();
+        for group in groups {
+            let texts = self.texts(group);
+            guard.spend_on(&texts)?;
+            let first = firsts.entry(texts[0]).or_insert((group, texts));
+            let further = (1..KEY_COLUMNS_MAX).map(|key| self.compare(key, &texts, &first.1));
+            if further.fold(Ordering::Equal, Ordering::then) == Ordering::Less {
+                *first = (group, texts);
+            }
+        }
+        Ok(firsts.into_values().map(|(group, _)| group).collect())
     }
 
     fn texts(&self, group: u32) -> KeyTexts<'a> {

@@ -171,6 +171,7 @@ struct QuerySpec {
     measures: (bool, bool, bool),
     number: Option<u8>,
     keep: Option<TextSpec>,
+    firsts_only: bool,
     order: (u8, bool),
     limit: Option<usize>,
 }
@@ -192,7 +193,8 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let group = (0..8u8, prop::collection::vec(0..6u8, 1..4), times());
     let span = prop_oneof![2 => Just((-3 * DAY_MS, 20 * DAY_MS)), 3 => (0..9 * DAY_MS, 0..4 * DAY_MS).prop_map(|(s, l)| (s, s + l))];
     let measures = (any::<bool>(), any::<bool>(), any::<bool>());
-    let more = (prop::option::weighted(0.3, 0..3u8), prop::option::weighted(0.3, text()));
+    let more =
+        (prop::option::weighted(0.3, 0..3u8), prop::option::weighted(0.3, text()), prop::bool::weighted(0.2));
     let order = (0..6u8, any::<bool>());
     (span, filter, 0..4u8, group, (measures, more), order, prop::option::of(0..9usize)).prop_map(
         |(
@@ -200,7 +202,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
             (attributes, (entry, exit), events, rows, tags, session),
             unit,
             group,
-            (measures, (number, keep)),
+            (measures, (number, keep, firsts_only)),
             order,
             limit,
         )| {
@@ -218,6 +220,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
                 measures,
                 number,
                 keep,
+                firsts_only,
                 order,
                 limit,
             }
@@ -286,6 +289,7 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
             let end = char::from(b'0' + number);
             Box::new(move |texts| texts.iter().any(|text| text.ends_with(end)))
         }),
+        firsts_only: spec.firsts_only,
         order: order(spec.order),
         limit: spec.limit,
         by_scan: false,
