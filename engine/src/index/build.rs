@@ -236,9 +236,7 @@ impl IndexBuilder {
         out.block(Tag::SHAPES, 0, &self.shapes_met);
         self.gaps.write_wide(&mut out, Tag::GAP_SECONDS);
         self.write_visitors(&mut out, known_share);
-        for combinations in self.combinations.iter_mut().take(OF_SESSIONS.len()) {
-            combinations.begin_with_nothing();
-        }
+        self.combinations.iter_mut().for_each(Combinations::sort);
         for ((number, columns), combinations) in all().zip(&self.combinations) {
             combinations.write(&mut out, number, columns);
         }

@@ -64,18 +64,19 @@ impl Combinations {
         self.met.iter().map(move |members| members.get(at).copied().unwrap_or(0))
     }
 
-    /// Gives the combination of nothing the code 0, so that what has another one can be written alone.
-    pub fn begin_with_nothing(&mut self) {
-        let Some(&nothing) = self.numbers.get(&Members::default()) else { return };
-        if nothing != 0 {
-            self.met.swap(0, nothing as usize);
-            let swapped = |code| match code {
-                0 => nothing,
-                code if code == nothing => 0,
-                code => code,
-            };
-            self.codes = Widening::of((0..self.codes.len()).map(|at| swapped(self.codes.get(at))));
+    /// Numbers the combinations in the order of their members: those that begin alike are neighbours, so that a test of
+    /// their first columns is one of ranges, and the combination of nothing is the first.
+    pub fn sort(&mut self) {
+        let mut order: Vec<(Members, u32)> = self.met.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let mut renamed = vec![0; order.len()];
+        for (new, &(_, old)) in (0..).zip(&order) {
+            renamed.get_mut(old as usize).into_iter().for_each(|name| *name = new);
         }
+        let renamed = |code: u32| renamed.get(code as usize).copied().unwrap_or(0);
+        self.codes = Widening::of((0..self.codes.len()).map(|at| renamed(self.codes.get(at))));
+        self.numbers.values_mut().for_each(|number| *number = renamed(*number));
+        self.met = order.into_iter().map(|(members, _)| members).collect();
     }
 
     /// The codes without those that are 0, when that is smaller.

@@ -4,8 +4,8 @@ use super::bits::{Bits, WORD, spans};
 use super::mask::Mask;
 use crate::segment::table::{Codes, Kinds, Ranks};
 
-/// So many codes or fewer are compared with; more are looked up.
-const FEW: usize = 4;
+/// So many ranges of codes or fewer are compared with; of more, codes are looked up.
+const RANGES_MAX: usize = 4;
 /// Of a word's bits: where fewer are left, each is tested by itself.
 const DENSE_MIN: u32 = 8;
 
@@ -14,9 +14,20 @@ const DENSE_MIN: u32 = 8;
 pub struct CodeTest<'a> {
     codes: Codes<'a>,
     mask: Mask,
-    /// The codes that pass, the last one repeated, when they are few and the absent one is not among them.
-    few: Option<[u32; FEW]>,
+    /// The codes that pass, when they are few ranges.
+    ranges: Option<Ranges>,
 }
+
+/// Ranges of codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ranges {
+    One(CodeRange),
+    /// The last one repeated.
+    Few([CodeRange; RANGES_MAX]),
+}
+
+/// The first code, and how many follow it.
+type CodeRange = (u32, u32);
 
 impl<'a> CodeTest<'a> {
     /// The test of a column by a mask over its codes.
@@ -42,8 +53,8 @@ impl<'a> CodeTest<'a> {
             Codes::U16(_) => u16::MAX.into(),
             _ => u32::MAX,
         };
-        let few = few(&mask, greatest);
-        Self { codes, mask, few }
+        let ranges = ranges(&mask, greatest);
+        Self { codes, mask, ranges }
     }
 
     /// The same tests, those of the same codes put together into one.
@@ -104,16 +115,22 @@ impl<'a> CodeTest<'a> {
                     0
                 }
             }
-            Codes::U8(codes) => match self.few {
-                Some(few) => equal(chunk(codes, at), few.map(|code| code as u8)),
+            Codes::U8(codes) => match self.ranges {
+                Some(ranges) => within(chunk(codes, at), ranges, absent, |code, (first, more)| {
+                    code.wrapping_sub(first as u8) <= more as u8
+                }),
                 None => looked_up(chunk(codes, at), entries, absent),
             },
-            Codes::U16(codes) => match self.few {
-                Some(few) => equal(chunk(codes, at), few.map(|code| code as u16)),
+            Codes::U16(codes) => match self.ranges {
+                Some(ranges) => within(chunk(codes, at), ranges, absent, |code, (first, more)| {
+                    code.wrapping_sub(first as u16) <= more as u16
+                }),
                 None => looked_up(chunk(codes, at), entries, absent),
             },
-            Codes::U32(codes) => match self.few {
-                Some(few) => equal(chunk(codes, at), few),
+            Codes::U32(codes) => match self.ranges {
+                Some(ranges) => within(chunk(codes, at), ranges, absent, |code, (first, more)| {
+                    code.wrapping_sub(first) <= more
+                }),
                 None => looked_up(chunk(codes, at), entries, absent),
             },
             Codes::Ranked(ranked) => self.among(at, ranked.present, all),
@@ -164,20 +181,33 @@ pub fn words_of(tests: &[CodeTest<'_>], range: &std::ops::Range<usize>, words: &
     }));
 }
 
-fn few(mask: &Mask, greatest: u32) -> Option<[u32; FEW]> {
+/// The ranges of codes up to `greatest` that pass, when they are few.
+fn ranges(mask: &Mask, greatest: u32) -> Option<Ranges> {
     let Mask::Codes(entries) = mask else { return None };
-    if entries.first() == Some(&true) || entries.iter().filter(|entry| **entry).count() > FEW {
-        return None;
-    }
+    let past = u32::try_from(entries.len()).ok().filter(|&past| past <= greatest && mask.passes(past));
+    let mut ranges: Vec<CodeRange> = Vec::new();
     // Greater ones cannot occur.
-    let mut codes = mask.codes().filter(|&code| code <= greatest);
-    let mut last = codes.next()?;
-    let mut few = [last; FEW];
-    for place in few.iter_mut().skip(1) {
-        last = codes.next().unwrap_or(last);
-        *place = last;
+    for code in mask.codes().take_while(|&code| code <= greatest).chain(past) {
+        let count = ranges.len();
+        match ranges.last_mut() {
+            Some((first, more)) if code - *first == *more + 1 => *more += 1,
+            _ if count == RANGES_MAX => return None,
+            _ => ranges.push((code, 0)),
+        }
     }
-    Some(few)
+    if let (Some(past), Some((first, more))) = (past, ranges.last_mut()) {
+        // All codes past the end are taken for the same one.
+        debug_assert!(*first <= past);
+        *more = greatest - *first;
+    }
+    match *ranges {
+        [] => None,
+        [only] => Some(Ranges::One(only)),
+        [.., last] => {
+            ranges.resize(RANGES_MAX, last);
+            ranges.try_into().ok().map(Ranges::Few)
+        }
+    }
 }
 
 /// Up to 64 codes.
@@ -187,18 +217,34 @@ fn chunk<T>(codes: &[T], at: usize) -> &[T] {
     codes.get(start..codes.len().min(start + WORD)).unwrap_or_default()
 }
 
-/// Which codes are among these.
+/// Which codes are in a range. `absent`: whether places past the end pass.
 #[inline]
-fn equal<T: Copy + PartialEq>(codes: &[T], [a, b, c, d]: [T; FEW]) -> u64 {
-    let is = |code: T| u8::from((code == a) | (code == b) | (code == c) | (code == d));
-    match <&[T; WORD]>::try_from(codes) {
-        Ok(codes) => {
-            let mut bytes = [0; WORD];
-            bytes.iter_mut().zip(codes).for_each(|(byte, &code)| *byte = is(code));
-            packed(&bytes)
+fn within<T: Copy>(codes: &[T], ranges: Ranges, absent: bool, is_in: impl Fn(T, CodeRange) -> bool) -> u64 {
+    match ranges {
+        Ranges::One(only) => passing(codes, absent, |code| is_in(code, only)),
+        Ranges::Few([a, b, c, d]) => {
+            passing(codes, absent, |code| is_in(code, a) | is_in(code, b) | is_in(code, c) | is_in(code, d))
         }
-        Err(_) => codes.iter().enumerate().fold(0, |word, (bit, &code)| word | u64::from(is(code)) << bit),
     }
+}
+
+/// Which codes have a true entry.
+#[inline]
+fn looked_up<T: Copy + Into<u32>>(codes: &[T], entries: &[bool], absent: bool) -> u64 {
+    passing(codes, absent, |code| entries.get(code.into() as usize).copied().unwrap_or(absent))
+}
+
+/// Which codes pass.
+#[inline]
+fn passing<T: Copy>(codes: &[T], absent: bool, passes: impl Fn(T) -> bool) -> u64 {
+    if let Ok(codes) = <&[T; WORD]>::try_from(codes) {
+        let mut bytes = [0; WORD];
+        bytes.iter_mut().zip(codes).for_each(|(byte, &code)| *byte = passes(code).into());
+        return packed(&bytes);
+    }
+    let word = codes.iter().enumerate().fold(0, |word, (bit, &code)| word | u64::from(passes(code)) << bit);
+    // Past the end.
+    if absent { word | u64::MAX.checked_shl(codes.len() as u32).unwrap_or(0) } else { word }
 }
 
 /// Bytes of 0 or 1 as bits. By a multiplication each eight of them come together in the highest byte.
@@ -207,20 +253,6 @@ fn packed(bytes: &[u8; WORD]) -> u64 {
     let (eights, _) = bytes.as_chunks::<8>();
     let pack = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
     eights.iter().enumerate().fold(0, |word, (at, eight)| word | pack(eight) << (at * 8))
-}
-
-/// Which codes have a true entry.
-#[inline]
-fn looked_up<T: Copy + Into<u32>>(codes: &[T], entries: &[bool], absent: bool) -> u64 {
-    let entry = |code: T| u64::from(entries.get(code.into() as usize).copied().unwrap_or(absent));
-    match <&[T; WORD]>::try_from(codes) {
-        Ok(codes) => codes.iter().enumerate().fold(0, |word, (bit, &code)| word | entry(code) << bit),
-        Err(_) => {
-            let word = codes.iter().enumerate().fold(0, |word, (bit, &code)| word | entry(code) << bit);
-            // Past the end.
-            if absent { word | u64::MAX.checked_shl(codes.len() as u32).unwrap_or(0) } else { word }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -237,6 +269,9 @@ mod tests {
             (0..code_count).map(|code| code % 3 == 1).collect(),
             (0..code_count).map(|code| code == 2 || code + 1 == code_count).collect(),
             (0..code_count).map(|code| code % 2 == 0).collect(),
+            (0..code_count).map(|code| code < 3).collect(),
+            (0..code_count).map(|code| (3..7).contains(&code) || code == 9).collect(),
+            vec![true, true, false, false, true],
         ];
         for entries in masks {
             let mask = Mask::of(entries.clone(), |_| true);
