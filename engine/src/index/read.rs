@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::cold::{ColdColumns, ColdNumber};
 use crate::segment::layout::{Directory, SiteEntry, Tag, read_directory};
+use crate::segment::ranks::OwnedRanks;
 use crate::segment::table::{
     Codes, Dictionary, FIRST_ROW_BLOCK, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
     NO_ROW, Narrow, RankedCodes, Ranks, Run, SecondTimes, ShapedStates, SiteStrings, SiteTable, States,
@@ -27,6 +28,8 @@ pub struct Index {
     bytes: Bytes,
     directory: Directory,
     checked: OnceLock<Result<(), StorageError>>,
+    /// The rows that sessions begin with, once they were found.
+    starts: OnceLock<OwnedRanks>,
 }
 
 /// For whom strings are not read.
@@ -59,7 +62,13 @@ impl Index {
         if directory.sites.len() != 1 {
             return Err(StorageError::corrupt(path, 0, "an index is of one site"));
         }
-        Ok(Self { path: path.to_path_buf(), bytes, directory, checked: OnceLock::new() })
+        Ok(Self {
+            path: path.to_path_buf(),
+            bytes,
+            directory,
+            checked: OnceLock::new(),
+            starts: OnceLock::new(),
+        })
     }
 
     /// The index's number.
@@ -151,7 +160,9 @@ impl Index {
         cold: &'a dyn ColdColumns,
         loaded: &'a Loaded,
     ) -> Result<SiteTable<'a>, StorageError> {
-        assemble(&self.checked()?, strings, Some(cold), loaded)
+        let table = assemble(&self.checked()?, strings, Some(cold), loaded)?;
+        let starts = self.starts.get_or_init(|| starts_of(&table));
+        Ok(SiteTable { starts: Some(starts.as_ranks()), ..table })
     }
 
     /// Checks every byte.
@@ -302,6 +313,7 @@ fn assemble<'a>(
             runs,
         }),
         first_rows,
+        starts: None,
         times: loaded.times().map_or(Times::Seconds(times), |exact| Times::Exact(exact, first_rows)),
         kinds: Kinds::Coded { codes: kind_codes, table: kinds, len: rows },
         event_duration: numbers(ColdNumber::EventDuration),
@@ -313,6 +325,14 @@ fn assemble<'a>(
         postings: [None; COLUMN_COUNT],
         cold,
     })
+}
+
+/// The rows that sessions begin with.
+fn starts_of(table: &SiteTable<'_>) -> OwnedRanks {
+    let mut starts = OwnedRanks::default();
+    let firsts = (0..table.session_count()).filter_map(|session| table.first_rows.get(session));
+    firsts.for_each(|row| _ = starts.push(row as usize));
+    starts.finish(table.row_count())
 }
 
 /// How many combinations there are of those with this number.

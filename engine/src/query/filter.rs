@@ -80,6 +80,7 @@ impl Prepared<'_> {
 pub(super) fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
     RowColumns {
         first_rows: table.first_rows,
+        starts: table.starts,
         times: table.times,
         kinds: table.kinds,
         kind_mask: ROW_KIND_MASK,

@@ -283,6 +283,7 @@ impl OwnedTable {
                 flags: &self.flags,
             }),
             first_rows: FirstRows::All(&self.first_row),
+            starts: None,
             times: Times::Millis(MilliTimes { start: &self.start, last: &self.last, gap: &self.gap }),
             kinds: Kinds::Bytes(&self.kind),
             user_key: U64s::Zero,

@@ -9,14 +9,14 @@ use std::ops::Range;
 
 use super::bits::{Bits, WORD};
 use super::codetest::{CodeTest, words_of};
-use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Times};
+use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Ranks, Times};
 
 /// Sessions of a batch at most.
 const BATCH_SESSIONS: usize = 1024;
 /// Rows of a batch at most, unless one session alone has more.
 const BATCH_ROWS: usize = 4096;
-/// Sessions that are stepped over at once.
-const STEP: usize = 8;
+/// Where fewer rows of a word were picked, each is looked at by itself.
+const DENSE_MIN: u32 = 24;
 /// Where fewer than one in so many pass, they are picked one by one.
 const SPARSE: usize = 8;
 /// Time on page counts up to this many seconds.
@@ -39,10 +39,12 @@ pub struct Batch {
     pub groups: Vec<u32>,
     /// How many picks [`Batch::fold_repeats`] has folded into one, once it has run.
     pub weights: Vec<u32>,
-    /// A number for each row or session of the range at hand.
+    /// A number for each session of the range at hand.
     marks: Vec<u32>,
-    /// A bit for each row of the range at hand, from the word that has the first.
+    /// A bit for each row of the range at hand, from the word that has the first: whether it passes.
     words: Vec<u64>,
+    /// The same: whether a session begins with it.
+    starts: Vec<u64>,
 }
 
 /// The row columns that picking needs.
@@ -50,6 +52,8 @@ pub struct Batch {
 pub struct RowColumns<'a> {
     /// Where each session's rows start.
     pub first_rows: FirstRows<'a>,
+    /// The rows that sessions begin with, where that is known beforehand.
+    pub starts: Option<Ranks<'a>>,
     /// When rows happened.
     pub times: Times<'a>,
     /// Kinds of rows.
@@ -137,87 +141,79 @@ impl Batch {
         }
         let rows = columns.rows(sessions);
         words_of(tests, &rows, &mut self.words);
-        let count: u32 = self.words.iter().map(|word| word.count_ones()).sum();
-        if count as usize <= rows.len() / SPARSE {
-            self.pick_few(columns, sessions, &rows);
-        } else {
-            self.pick_many(columns, sessions, &rows);
-        }
+        self.find_sessions(columns, sessions, &rows);
         if let Some(bits) = selected {
             self.keep_sessions(bits);
         }
     }
 
-    /// Picks the rows that the words have, and looks for the session of each.
+    /// Picks the rows that the words have, each with its session: as many begin before it, with the first one.
     #[inline(never)]
-    fn pick_few(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
-        let mut session = sessions.start;
-        // Where the session after this one begins.
-        let next = |session: usize| columns.first_rows.get(session + 1).unwrap_or(u32::MAX);
-        let base = rows.start / WORD * WORD;
-        for (at, &word) in self.words.iter().enumerate() {
+    fn find_sessions(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
+        let first = rows.start / WORD;
+        let words = std::mem::take(&mut self.words);
+        if let Some(known) = columns.starts {
+            let starts = known.words.get(first..).unwrap_or_default().iter();
+            let ranks = known.ranks.get(first..).unwrap_or_default();
+            for (at, ((&word, &starts), &before)) in (first..).zip(words.iter().zip(starts).zip(ranks)) {
+                self.pick_word((at * WORD) as u32, word, starts, before);
+            }
+        } else {
+            self.mark_starts(columns, sessions, rows);
+            let starts = std::mem::take(&mut self.starts);
+            let mut before = sessions.start as u32;
+            for (at, (&word, &starts)) in (first..).zip(words.iter().zip(&starts)) {
+                self.pick_word((at * WORD) as u32, word, starts, before);
+                before += starts.count_ones();
+            }
+            self.starts = starts;
+        }
+        self.words = words;
+    }
+
+    /// Picks rows of a word, which has 64 rows from `base`. With `starts` of them sessions begin, after `before` that
+    /// have begun.
+    #[inline]
+    fn pick_word(&mut self, base: u32, word: u64, starts: u64, before: u32) {
+        let count = word.count_ones();
+        if count < DENSE_MIN {
             let mut left = word;
             while left != 0 {
-                let row = (base + at * WORD) as u32 + left.trailing_zeros();
+                let bit = left.trailing_zeros();
                 left &= left - 1;
-                // By steps, then by halving the last one: picks are apart, but seldom far.
-                while session + STEP < sessions.end && next(session + STEP - 1) <= row {
-                    session += STEP;
-                }
-                for step in [STEP / 2, STEP / 4, STEP / 8] {
-                    let further = session + step;
-                    let is_there = further < sessions.end && next(further - 1) <= row;
-                    session = if is_there { further } else { session };
-                }
-                self.sessions.push(session as u32);
-                self.rows.push(row);
+                let begun = before + (starts & (u64::MAX >> (63 - bit))).count_ones();
+                self.sessions.push(begun.wrapping_sub(1));
+                self.rows.push(base + bit);
+            }
+            return;
+        }
+        let at = self.sessions.len();
+        self.sessions.resize(at + WORD, 0);
+        self.rows.resize(at + WORD, 0);
+        if let (Some(sessions), Some(rows)) =
+            (self.sessions.last_chunk_mut::<WORD>(), self.rows.last_chunk_mut::<WORD>())
+        {
+            let (mut begun, mut place) = (before, 0);
+            for bit in 0..WORD {
+                begun += (starts >> bit & 1) as u32;
+                sessions[place % WORD] = begun.wrapping_sub(1);
+                rows[place % WORD] = base + bit as u32;
+                place += (word >> bit & 1) as usize;
             }
         }
+        self.sessions.truncate(at + count as usize);
+        self.rows.truncate(at + count as usize);
     }
 
-    /// Picks the rows that the words have, counting through all sessions beside.
+    /// Notes with which rows the sessions of the range begin.
     #[inline(never)]
-    fn pick_many(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
-        self.marks.clear();
-        self.marks.resize(rows.len(), 0);
-        match columns.first_rows {
-            FirstRows::All(all) => {
-                let firsts = all.get(sessions.start + 1..sessions.end).unwrap_or_default();
-                self.mark(rows.start, firsts.iter().copied());
-            }
-            blocks => {
-                self.mark(rows.start, (sessions.start + 1..sessions.end).filter_map(|at| blocks.get(at)));
-            }
-        }
-        self.sessions.resize(rows.len(), 0);
-        self.rows.resize(rows.len(), 0);
-        let (mut session, mut row) = (sessions.start as u32, rows.start as u32);
-        let mut count = 0;
-        let mut marks = self.marks.as_slice();
-        for (at, &word) in self.words.iter().enumerate() {
-            let skipped = if at == 0 { rows.start % WORD } else { 0 };
-            let (own, others) = marks.split_at(marks.len().min(WORD - skipped));
-            let mut bits = word >> skipped;
-            for &mark in own {
-                session += mark;
-                self.sessions[count] = session;
-                self.rows[count] = row;
-                count += (bits & 1) as usize;
-                bits >>= 1;
-                row += 1;
-            }
-            marks = others;
-        }
-        self.sessions.truncate(count);
-        self.rows.truncate(count);
-    }
-
-    /// Notes at which rows, counted from `start`, the next session begins.
-    #[inline]
-    fn mark(&mut self, start: usize, firsts: impl Iterator<Item = u32>) {
-        for first in firsts {
-            if let Some(mark) = self.marks.get_mut((first as usize).wrapping_sub(start)) {
-                *mark += 1;
+    fn mark_starts(&mut self, columns: &RowColumns<'_>, sessions: &Range<usize>, rows: &Range<usize>) {
+        let first = rows.start / WORD;
+        self.starts.clear();
+        self.starts.resize(rows.end.div_ceil(WORD).saturating_sub(first), 0);
+        for row in sessions.clone().filter_map(|session| columns.first_rows.get(session)) {
+            if let Some(word) = self.starts.get_mut((row as usize / WORD).wrapping_sub(first)) {
+                *word |= 1 << (row as usize % WORD);
             }
         }
     }

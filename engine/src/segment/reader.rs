@@ -313,6 +313,7 @@ impl Segment {
                 flags: self.blocks(entry).numbers(Tag::FLAGS, sessions)?,
             }),
             first_rows: FirstRows::All(self.blocks(entry).numbers(Tag::FIRST_ROW, sessions + 1)?),
+            starts: None,
             times: Times::Millis(MilliTimes {
                 start: self.blocks(entry).numbers(Tag::START, sessions)?,
                 last: self.blocks(entry).numbers(Tag::LAST, sessions)?,

@@ -44,6 +44,8 @@ pub struct SiteTable<'a> {
     pub states: States<'a>,
     /// Where each session's rows start.
     pub first_rows: FirstRows<'a>,
+    /// The rows that sessions begin with, where somebody has found them all.
+    pub starts: Option<Ranks<'a>>,
     /// When rows happened.
     pub times: Times<'a>,
     /// [`crate::event::Kind`] and [`ROW_NON_INTERACTIVE`].
