@@ -80,6 +80,7 @@ class Run:
             engine.open()
         asker = Asker(ours, peers, Drawing(ours, given.days, given.seed))
         found = list(cells(given.ranges, given.filters, given.statistics))
+        asker.read_all(given.statistics)
         for at, cell in enumerate(found):
             asker.warm(cell, given.runs)
             progress(f"{visitor_id}, warm", at, len(found))

@@ -31,6 +31,9 @@ impl Ask for Fake<'_> {
     fn ask(&self, query: &Query) -> Result<Report, QueryError> {
         self.asked.borrow_mut().push(describe(query));
         let mut rows = (self.answer)(query);
+        if query.firsts_only {
+            rows.dedup_by_key(|row| row.keys.first().cloned());
+        }
         rows.truncate(query.limit.unwrap_or(usize::MAX));
         Ok(Report { rows })
     }

@@ -1,7 +1,7 @@
 //! Growth: a period against the one before.
 
 use hitstone_engine::error::QueryError;
-use hitstone_engine::query::{Group, Measures, Metrics, Query, Unit};
+use hitstone_engine::query::{Group, Measures, Metrics, Unit};
 
 use super::custom::Custom;
 use super::numbers::{growth, share};
@@ -54,20 +54,18 @@ pub fn compare<A: Ask>(question: &Question<'_, A>, now_ms: i64) -> Result<Growth
     })
 }
 
+/// The time spent is the durations of events when the filter names events, the time on the page when it names a path,
+/// else the durations of sessions.
 fn side<A: Ask>(question: &Question<'_, A>) -> Result<Side, QueryError> {
-    let Line { metrics, whole, custom, .. } = question.total()?;
-    Ok(Side { metrics, whole, custom, seconds: time_spent(question)? })
-}
-
-/// The durations of events when the filter names events, the time on the page when it names a path, else the
-/// durations of sessions.
-fn time_spent<A: Ask>(question: &Question<'_, A>) -> Result<u64, QueryError> {
-    let ask = |unit, measures| question.one(&Query { measures, ..question.query(unit, Group::All) });
-    if question.selection.has_event() {
-        return Ok(ask(Unit::Events, Measures::default())?.event_seconds);
-    }
-    if !question.selection.path.is_empty() {
-        return Ok(ask(Unit::PageViews, Measures { time_on_page: true, ..Measures::default() })?.page_seconds);
-    }
-    Ok(ask(Unit::Sessions, Measures { durations: true, ..Measures::default() })?.duration_seconds)
+    let of_events = question.selection.has_event();
+    let of_pages = !of_events && !question.selection.path.is_empty();
+    let durations = !of_events && !of_pages;
+    let measures = Measures { durations, time_on_page: of_pages, meta_keys: false };
+    let Line { metrics, whole, custom, .. } = question.measured(measures)?;
+    let seconds = match (of_events, of_pages) {
+        (true, _) => question.one(&question.query(Unit::Events, Group::All))?.event_seconds,
+        (false, true) => metrics.page_seconds,
+        (false, false) => metrics.duration_seconds,
+    };
+    Ok(Side { metrics, whole, custom, seconds })
 }

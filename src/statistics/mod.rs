@@ -36,8 +36,8 @@ use std::sync::Arc;
 
 use hitstone_engine::error::QueryError;
 use hitstone_engine::query::{
-    Cancelled, Filter, Group, GroupTest, Metrics, Query, Report, SessionDetail, SessionRow, SessionsQuery,
-    Unit,
+    Cancelled, Filter, Group, GroupTest, Measures, Metrics, Query, Report, SessionDetail, SessionRow,
+    SessionsQuery, Unit,
 };
 use hitstone_engine::store::Snapshot;
 use hitstone_engine::units::{SiteId, TimestampMs};
@@ -219,7 +219,15 @@ impl<A: Ask> Question<'_, A> {
     /// # Errors
     /// As [`Ask::ask`].
     pub fn total(&self) -> Result<Line, QueryError> {
-        let metrics = self.one(&self.query(Unit::Sessions, Group::All))?;
+        self.measured(Measures::default())
+    }
+
+    /// As [`Question::total`], with more measured.
+    ///
+    /// # Errors
+    /// As [`Ask::ask`].
+    pub fn measured(&self, measures: Measures) -> Result<Line, QueryError> {
+        let metrics = self.one(&Query { measures, ..self.query(Unit::Sessions, Group::All) })?;
         let whole = if self.selection.is_empty() { metrics } else { self.whole()? };
         let custom = custom::of_all(self)?;
         Ok(Line { metrics, whole, custom, ..Line::default() })

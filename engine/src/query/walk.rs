@@ -100,6 +100,10 @@ impl Part<'_, '_> {
     ) -> Result<(), QueryError> {
         let mut left = sessions.clone();
         while !left.is_empty() {
+            if let Some(selected) = &self.prepared.selected {
+                let Some(first) = selected.first_in(left.clone()) else { break };
+                left.start = first;
+            }
             let sessions = self.rows.batch_of(&left);
             left.start = sessions.end;
             guard.spend(sessions.len())?;

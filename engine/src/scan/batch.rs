@@ -76,6 +76,9 @@ impl RowColumns<'_> {
         let end = sessions.end.min(sessions.start + BATCH_SESSIONS);
         let row = |at: usize| self.first_rows.get(at).map_or(0, |row| row as usize);
         let row_max = row(sessions.start) + BATCH_ROWS;
+        if row(end) <= row_max {
+            return sessions.start..end;
+        }
         // The greatest end of a batch whose rows fit, by halving: first rows ascend.
         let (mut fits, mut fits_not) = (sessions.start, end + 1);
         while fits_not - fits > 1 {

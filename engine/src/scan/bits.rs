@@ -101,6 +101,13 @@ impl Bits {
         self.spans(&range).any(|(at, mask)| self.word(at) & mask != 0)
     }
 
+    /// The first index of the range that is in the set.
+    pub fn first_in(&self, range: Range<usize>) -> Option<usize> {
+        let word = |(at, mask)| (at, self.word(at) & mask);
+        let (at, word) = self.spans(&range).map(word).find(|(_, word)| *word != 0)?;
+        Some(at * WORD + word.trailing_zeros() as usize)
+    }
+
     /// From the first to the last index of the range that is in the set; `None` when none is.
     pub fn bounds_in(&self, range: Range<usize>) -> Option<Range<usize>> {
         let mut touched =
@@ -218,6 +225,8 @@ mod tests {
             let bounds = want.first().zip(want.last()).map(|(&first, &last)| first..last + 1);
             assert_eq!(bits.bounds_in(0..1000), bounds);
             assert_eq!(bits.bounds_in(start..end), bounds);
+            assert_eq!(bits.first_in(0..1000), want.first().copied());
+            assert_eq!(bits.first_in(start + 1..end), want.get(1).copied());
             assert!(!bits.any_in(end.max(start)..200));
             bits.retain_in(10..70, |index| index % 2 == 0);
             found.clear();

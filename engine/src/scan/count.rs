@@ -291,25 +291,35 @@ impl Counter {
         match (columns.states, columns.times) {
             (States::Columns(states), Times::Millis(times)) => {
                 let views = |session: usize| states.views.get(session).copied().unwrap_or(0);
-                let extent = |session| Some((*times.start.get(session)?, *times.last.get(session)?));
+                let extent = |session, _| {
+                    Some((times.start.get(session).copied()?, times.last.get(session).copied()?))
+                };
                 self.add_each_session(batch, extras, views, extent);
             }
+            (states, times) if batch.times.len() == batch.sessions.len() => {
+                // They are placed at their last rows' times.
+                let extent =
+                    |session, at: usize| Some((times.start(session)?, batch.times.get(at).copied()?));
+                self.add_each_session(batch, extras, |session| states.views(session), extent);
+            }
             (states, times) => {
-                let extent = |session| Some((times.start(session)?, times.last(session)?));
+                let extent = |session, _| Some((times.start(session)?, times.last(session)?));
                 self.add_each_session(batch, extras, |session| states.views(session), extent);
             }
         }
     }
 
+    /// `extent` is asked for a session and the number of its pick.
     #[inline]
     fn add_each_session(
         &mut self,
         batch: &Batch,
         extras: Extras<'_>,
         views: impl Fn(usize) -> u32,
-        extent: impl Fn(usize) -> Option<(i64, i64)>,
+        extent: impl Fn(usize, usize) -> Option<(i64, i64)>,
     ) {
-        for ((&session, &group), &who) in batch.sessions.iter().zip(&batch.groups).zip(&self.who) {
+        let picks = batch.sessions.iter().zip(&batch.groups).zip(&self.who);
+        for (at, ((&session, &group), &who)) in picks.enumerate() {
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
             add_visitor(slot, group, who, &mut self.pairs);
@@ -319,7 +329,7 @@ impl Counter {
             if extras.durations
                 && let Some(extra) = self.extras.get_mut(group as usize)
             {
-                extra.add_duration(extent(session));
+                extra.add_duration(extent(session, at));
             }
         }
     }
