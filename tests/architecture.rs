@@ -31,7 +31,7 @@ engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units version vfs
 engine import: error event manifest store units writer
-engine index: error scan schema segment segment::build segment::cold segment::layout segment::table segment::verdicts session units vfs
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::ranks segment::table segment::verdicts session units vfs
 engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::ranks segment::table segment::verdicts session units vfs
 engine limits:
 engine log: checksum codec error limits version vfs
@@ -49,7 +49,7 @@ engine query::guard: error query
 engine query::keys: event query query::groups scan segment::table
 engine query::known: error query query::groups query::guard scan segment::table
 engine query::masks: error query query::guard query::verdicts scan segment::table segment::verdicts
-engine query::metadata: event query::groups scan segment::table
+engine query::metadata: event query::groups scan segment::cold segment::key_sets segment::table
 engine query::model: query schema units
 engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
@@ -72,8 +72,9 @@ engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
 engine segment::build: event schema segment::layout segment::table units
 engine segment::codes: schema segment::cold segment::ranks segment::verdicts
-engine segment::cold: error schema segment::ranks segment::verdicts
+engine segment::cold: error schema segment::key_sets segment::ranks segment::verdicts
 engine segment::filter:
+engine segment::key_sets: event segment::cold
 engine segment::layout: checksum codec error schema units version vfs
 engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
