@@ -138,7 +138,8 @@ impl New<'_> {
         if let Some(code) = self.builder.find_added(column, text) {
             return Ok(code);
         }
-        let in_segments = self.segments.iter().find_map(|segment| segment.site_code(site, column, text));
+        let in_segments =
+            self.segments.iter().find_map(|segment| segment.site_code(site, column, text.into()));
         let code = match in_segments.or_else(|| self.code_before(column, text)) {
             Some(code) => code,
             None => self.free_code(column, means)?,

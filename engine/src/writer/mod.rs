@@ -44,7 +44,7 @@ use crate::positions::Positions;
 use crate::query::{RecurringCache, Turns};
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
-use crate::segment::Segment;
+use crate::segment::{Segment, Sought};
 use crate::snapshot::{OpenView, SealedView, Snapshot};
 use crate::units::{EventHash, SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
@@ -86,6 +86,12 @@ impl OpenSegment {
 
     fn over(arena: Arena, scratch: PathBuf) -> Self {
         Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch }
+    }
+
+    /// Makes room in its tables for as much as another one has.
+    fn expect_as_much_as(&mut self, other: &Self) {
+        self.arena.expect_texts_of(&other.arena);
+        self.index.expect(other.arena.watermark().sessions);
     }
 
     /// A session, whole, as the operation that moves it elsewhere.
@@ -419,11 +425,13 @@ impl Core {
 
     /// The open segment's code of a text, added when it is new.
     fn intern(&mut self, site: SiteId, column: Column, text: &str) -> u32 {
-        if let Some(code) = self.open.arena.find_text(site, column, text) {
-            return code;
+        match self.open.arena.find_text(site, column, text) {
+            Ok(code) => code,
+            Err(hash) => {
+                let site_code = self.site_code(site, column, text);
+                self.open.arena.insert_text(site, column, text, hash, site_code)
+            }
         }
-        let site_code = self.site_code(site, column, text);
-        self.open.arena.insert_text(site, column, text, site_code)
     }
 
     /// The site's code of a text that the open segment does not have: the one it has elsewhere, or a new one.
@@ -432,8 +440,9 @@ impl Core {
         if let Some(code) = frozen {
             return code;
         }
+        let sought = Sought::from(text);
         for sealed in self.sealed.iter().rev() {
-            if let Some(code) = sealed.segment.site_code(site, column, text) {
+            if let Some(code) = sealed.segment.site_code(site, column, sought) {
                 return code;
             }
         }

@@ -98,7 +98,8 @@ impl Core {
             log.commit()?;
         }
         let capacity = ArenaCapacity::for_seal_rows(self.options.seal_rows);
-        let next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
+        let mut next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
+        next.expect_as_much_as(&self.open);
         let full = std::mem::replace(&mut self.open, next);
         self.log = Some(log);
         self.generation = generation;

@@ -57,17 +57,25 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
 }
 
 fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
-    let Json::List(items) = Json::parse(body)? else {
-        return Err(ApiError::bad("expected a JSON array"));
-    };
-    if items.len() > BATCH_ITEMS_MAX {
-        return Err(ApiError::bad(format!(
-            "a batch has at most {BATCH_ITEMS_MAX} items, not {}",
-            items.len()
-        )));
+    let mut hits = Ok(Vec::new());
+    let count = Json::each_item(body, BATCH_ITEMS_MAX, |index, item| {
+        if index == 0 {
+            hits = Ok(Vec::new());
+        }
+        if let Ok(read) = &mut hits {
+            match hit::read(call, item, now, true) {
+                Ok(hit) => read.push(hit),
+                Err(error) => hits = Err(error.in_item(index)),
+            }
+        }
+    })?;
+    match count {
+        None => Err(ApiError::bad("expected a JSON array")),
+        Some(count) if count > BATCH_ITEMS_MAX => {
+            Err(ApiError::bad(format!("a batch has at most {BATCH_ITEMS_MAX} items, not {count}")))
+        }
+        Some(_) => hits,
     }
-    let read = |(index, item)| hit::read(call, item, now, true).map_err(|error| error.in_item(index));
-    items.into_iter().enumerate().map(read).collect()
 }
 
 /// Why hits were not taken, in Pirsch's shape.

@@ -216,7 +216,7 @@ impl Stored {
     pub(super) fn site_code(&self, column: Column, text: &str) -> Option<u32> {
         let stored = self.parts.iter().rev().filter(|part| part.origin.is_before());
         let in_segments = stored.filter_map(|part| match &part.body {
-            Body::Segment(segment) => segment.site_code(self.site, column, text),
+            Body::Segment(segment) => segment.site_code(self.site, column, text.into()),
             Body::Lake(_) => None,
         });
         let in_lake = || self.strings.as_ref()?.find(column, text);
