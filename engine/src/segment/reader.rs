@@ -294,6 +294,15 @@ impl Segment {
         })
     }
 
+    /// Checks all sites, and makes ready what finds sessions and texts in them, which is else done when somebody first asks.
+    /// Damage is told by those who ask.
+    pub fn prepare(&self) {
+        for (index, entry) in self.directory.sites.iter().enumerate() {
+            self.search(entry.site);
+            self.finder(index, Column::Path);
+        }
+    }
+
     /// Checks every block of every site.
     ///
     /// # Errors

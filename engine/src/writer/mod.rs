@@ -109,7 +109,6 @@ struct Frozen {
     open: OpenSegment,
     /// The ordinals that the segment being written leaves out.
     left_out: RoaringBitmap,
-    id: SegmentId,
 }
 
 /// A sealed segment with what has left it.

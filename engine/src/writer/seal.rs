@@ -27,8 +27,8 @@ use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
 /// The carried sessions hold at most one in this many of the rows, and of the strings and their bytes, at which the
-/// open segment is sealed.
-const CARRIED_SHARE: usize = 8;
+/// open segment is sealed. Events wait meanwhile; of the other sessions those that go on are moved then, one by one.
+const CARRIED_SHARE: usize = 32;
 /// Frames of carried sessions are about this long.
 const CARRIED_FRAME_BYTES: usize = 1 << 20;
 
@@ -45,8 +45,8 @@ pub struct SealJob {
 
 /// What a [`SealJob`] made.
 pub struct SealedFile {
-    /// The segment's length, or `None` when there was nothing to write.
-    len: Option<u64>,
+    /// The segment, checked; `None` when there was nothing to write.
+    segment: Option<Segment>,
     ids: SealedIds,
 }
 
@@ -58,13 +58,22 @@ impl SealJob {
     pub fn run(&self) -> Result<SealedFile, StorageError> {
         let ids = self.ids.run()?;
         let Some(bytes) = self.reader.seal(self.id, self.watermark, &self.left_out) else {
-            return Ok(SealedFile { len: None, ids });
+            return Ok(SealedFile { segment: None, ids });
         };
         let mut file = self.fs.create_new(&self.path, false)?;
         file.append(&bytes)?;
         file.sync_data()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
-        Ok(SealedFile { len: Some(bytes.len() as u64), ids })
+        let len = bytes.len() as u64;
+        drop(bytes);
+        let segment = Segment::open(&self.path, self.fs.map(&self.path)?)?;
+        if segment.byte_count() != len {
+            let what = "the segment is shorter than what was written";
+            return Err(StorageError::corrupt(&self.path, len, what));
+        }
+        // What the writer would else look at before its next event.
+        segment.prepare();
+        Ok(SealedFile { segment: Some(segment), ids })
     }
 }
 
@@ -105,7 +114,7 @@ impl Core {
         self.generation = generation;
         let id = SegmentId(self.next_segment);
         self.next_segment += 1;
-        self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new(), id });
+        self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new() });
         let path = log_path(&self.folder, generation);
         for payload in &frames {
             self.apply_all(FRAME_CARRIED, payload, &path)?;
@@ -169,16 +178,7 @@ impl Core {
     /// Any error leaves the state unfit for more: latch.
     pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
         let Some(frozen) = self.frozen.take() else { return Ok(()) };
-        if let Some(len) = file.len {
-            let path = segment_path(&self.folder, frozen.id);
-            let segment = Segment::open(&path, self.fs.map(&path)?)?;
-            if segment.byte_count() != len {
-                return Err(StorageError::corrupt(
-                    &path,
-                    len,
-                    "the segment is shorter than what was written",
-                ));
-            }
+        if let Some(segment) = file.segment {
             let superseded = Arc::new(superseded_since(&frozen, &segment));
             self.sealed.push(Sealed { segment: Arc::new(segment), superseded });
             self.sealed_views = None;

@@ -18,6 +18,7 @@ use crate::app::{App, IngestError};
 use crate::event_ids::Sender;
 use crate::hit::Hit;
 use crate::http::body;
+use crate::http::lanes;
 use crate::http::respond::{self, Answer};
 
 /// Takes one hit.
@@ -29,7 +30,9 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
     let request_key = taken::request_key(request.headers())?;
     let event_id = taken::event_id(request.headers())?;
     let body = body::read(request).await?;
-    let mut hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
+    let now = app.clock.now_ms();
+    let read = move |body: &[u8]| hit::read(call, Json::parse(body)?, now, false);
+    let mut hit = lanes::work_on(body, read).await?;
     hit.complete_url(&site.hostname);
     if hit.event_id.is_empty() {
         hit.event_id = event_id.unwrap_or_default();
@@ -49,7 +52,8 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
     let site = access::to_write(app, request.headers())?;
     let request_key = taken::request_key(request.headers())?;
     let body = body::read(request).await?;
-    let mut hits = read_batch(call, &body, app.clock.now_ms())?;
+    let now = app.clock.now_ms();
+    let mut hits = lanes::work_on(body, move |body| read_batch(call, body, now)).await?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
     let ingested =
         app.ingest(&site, Sender::Known, hits, request_key).await.map_err(|error| api_error(error, true))?;
