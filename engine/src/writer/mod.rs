@@ -21,6 +21,8 @@ mod options;
 mod rebuild;
 mod recover;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::collections::{BTreeSet, HashMap};
@@ -52,7 +54,7 @@ use crate::vfs::{Lock, SharedFs};
 use assign::Assigned;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
-pub use seal::{SealJob, SealedFile};
+pub use seal::{Leavings, SealJob, SealedFile};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
