@@ -28,8 +28,10 @@ use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
 /// The carried sessions hold at most one in this many of the rows, and of the strings and their bytes, at which the
-/// open segment is sealed. Events wait meanwhile; of the other sessions those that go on are moved then, one by one.
-const CARRIED_SHARE: usize = 128;
+/// open segment is sealed.
+const CARRIED_SHARE: usize = 8;
+/// Rows that they hold at most: events wait meanwhile. Of the other sessions those that go on are moved when they do.
+const CARRIED_ROWS_MAX: usize = 2_048;
 /// Frames of carried sessions are about this long.
 const CARRIED_FRAME_BYTES: usize = 1 << 20;
 
@@ -161,7 +163,7 @@ impl Core {
         job
     }
 
-    /// Live sessions, the latest first, up to an eighth of an open segment that is full.
+    /// Live sessions, the latest first, up to an eighth of an open segment that is full, and few enough.
     fn carried_sessions(&self) -> Vec<u32> {
         let window = i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4);
         let mut live: Vec<_> = self
@@ -172,7 +174,7 @@ impl Core {
                 known.rows > 0 && !self.open.moved.contains(ordinal) && known.extent.last > self.now - window
             })
             .collect();
-        let mut rows_left = self.options.seal_rows / CARRIED_SHARE;
+        let mut rows_left = (self.options.seal_rows / CARRIED_SHARE).min(CARRIED_ROWS_MAX);
         let order = |&(ordinal, known): &(u32, Known)| (std::cmp::Reverse(known.extent.last), ordinal);
         // Each has a row at least.
         if live.len() > rows_left {
