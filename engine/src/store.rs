@@ -494,6 +494,8 @@ impl Writer {
         }
         let result = result
             .unwrap_or_else(|_| Err(StorageError::Latched { reason: "the sealing thread is gone".into() }));
+        // What is found to be left over now is not to be among what is just being removed.
+        self.wait_for_removal();
         match result.and_then(|file| self.core.end_seal(file)) {
             Ok(leavings) => {
                 self.publish();
@@ -506,7 +508,6 @@ impl Writer {
     }
 
     fn remove(&mut self, leavings: Leavings) {
-        self.wait_for_removal();
         let shared = self.shared.clone();
         let work = move || {
             if let Err(error) = leavings.remove() {
