@@ -26,7 +26,7 @@ use crate::rebuild::{look_for_damage, wanted};
 pub use crate::snapshot::Snapshot;
 use crate::units::SiteId;
 use crate::vfs::{Fs, SharedFs};
-use crate::writer::{Core, SealJob, SealedFile};
+use crate::writer::{Core, Leavings, SealJob, SealedFile};
 pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
@@ -351,6 +351,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// Brings the result of the seal that is under way.
     sealed: Option<Receiver<SealResult>>,
+    /// Removes what the seal before has left.
+    removal: Option<JoinHandle<()>>,
 }
 
 /// From so many batches in a group on the next ones are expected to come together, too.
@@ -360,7 +362,7 @@ const GATHER: Duration = Duration::from_micros(500);
 
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
-        Self { core, shared, sealed: None }
+        Self { core, shared, sealed: None, removal: None }
     }
 
     fn run(mut self, queue: &Receiver<Waiting>, mut tasks: Receiver<Task>) -> Result<(), StorageError> {
@@ -379,6 +381,7 @@ impl Writer {
             }
         }
         self.wait_for_seal();
+        self.wait_for_removal();
         match self.shared.latched() {
             Some(latched) => Err(latched),
             None => self.core.close(),
@@ -491,11 +494,34 @@ impl Writer {
         }
         let result = result
             .unwrap_or_else(|_| Err(StorageError::Latched { reason: "the sealing thread is gone".into() }));
-        match result.and_then(|file| self.core.finish_seal(file)) {
-            Ok(()) => self.publish(),
+        // What is found to be left over now is not to be among what is just being removed.
+        self.wait_for_removal();
+        match result.and_then(|file| self.core.end_seal(file)) {
+            Ok(leavings) => {
+                self.publish();
+                self.remove(leavings);
+            }
             Err(error) => {
                 self.shared.latch(&error);
             }
+        }
+    }
+
+    fn remove(&mut self, leavings: Leavings) {
+        let shared = self.shared.clone();
+        let work = move || {
+            if let Err(error) = leavings.remove() {
+                shared.latch(&error);
+            }
+        };
+        // Without a thread they stay until the next start.
+        self.removal = std::thread::Builder::new().name("remover".into()).spawn(work).ok();
+    }
+
+    fn wait_for_removal(&mut self) {
+        if let Some(removal) = self.removal.take() {
+            // It does not panic; if it did, the next start would remove what is left.
+            let _ = removal.join();
         }
     }
 }

@@ -31,7 +31,7 @@ fn read(data: &[u8]) {
         assert!(!sound || table.is_ok(), "a segment that verifies can be read");
         for column in Column::ALL {
             let _ = segment.greatest_site_code(site, column);
-            let _ = segment.site_code(site, column, "/1");
+            let _ = segment.site_code(site, column, "/1".into());
         }
         segment.sessions_of(site, VisitorId(1), DAY * 86_400_000, 1_800_000, |_, session, _, _| {
             let _ = segment.find_session(SessionKey { site, visitor: VisitorId(1), session });

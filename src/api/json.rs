@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// A body is no JSON; where and why.
@@ -76,6 +76,30 @@ impl<'a> Json<'a> {
                 .map_err(|error| BadJson(error.to_string())),
             None => Err(error),
         })
+    }
+
+    /// Parses a body that is a list, and hands over each item of it in turn, with its place: only one of them is in memory
+    /// at a time. Of a list of more than `items_max` only so many are handed over. Gives how many there are; `None`: it is no
+    /// list. A body that must be mended first is begun anew, from place 0 on.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; what was handed over until then means nothing.
+    pub fn each_item(
+        body: &'a [u8],
+        items_max: usize,
+        mut take: impl FnMut(usize, Json<'_>),
+    ) -> Result<Option<usize>, BadJson> {
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let mut reader = serde_json::Deserializer::from_slice(body);
+            let count = reader.deserialize_seq(ItemsVisitor { items_max, take: &mut take });
+            if let Ok(count) = count.and_then(|count| reader.end().map(|()| count)) {
+                return Ok(Some(count));
+            }
+        }
+        let Json::List(items) = Self::parse(body)? else { return Ok(None) };
+        let count = items.len();
+        items.into_iter().take(items_max).enumerate().for_each(|(place, item)| take(place, item));
+        Ok(Some(count))
     }
 
     fn into_owned<'o>(self) -> Json<'o> {
@@ -214,6 +238,33 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
+/// Hands over the items of a list, and gives how many there are.
+struct ItemsVisitor<'t, F> {
+    items_max: usize,
+    take: &'t mut F,
+}
+
+impl<'de, F: FnMut(usize, Json<'_>)> Visitor<'de> for ItemsVisitor<'_, F> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut count = 0;
+        while count < self.items_max {
+            let Some(item) = items.next_element::<Json<'_>>()? else { return Ok(count) };
+            (self.take)(count, item);
+            count += 1;
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
 /// A member's name, borrowed where it can be (a plain `Cow` never is).
 struct Name<'a>(Cow<'a, str>);
 
@@ -293,6 +344,37 @@ mod tests {
         );
         let error = Json::parse(br#"{"t":"\ud83c",}"#).unwrap_err().to_string();
         assert!(error.ends_with("line 1 column 15"), "{error}");
+    }
+
+    #[test]
+    fn items_are_handed_over_as_the_whole_list_has_them() {
+        let handed = |text: &str| {
+            let mut items = Vec::new();
+            let count = Json::each_item(text.as_bytes(), 3, |place, item| {
+                items.truncate(place);
+                items.push(item.into_owned());
+            });
+            count.map(|count| count.map(|count| (count, items)))
+        };
+        for text in [
+            "[]",
+            " [1]\n",
+            r#"[{"a":["\u00e9"]},null,"x",{"b":4},5]"#,
+            r#"["\ud83c",{"a":"\udf89"}]"#,
+            "{}",
+            " 7",
+            "[1,]",
+            "[1,2,3,4,]",
+            "[1] 2",
+            "[",
+            "",
+        ] {
+            let wanted = Json::parse(text.as_bytes()).map(|json| match json {
+                Json::List(items) => Some((items.len(), items.into_iter().take(3).collect())),
+                _ => None,
+            });
+            assert_eq!(handed(text), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -64,12 +64,17 @@ impl Attacks {
 
     /// Whether the text is an attack.
     pub fn hold(&self, text: &str) -> bool {
-        // All shapes have one of these, and hardly any link has.
-        let may_be = text.contains([' ', '\t', '\r', '\n', '(', '<', '{', '\'', '"', '*'])
-            || text.contains("..")
-            || text.contains("/etc/");
-        may_be && self.shapes.is_match(beginning(text))
+        may_be_one(text.as_bytes()) && self.shapes.is_match(beginning(text))
     }
+}
+
+/// Whether the text has something that all shapes have, and hardly any link.
+fn may_be_one(text: &[u8]) -> bool {
+    let is_telling =
+        |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b'<' | b'{' | b'\'' | b'"' | b'*');
+    text.iter().any(is_telling)
+        || text.windows(2).any(|pair| pair == b"..")
+        || text.windows(5).any(|part| part == b"/etc/")
 }
 
 fn beginning(text: &str) -> &str {

@@ -19,8 +19,10 @@ pub struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// Takes `text` apart; `None` when it is not plain.
     pub fn of(text: &'a str) -> Option<Self> {
-        let (scheme, rest) =
-            text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+        let schemes = ["https", "http"].into_iter();
+        let (scheme, rest) = schemes
+            .filter_map(|scheme| Some((scheme, text.strip_prefix(scheme)?.strip_prefix("://")?)))
+            .next()?;
         let bytes = rest.as_bytes();
         let host_end =
             bytes.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(bytes.len());

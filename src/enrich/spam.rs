@@ -92,8 +92,10 @@ impl SpamList {
         let is_lower = referrer.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         let lower = if is_lower { Cow::Borrowed(referrer) } else { Cow::Owned(referrer.to_lowercase()) };
         let text = lower.trim();
-        let address = text.split_once("://").map_or(text, |(_, rest)| rest);
-        let host = address.split(['/', '?', '#', ':']).next().unwrap_or_default();
+        let scheme_end = text.match_indices(':').find(|(at, _)| text.as_bytes()[*at..].starts_with(b"://"));
+        let address = scheme_end.map_or(text, |(at, _)| &text[at + "://".len()..]);
+        let host_end = address.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b':'));
+        let host = &address[..host_end.unwrap_or(address.len())];
         let mut parents =
             std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, rest)| rest));
         parents.any(|parent| self.hosts.contains(parent))

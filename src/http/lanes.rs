@@ -5,8 +5,25 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+
+/// From so many bytes on a body is worked on beside its connection's thread: others wait there meanwhile, a millisecond and
+/// more for a body of this size and what it says.
+const LARGE_BODY_BYTES: usize = 64 << 10;
+
+/// Does what a body asks for; of a large one on another thread.
+pub async fn work_on<T: Send + 'static>(body: Bytes, work: impl FnOnce(&[u8]) -> T + Send + 'static) -> T {
+    if body.len() < LARGE_BODY_BYTES {
+        return work(&body);
+    }
+    match tokio::task::spawn_blocking(move || work(&body)).await {
+        Ok(done) => done,
+        // It panicked, which ends this request as if it had been here; nobody cancels it.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
 
 /// The threads; they end when this is dropped.
 pub struct Lanes {
@@ -69,6 +86,22 @@ impl Drop for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn large_bodies_are_worked_on_elsewhere() {
+        let here = std::thread::current().id();
+        for (bytes, is_here) in [(0, true), (LARGE_BODY_BYTES - 1, true), (LARGE_BODY_BYTES, false)] {
+            let work = |body: &[u8]| (body.len(), std::thread::current().id());
+            let (len, thread) = work_on(vec![0; bytes].into(), work).await;
+            assert_eq!((len, thread == here), (bytes, is_here));
+        }
+    }
+
+    #[tokio::test]
+    #[should_panic = "as it would be here"]
+    async fn a_panic_elsewhere_is_one_here() {
+        work_on(vec![0; LARGE_BODY_BYTES].into(), |_| panic!("as it would be here")).await;
+    }
 
     #[tokio::test]
     async fn each_gets_the_thread_with_the_fewest() {

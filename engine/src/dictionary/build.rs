@@ -8,6 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use super::reader::{SiteDictionary, Strings};
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
+use crate::segment::build::write_finder;
 use crate::segment::layout::{FileWriter, Tag};
 use crate::units::{SegmentId, SiteId};
 
@@ -197,4 +198,6 @@ fn write_column(out: &mut FileWriter, column: Column, merged: &Merged, order: &[
     out.block(Tag::dictionary_offsets(column), 0, &merged.offsets);
     out.block(Tag::dictionary_strings(column), 0, &merged.bytes);
     out.block(Tag::dictionary_order(column), 0, order);
+    let places = 0..merged.codes.len() as u32;
+    write_finder(out, column, places.map(|place| (place, merged.text(place))));
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::Blocks;
+use crate::segment::finder::{Finder, TextHash};
 use crate::segment::layout::{Block, Directory, SiteEntry, Tag, read_directory};
 use crate::segment::table::SiteStrings;
 use crate::segment::verdicts::{VerdictMemory, Verdicts};
@@ -34,6 +35,8 @@ struct Places {
     offsets: Range<usize>,
     strings: Range<usize>,
     order: Range<usize>,
+    finder_tags: Range<usize>,
+    finder_numbers: Range<usize>,
 }
 
 impl SiteStrings for SiteDictionary {
@@ -193,7 +196,8 @@ impl SiteDictionary {
     /// `None`: the column has no strings.
     fn places(&self, column: Column) -> Result<Option<Places>, StorageError> {
         let Some(blocks) = self.blocks() else { return Ok(None) };
-        let [codes, offsets, strings, order] = tags(column).map(|tag| blocks.block(tag));
+        let [codes, offsets, strings, order, finder_tags, finder_numbers] =
+            tags(column).map(|tag| blocks.block(tag));
         let (Some(codes), Some(offsets), Some(order)) = (codes, offsets, order) else {
             return match codes.or(offsets).or(order).or(strings) {
                 Some(block) => Err(blocks.corrupt(block, "a block is missing")),
@@ -214,6 +218,8 @@ impl SiteDictionary {
             offsets: place(offsets),
             strings: strings.map_or(0..0, place),
             order: place(order),
+            finder_tags: finder_tags.map_or(0..0, place),
+            finder_numbers: finder_numbers.map_or(0..0, place),
         }))
     }
 
@@ -229,6 +235,7 @@ impl SiteDictionary {
             offsets: numbers(&places.offsets),
             bytes: bytes(&places.strings),
             order: numbers(&places.order),
+            finder: Finder { tags: bytes(&places.finder_tags), numbers: numbers(&places.finder_numbers) },
         }
     }
 
@@ -239,12 +246,14 @@ impl SiteDictionary {
 
 const ALIGNMENT: u64 = crate::segment::layout::ALIGNMENT as u64;
 
-fn tags(column: Column) -> [Tag; 4] {
+fn tags(column: Column) -> [Tag; 6] {
     [
         Tag::dictionary_codes(column),
         Tag::dictionary_offsets(column),
         Tag::dictionary_strings(column),
         Tag::dictionary_order(column),
+        Tag::finder_tags(column),
+        Tag::finder_numbers(column),
     ]
 }
 
@@ -257,6 +266,8 @@ pub struct Strings<'a> {
     bytes: &'a [u8],
     /// Places in the byte order of the strings.
     order: &'a [u32],
+    /// Finds places; absent in a column of few strings, and in files of earlier versions.
+    finder: Finder<'a>,
 }
 
 /// Which codes there are.
@@ -270,7 +281,7 @@ enum Codes<'a> {
 
 impl<'a> Strings<'a> {
     pub(super) const EMPTY: Strings<'static> =
-        Strings { codes: Codes::After(0), offsets: &[0], bytes: &[], order: &[] };
+        Strings { codes: Codes::After(0), offsets: &[0], bytes: &[], order: &[], finder: Finder::ABSENT };
 
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -291,6 +302,10 @@ impl<'a> Strings<'a> {
     pub fn find(&self, text: &str) -> Option<u32> {
         if text.is_empty() {
             return Some(0);
+        }
+        if !self.finder.is_absent() {
+            let is = |place: u32| self.text_bytes(place as usize) == text.as_bytes();
+            return self.code(self.finder.find(TextHash::of(text.as_bytes()), is)? as usize);
         }
         let found =
             self.order.binary_search_by(|&place| self.text_bytes(place as usize).cmp(text.as_bytes()));
@@ -373,6 +388,9 @@ impl<'a> Strings<'a> {
         }
         if self.order.len() != count || !self.order.iter().all(|&place| (place as usize) < count) {
             return Err("the strings' order is damaged");
+        }
+        if !self.finder.is_sound() {
+            return Err("the strings' finder is damaged");
         }
         Ok(())
     }

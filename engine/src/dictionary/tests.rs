@@ -34,7 +34,7 @@ fn build(older: Option<&SiteDictionary>, entries: &[((Column, u32), String)]) ->
 /// Strings with codes that follow each other, or with gaps; in an order that is not that of the codes.
 fn entries() -> impl Strategy<Value = Vec<((Column, u32), String)>> {
     let column =
-        (vec("[a-cä/]{1,6}", 0..40), 1u32..50, prop_oneof![Just(1u32), 1u32..90_000_000], any::<u64>());
+        (vec("[a-cä/]{1,6}", 0..160), 1u32..50, prop_oneof![Just(1u32), 1u32..25_000_000], any::<u64>());
     vec(column, COLUMNS.len()).prop_map(|columns| {
         let mut all = Vec::new();
         for (column, (texts, first, step, mix)) in COLUMNS.into_iter().zip(columns) {
@@ -97,7 +97,7 @@ fn use_all(dictionary: &SiteDictionary) {
 
 proptest! {
     #[test]
-    fn says_what_a_map_says(entries in entries(), cut in 0usize..120, doubled in 0usize..120) {
+    fn says_what_a_map_says(entries in entries(), cut in 0usize..480, doubled in 0usize..480) {
         let plain: Plain = entries.iter().cloned().collect();
         let cut = cut.min(entries.len());
         let older = open(&build(None, &entries[..cut])).unwrap();
@@ -111,7 +111,7 @@ proptest! {
     /// Sound checksums over blocks of any content.
     #[test]
     fn foreign_blocks_never_panic(
-        blocks in vec((0u16..4, 0u32..4, vec(prop_oneof![0u32..5, any::<u32>()], 0..6)), 0..8)
+        blocks in vec((0u16..6, 0u32..4, vec(prop_oneof![0u32..5, any::<u32>()], 0..6)), 0..8)
     ) {
         let mut out = FileWriter::new(SegmentId(1));
         out.begin_site(SITE, 0, 0);

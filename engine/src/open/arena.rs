@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::coded::RowData;
-use super::interner::{Interner, InternerReader};
+use super::interner::{InsertHash, Interner, InternerReader};
 use super::view::SiteViews;
 use crate::error::StorageError;
 use crate::limits;
@@ -200,8 +200,16 @@ impl Arena {
             && bytes_free >= text_bytes
     }
 
-    /// The code of a string that is here.
-    pub fn find_text(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
+    /// Makes room in its tables for as many strings as another one has, so that they are not made anew as they grow.
+    pub fn expect_texts_of(&mut self, other: &Self) {
+        self.interner.expect(other.text_count());
+    }
+
+    /// The code of a string that is here; of any other what [`Self::insert_text`] takes.
+    ///
+    /// # Errors
+    /// The string is not here.
+    pub fn find_text(&mut self, site: SiteId, column: Column, text: &str) -> Result<u32, InsertHash> {
         self.interner.find(site, column, text)
     }
 
@@ -211,8 +219,15 @@ impl Arena {
     }
 
     /// Adds a string that is not here yet.
-    pub fn insert_text(&mut self, site: SiteId, column: Column, text: &str, site_code: u32) -> u32 {
-        self.interner.insert(site, column, text, site_code)
+    pub fn insert_text(
+        &mut self,
+        site: SiteId,
+        column: Column,
+        text: &str,
+        hash: InsertHash,
+        site_code: u32,
+    ) -> u32 {
+        self.interner.insert(site, column, text, hash, site_code)
     }
 
     /// Whether a code is that of a string.

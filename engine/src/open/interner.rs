@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 use crate::error::StorageError;
-use crate::schema::Column;
+use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::SiteId;
 use crate::vfs::{AppendColumn, ColumnReader, Scratch};
 
@@ -23,11 +23,17 @@ pub(super) struct Entry {
 }
 
 pub(super) struct Interner {
+    /// The code that was asked for last in each column: in most columns it is the next one, too.
+    latest: [u32; COLUMN_COUNT],
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
     entries: AppendColumn<Entry>,
     bytes: AppendColumn<u8>,
 }
+
+/// The hash of a string that is not there.
+#[derive(Debug, Clone, Copy)]
+pub struct InsertHash(u64);
 
 /// What readers see of the strings.
 #[derive(Clone)]
@@ -39,6 +45,7 @@ pub(super) struct InternerReader {
 impl Interner {
     pub(super) fn new(scratch: &mut Scratch, entries: usize, bytes: usize) -> Result<Self, StorageError> {
         let mut interner = Self {
+            latest: [0; COLUMN_COUNT],
             table: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             entries: scratch.column(entries)?,
@@ -72,18 +79,40 @@ impl Interner {
         self.entries.as_slice().get(code as usize).map_or(0, |entry| entry.len as usize)
     }
 
-    pub(super) fn find(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
-        if text.is_empty() {
-            return Some(0);
+    /// Has the table grow to so many strings at once.
+    pub(super) fn expect(&mut self, strings: usize) {
+        if self.table.is_empty() {
+            self.table.reserve(strings, |_| 0);
         }
-        let hash = self.hasher.hash_one((site, column, text.as_bytes()));
-        self.table.find(hash, |&code| self.is(code, site, column, text)).copied()
+    }
+
+    /// The code of a string that is here; of any other the hash with which it is inserted.
+    pub(super) fn find(&mut self, site: SiteId, column: Column, text: &str) -> Result<u32, InsertHash> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        let latest = self.latest[column.index()];
+        if self.is(latest, site, column, text) {
+            return Ok(latest);
+        }
+        let hash = self.hash(site, column, text.as_bytes());
+        let found = self.table.find(hash.0, |&code| self.is(code, site, column, text)).copied();
+        self.latest[column.index()] = found.unwrap_or(latest);
+        found.ok_or(hash)
     }
 
     /// The site's code of a string that is here.
     pub(super) fn site_code(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
-        let code = self.find(site, column, text)?;
+        if text.is_empty() {
+            return Some(0);
+        }
+        let hash = self.hash(site, column, text.as_bytes());
+        let code = *self.table.find(hash.0, |&code| self.is(code, site, column, text))?;
         self.entries.as_slice().get(code as usize).map(|entry| entry.site_code)
+    }
+
+    fn hash(&self, site: SiteId, column: Column, text: &[u8]) -> InsertHash {
+        InsertHash(self.hasher.hash_one((site, column, text)))
     }
 
     /// Whether a code is that of a string.
@@ -94,8 +123,15 @@ impl Interner {
             && bytes_of(entry, self.bytes.as_slice()) == text.as_bytes()
     }
 
-    /// Adds a string that [`Self::find`] did not find; room was checked before.
-    pub(super) fn insert(&mut self, site: SiteId, column: Column, text: &str, site_code: u32) -> u32 {
+    /// Adds a string that [`Self::find`] did not find, and gave this hash for; room was checked before.
+    pub(super) fn insert(
+        &mut self,
+        site: SiteId,
+        column: Column,
+        text: &str,
+        hash: InsertHash,
+        site_code: u32,
+    ) -> u32 {
         let code = self.entries.len() as u32;
         let entry = Entry {
             offset: self.bytes.len() as u32,
@@ -107,9 +143,9 @@ impl Interner {
         if self.bytes.extend(text.as_bytes()).is_err() || self.entries.push(entry).is_err() {
             return 0;
         }
-        let hash = self.hasher.hash_one((site, column, text.as_bytes()));
+        self.latest[column.index()] = code;
         let (entries, bytes, hasher) = (self.entries.as_slice(), self.bytes.as_slice(), &self.hasher);
-        self.table.insert_unique(hash, code, |&other| {
+        self.table.insert_unique(hash.0, code, |&other| {
             let entry = entries[other as usize];
             let column = Column::ALL[entry.column as usize];
             hasher.hash_one((SiteId(entry.site), column, bytes_of(&entry, bytes)))
@@ -126,6 +162,11 @@ impl InternerReader {
     /// How many strings are published.
     pub(super) fn len(&self) -> usize {
         self.entries.slice(usize::MAX).len()
+    }
+
+    /// Bytes of all strings.
+    pub(super) fn bytes_len(&self) -> usize {
+        self.bytes.slice(usize::MAX).len()
     }
 
     /// The bytes of the string of a code.

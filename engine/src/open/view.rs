@@ -25,6 +25,11 @@ const TAIL_ROWS_MIN: usize = 4_096;
 /// The base is made anew when the tail has more than one in this many of its rows.
 const TAIL_SHARE: usize = 6;
 
+/// Bytes of a row in a sealed segment, without the strings themselves, as a rule.
+const ROW_BYTES_EXPECTED: usize = 72;
+/// Bytes of a session.
+const SESSION_BYTES_EXPECTED: usize = 80;
+
 /// One part of a site's view: a segment in memory and which of its sessions to leave out.
 #[derive(Clone)]
 pub(crate) struct ViewPart {
@@ -173,7 +178,10 @@ impl ArenaReader {
         if by_site.is_empty() {
             return None;
         }
-        let mut out = FileWriter::new(id);
+        let text_bytes = self.strings.bytes_len();
+        let room =
+            watermark.rows * ROW_BYTES_EXPECTED + watermark.sessions * SESSION_BYTES_EXPECTED + text_bytes;
+        let mut out = FileWriter::with_room(id, room);
         for (site, rows) in by_site {
             self.write_table(&mut out, SiteId(site), rows, true);
         }

@@ -11,7 +11,7 @@ use super::job::Means;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, StorageError};
 use crate::schema::{COLUMN_COUNT, Column};
-use crate::segment::Segment;
+use crate::segment::{Segment, Sought};
 use crate::units::{SegmentId, SiteId};
 
 /// Strings of a column whose codes are remembered while a file is read.
@@ -138,7 +138,8 @@ impl New<'_> {
         if let Some(code) = self.builder.find_added(column, text) {
             return Ok(code);
         }
-        let in_segments = self.segments.iter().find_map(|segment| segment.site_code(site, column, text));
+        let sought = Sought::from(text);
+        let in_segments = self.segments.iter().find_map(|segment| segment.site_code(site, column, sought));
         let code = match in_segments.or_else(|| self.code_before(column, text)) {
             Some(code) => code,
             None => self.free_code(column, means)?,

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
+use super::finder;
 use super::layout::{FileWriter, Tag};
 use super::table::{
     FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, POSTING_SHARE, ROW_ASSUMED, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run,
@@ -112,8 +113,8 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
     state
 }
 
-/// Writes one site. `with_postings` is off for tables that live only until the next event.
-pub fn write_site(out: &mut FileWriter, site: SiteId, content: &TableContent, with_postings: bool) {
+/// Writes one site. `is_file`: with what only pays for tables that live longer than until the next event.
+pub fn write_site(out: &mut FileWriter, site: SiteId, content: &TableContent, is_file: bool) {
     let session_count = content.visitor.len();
     out.begin_site(site, session_count, content.time.len());
     let path = &content.columns[Column::Path.index()].codes;
@@ -123,7 +124,7 @@ pub fn write_site(out: &mut FileWriter, site: SiteId, content: &TableContent, wi
     write_sessions(out, content, &states);
     write_rows(out, content, &states);
     for column in Column::ALL {
-        write_column(out, column, content, with_postings);
+        write_column(out, column, content, is_file);
     }
 }
 
@@ -197,7 +198,7 @@ fn write_sparse(out: &mut FileWriter, tag: Tag, values: &[u64]) {
     }
 }
 
-fn write_column(out: &mut FileWriter, column: Column, content: &TableContent, with_postings: bool) {
+fn write_column(out: &mut FileWriter, column: Column, content: &TableContent, is_file: bool) {
     let data = &content.columns[column.index()];
     if data.site_codes.len() <= 1 {
         return; // nothing but the empty string
@@ -216,8 +217,27 @@ fn write_column(out: &mut FileWriter, column: Column, content: &TableContent, wi
     } else {
         out.block(Tag::codes(column), 0, &data.codes);
     }
-    if with_postings && column.has_postings() {
+    if is_file {
+        let text = |code: usize| {
+            data.strings.get(data.offsets[code] as usize..data.offsets[code + 1] as usize).unwrap_or_default()
+        };
+        let codes = 1..data.site_codes.len() as u32;
+        write_finder(out, column, codes.map(|code| (code, text(code as usize))));
+    }
+    if is_file && column.has_postings() {
         write_postings(out, column, content);
+    }
+}
+
+/// Writes what finds a column's strings, each of which comes with the number that is to be found.
+pub(crate) fn write_finder<'t>(
+    out: &mut FileWriter,
+    column: Column,
+    strings: impl ExactSizeIterator<Item = (u32, &'t [u8])>,
+) {
+    if let Some((tags, numbers)) = finder::arrays(strings) {
+        out.block(Tag::finder_tags(column), 0, &tags);
+        out.block(Tag::finder_numbers(column), 0, &numbers);
     }
 }
 

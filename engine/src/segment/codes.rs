@@ -247,6 +247,11 @@ impl<'a> Dictionary<'a> {
         }
     }
 
+    /// Whether a local code is that of a string.
+    pub fn is(&self, code: u32, text: &str) -> bool {
+        self.get_bytes(code) == text.as_bytes()
+    }
+
     /// The bytes of the string of a local code.
     fn get_bytes(&self, code: u32) -> &'a [u8] {
         let (offsets, bytes, at) = match self.strings {

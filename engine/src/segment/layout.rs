@@ -107,6 +107,15 @@ impl Tag {
     pub fn postings(column: Column) -> Tag {
         Tag(0x600 + column.index() as u16)
     }
+    /// Tags by which a column's strings are found, u8: see `finder`. The strings' codes, or their places in a dictionary,
+    /// are beside them. Not there when there are few.
+    pub fn finder_tags(column: Column) -> Tag {
+        Tag(0xc00 + column.index() as u16)
+    }
+    /// The codes or places of the strings that these tags are of, u32.
+    pub fn finder_numbers(column: Column) -> Tag {
+        Tag(0xd00 + column.index() as u16)
+    }
     /// In a site's dictionary: the site's codes of a column's strings, u32, ascending; `value` is the greatest.
     /// Width 0: they follow each other without a gap.
     pub fn dictionary_codes(column: Column) -> Tag {
@@ -182,7 +191,12 @@ pub struct FileWriter {
 impl FileWriter {
     /// An empty segment.
     pub fn new(id: SegmentId) -> Self {
-        let mut bytes = Vec::new();
+        Self::with_room(id, 0)
+    }
+
+    /// The same, with room for so many bytes: a large file is copied each time that it outgrows its memory.
+    pub fn with_room(id: SegmentId, room: usize) -> Self {
+        let mut bytes = Vec::with_capacity(room);
         bytes.extend_from_slice(&KIND.magic);
         bytes.extend_from_slice(&KIND.version.to_le_bytes());
         bytes.extend_from_slice(&0u32.to_le_bytes());

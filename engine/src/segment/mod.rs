@@ -6,6 +6,7 @@ pub mod build;
 mod codes;
 pub mod cold;
 pub(crate) mod filter;
+pub(crate) mod finder;
 pub mod key_sets;
 pub mod layout;
 pub mod ranks;
@@ -15,5 +16,6 @@ pub mod table;
 pub mod verdicts;
 
 pub(crate) use blocks::Blocks;
+pub use finder::Sought;
 pub use reader::Segment;
 pub(crate) use reader::check_cover;

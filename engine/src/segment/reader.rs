@@ -3,12 +3,13 @@
 //! Opening checks the outline (header, directory, trailer). The blocks of a site are checked, checksums and
 //! structure, when the site is first read; a damaged site is never served.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::blocks::Blocks;
 use super::filter::VisitorFilter;
+use super::finder::{Finder, Sought};
 use super::layout::{Directory, SiteEntry, Tag, read_directory};
 use super::table::{
     Codes, Dictionary, FirstRows, Kinds, MilliTimes, NO_ROW, Postings, Run, SiteTable, StateColumns, States,
@@ -30,7 +31,11 @@ pub struct Segment {
     damage: Option<StorageError>,
     checked: Vec<OnceLock<Result<(), StorageError>>>,
     searched: Vec<OnceLock<Option<Search>>>,
+    finders: Vec<OnceLock<Finders>>,
 }
+
+/// Where the tags and the numbers of each column's finder are in the file.
+type Finders = [(Range<usize>, Range<usize>); COLUMN_COUNT];
 
 /// What tells quickly that a segment has nothing for a visitor.
 struct Search {
@@ -49,16 +54,18 @@ impl Segment {
         let directory = read_directory(path, &bytes)?;
         let checked = directory.sites.iter().map(|_| OnceLock::new()).collect();
         let searched = directory.sites.iter().map(|_| OnceLock::new()).collect();
+        let finders = directory.sites.iter().map(|_| OnceLock::new()).collect();
         let len = bytes.len() as u64;
-        Ok(Self { searched, path: path.to_path_buf(), bytes, directory, len, damage: None, checked })
+        Ok(Self { searched, finders, path: path.to_path_buf(), bytes, directory, len, damage: None, checked })
     }
 
     /// Stands for a segment whose outline is damaged: it keeps its place among the live ones and serves nothing.
     pub fn damaged(path: &Path, id: SegmentId, len: u64, damage: StorageError) -> Self {
         let directory = Directory { id, sites: Vec::new() };
         let bytes = Bytes::from_vec(Vec::new());
-        let (checked, searched) = (Vec::new(), Vec::new());
-        Self { path: path.to_path_buf(), bytes, directory, len, damage: Some(damage), checked, searched }
+        let (checked, searched, finders) = (Vec::new(), Vec::new(), Vec::new());
+        let path = path.to_path_buf();
+        Self { path, bytes, directory, len, damage: Some(damage), checked, searched, finders }
     }
 
     /// What is wrong with its outline, when nothing of it can be served.
@@ -136,10 +143,39 @@ impl Segment {
     }
 
     /// The site's code of a string of a column; `None` when it is not here.
-    pub fn site_code(&self, site: SiteId, column: Column, text: &str) -> Option<u32> {
+    pub fn site_code(&self, site: SiteId, column: Column, sought: Sought<'_>) -> Option<u32> {
         let entry = self.checked_entry(site).ok()??;
-        let dictionary = self.dictionary(entry, column).ok()?;
-        dictionary.site_codes.get(dictionary.find(text)? as usize).copied()
+        let dictionary = || self.dictionary(entry, column).ok();
+        let finder = self.finder(self.find(site)?, column);
+        let code = if finder.is_absent() {
+            dictionary()?.find(sought.text)?
+        } else {
+            finder.find(sought.hash, |code| dictionary().is_some_and(|known| known.is(code, sought.text)))?
+        };
+        dictionary()?.site_codes.get(code as usize).copied()
+    }
+
+    /// What finds a column's strings of a site that was checked.
+    fn finder(&self, site: usize, column: Column) -> Finder<'_> {
+        let places = self.finders.get(site).map(|known| known.get_or_init(|| self.find_finders(site)));
+        let Some((tags, numbers)) = places.and_then(|known| known.get(column.index())) else {
+            return Finder::ABSENT;
+        };
+        let bytes = |place: &Range<usize>| self.bytes.get(place.clone()).unwrap_or_default();
+        Finder { tags: bytes(tags), numbers: bytemuck::try_cast_slice(bytes(numbers)).unwrap_or_default() }
+    }
+
+    fn find_finders(&self, site: usize) -> Finders {
+        let place = |tag: Tag| {
+            let block = self.directory.sites.get(site).and_then(|entry| entry.block(tag));
+            block.map_or(0..0, |block| block.offset as usize..(block.offset + block.len) as usize)
+        };
+        let of = |at: usize| {
+            Column::ALL
+                .get(at)
+                .map(|&column| (place(Tag::finder_tags(column)), place(Tag::finder_numbers(column))))
+        };
+        std::array::from_fn(|at| of(at).unwrap_or_default())
     }
 
     /// Where a session is in its site's table. A damaged table has none.
@@ -258,6 +294,15 @@ impl Segment {
         })
     }
 
+    /// Checks all sites, and makes ready what finds sessions and texts in them, which is else done when somebody first asks.
+    /// Damage is told by those who ask.
+    pub fn prepare(&self) {
+        for (index, entry) in self.directory.sites.iter().enumerate() {
+            self.search(entry.site);
+            self.finder(index, Column::Path);
+        }
+    }
+
     /// Checks every block of every site.
     ///
     /// # Errors
@@ -274,7 +319,13 @@ impl Segment {
     fn check_site(&self, entry: &SiteEntry) -> Result<(), StorageError> {
         self.blocks(entry).check_sums()?;
         let table = self.assemble(entry)?;
-        check_structure(&table).map_err(|what| StorageError::corrupt(&self.path, 0, what))
+        check_structure(&table).map_err(|what| StorageError::corrupt(&self.path, 0, what))?;
+        let site = self.find(entry.site).unwrap_or_default();
+        if Column::ALL.iter().all(|&column| self.finder(site, column).is_sound()) {
+            Ok(())
+        } else {
+            Err(StorageError::corrupt(&self.path, 0, "what finds a column's strings is damaged"))
+        }
     }
 
     fn blocks<'a>(&'a self, entry: &'a SiteEntry) -> Blocks<'a> {

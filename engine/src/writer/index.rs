@@ -27,6 +27,12 @@ pub(super) struct SessionIndex {
 }
 
 impl SessionIndex {
+    /// Makes room for so many sessions.
+    pub(super) fn expect(&mut self, sessions: usize) {
+        self.first.reserve(sessions);
+        self.sessions.reserve(sessions);
+    }
+
     /// Adds a session without rows; ordinals are given in order.
     pub(super) fn insert(&mut self, key: SessionKey, ordinal: u32) {
         debug_assert_eq!(ordinal as usize, self.sessions.len());

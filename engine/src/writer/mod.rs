@@ -21,6 +21,8 @@ mod options;
 mod rebuild;
 mod recover;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::collections::{BTreeSet, HashMap};
@@ -44,7 +46,7 @@ use crate::positions::Positions;
 use crate::query::{RecurringCache, Turns};
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
-use crate::segment::Segment;
+use crate::segment::{Segment, Sought};
 use crate::snapshot::{OpenView, SealedView, Snapshot};
 use crate::units::{EventHash, SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
@@ -52,7 +54,7 @@ use crate::vfs::{Lock, SharedFs};
 use assign::Assigned;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
-pub use seal::{SealJob, SealedFile};
+pub use seal::{Leavings, SealJob, SealedFile};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
@@ -88,6 +90,12 @@ impl OpenSegment {
         Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch }
     }
 
+    /// Makes room in its tables for as much as another one has.
+    fn expect_as_much_as(&mut self, other: &Self) {
+        self.arena.expect_texts_of(&other.arena);
+        self.index.expect(other.arena.watermark().sessions);
+    }
+
     /// A session, whole, as the operation that moves it elsewhere.
     fn operation(&self, ordinal: u32) -> Operation<'_> {
         self.arena.operation(ordinal, self.index.last_row(ordinal))
@@ -103,7 +111,6 @@ struct Frozen {
     open: OpenSegment,
     /// The ordinals that the segment being written leaves out.
     left_out: RoaringBitmap,
-    id: SegmentId,
 }
 
 /// A sealed segment with what has left it.
@@ -419,11 +426,13 @@ impl Core {
 
     /// The open segment's code of a text, added when it is new.
     fn intern(&mut self, site: SiteId, column: Column, text: &str) -> u32 {
-        if let Some(code) = self.open.arena.find_text(site, column, text) {
-            return code;
+        match self.open.arena.find_text(site, column, text) {
+            Ok(code) => code,
+            Err(hash) => {
+                let site_code = self.site_code(site, column, text);
+                self.open.arena.insert_text(site, column, text, hash, site_code)
+            }
         }
-        let site_code = self.site_code(site, column, text);
-        self.open.arena.insert_text(site, column, text, site_code)
     }
 
     /// The site's code of a text that the open segment does not have: the one it has elsewhere, or a new one.
@@ -432,8 +441,9 @@ impl Core {
         if let Some(code) = frozen {
             return code;
         }
+        let sought = Sought::from(text);
         for sealed in self.sealed.iter().rev() {
-            if let Some(code) = sealed.segment.site_code(site, column, text) {
+            if let Some(code) = sealed.segment.site_code(site, column, sought) {
                 return code;
             }
         }

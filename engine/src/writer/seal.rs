@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::index::Known;
 use super::{Core, Frozen, OpenSegment, SEAL_TEXT_BYTES, Sealed};
 use crate::codec::Writer;
 use crate::error::StorageError;
@@ -29,6 +30,8 @@ use crate::vfs::SharedFs;
 /// The carried sessions hold at most one in this many of the rows, and of the strings and their bytes, at which the
 /// open segment is sealed.
 const CARRIED_SHARE: usize = 8;
+/// Rows that they hold at most: events wait meanwhile. Of the other sessions those that go on are moved when they do.
+const CARRIED_ROWS_MAX: usize = 2_048;
 /// Frames of carried sessions are about this long.
 const CARRIED_FRAME_BYTES: usize = 1 << 20;
 
@@ -45,9 +48,30 @@ pub struct SealJob {
 
 /// What a [`SealJob`] made.
 pub struct SealedFile {
-    /// The segment's length, or `None` when there was nothing to write.
-    len: Option<u64>,
+    /// The segment, checked; `None` when there was nothing to write.
+    segment: Option<Segment>,
     ids: SealedIds,
+}
+
+/// What nothing names any more once a seal has ended: to be removed. To give up files of this size takes the time of many
+/// events, so whoever has another thread does it there. What a crash leaves of it the next start removes.
+#[must_use]
+pub struct Leavings {
+    fs: SharedFs,
+    paths: Vec<PathBuf>,
+    /// It maps one of the files.
+    open: Option<OpenSegment>,
+}
+
+impl Leavings {
+    /// Removes them.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn remove(self) -> Result<(), StorageError> {
+        drop(self.open);
+        self.paths.iter().try_for_each(|path| self.fs.remove(path))
+    }
 }
 
 impl SealJob {
@@ -58,13 +82,22 @@ impl SealJob {
     pub fn run(&self) -> Result<SealedFile, StorageError> {
         let ids = self.ids.run()?;
         let Some(bytes) = self.reader.seal(self.id, self.watermark, &self.left_out) else {
-            return Ok(SealedFile { len: None, ids });
+            return Ok(SealedFile { segment: None, ids });
         };
         let mut file = self.fs.create_new(&self.path, false)?;
         file.append(&bytes)?;
         file.sync_data()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
-        Ok(SealedFile { len: Some(bytes.len() as u64), ids })
+        let len = bytes.len() as u64;
+        drop(bytes);
+        let segment = Segment::open(&self.path, self.fs.map(&self.path)?)?;
+        if segment.byte_count() != len {
+            let what = "the segment is shorter than what was written";
+            return Err(StorageError::corrupt(&self.path, len, what));
+        }
+        // What the writer would else look at before its next event.
+        segment.prepare();
+        Ok(SealedFile { segment: Some(segment), ids })
     }
 }
 
@@ -98,13 +131,14 @@ impl Core {
             log.commit()?;
         }
         let capacity = ArenaCapacity::for_seal_rows(self.options.seal_rows);
-        let next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
+        let mut next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
+        next.expect_as_much_as(&self.open);
         let full = std::mem::replace(&mut self.open, next);
         self.log = Some(log);
         self.generation = generation;
         let id = SegmentId(self.next_segment);
         self.next_segment += 1;
-        self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new(), id });
+        self.frozen = Some(Frozen { open: full, left_out: RoaringBitmap::new() });
         let path = log_path(&self.folder, generation);
         for payload in &frames {
             self.apply_all(FRAME_CARRIED, payload, &path)?;
@@ -129,7 +163,7 @@ impl Core {
         job
     }
 
-    /// Live sessions, the latest first, up to an eighth of an open segment that is full.
+    /// Live sessions, the latest first, up to an eighth of an open segment that is full, and few enough.
     fn carried_sessions(&self) -> Vec<u32> {
         let window = i64::try_from(self.options.session_window.as_millis()).unwrap_or(i64::MAX / 4);
         let mut live: Vec<_> = self
@@ -140,8 +174,14 @@ impl Core {
                 known.rows > 0 && !self.open.moved.contains(ordinal) && known.extent.last > self.now - window
             })
             .collect();
-        live.sort_unstable_by_key(|&(ordinal, known)| (std::cmp::Reverse(known.extent.last), ordinal));
-        let mut rows_left = self.options.seal_rows / CARRIED_SHARE;
+        let mut rows_left = (self.options.seal_rows / CARRIED_SHARE).min(CARRIED_ROWS_MAX);
+        let order = |&(ordinal, known): &(u32, Known)| (std::cmp::Reverse(known.extent.last), ordinal);
+        // Each has a row at least.
+        if live.len() > rows_left {
+            live.select_nth_unstable_by_key(rows_left, order);
+            live.truncate(rows_left);
+        }
+        live.sort_unstable_by_key(order);
         let mut texts_left = self.seal_texts() / CARRIED_SHARE;
         let mut bytes_left = SEAL_TEXT_BYTES / CARRIED_SHARE;
         let mut carried = Vec::new();
@@ -161,23 +201,23 @@ impl Core {
         carried
     }
 
-    /// Ends a seal: publishes the segment with all that has left it meanwhile, and drops the log it came from. What
+    /// Ends a seal, and removes what it leaves: [`Self::end_seal`] for those who have no other thread.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
+        self.end_seal(file)?.remove()
+    }
+
+    /// Ends a seal: publishes the segment with all that has left it meanwhile, and gives up the log it came from. What
     /// was appended must have been committed: the manifest must not void a copy whose successor is not on disk.
     ///
     /// # Errors
     /// Any error leaves the state unfit for more: latch.
-    pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
-        let Some(frozen) = self.frozen.take() else { return Ok(()) };
-        if let Some(len) = file.len {
-            let path = segment_path(&self.folder, frozen.id);
-            let segment = Segment::open(&path, self.fs.map(&path)?)?;
-            if segment.byte_count() != len {
-                return Err(StorageError::corrupt(
-                    &path,
-                    len,
-                    "the segment is shorter than what was written",
-                ));
-            }
+    pub fn end_seal(&mut self, file: SealedFile) -> Result<Leavings, StorageError> {
+        let mut leavings = Leavings { fs: self.fs.clone(), paths: Vec::new(), open: None };
+        let Some(frozen) = self.frozen.take() else { return Ok(leavings) };
+        if let Some(segment) = file.segment {
             let superseded = Arc::new(superseded_since(&frozen, &segment));
             self.sealed.push(Sealed { segment: Arc::new(segment), superseded });
             self.sealed_views = None;
@@ -185,9 +225,11 @@ impl Core {
         self.first_generation = self.generation;
         self.taken.retain(|taken| taken.generation >= self.generation);
         self.manifest().write(&*self.fs, &self.folder)?;
-        self.fs.remove(&frozen.open.scratch)?;
-        self.remove_old_logs()?;
-        self.ids.finish_seal(file.ids)
+        self.ids.finish_seal(file.ids)?;
+        leavings.paths = self.old_logs()?;
+        leavings.paths.push(frozen.open.scratch.clone());
+        leavings.open = Some(frozen.open);
+        Ok(leavings)
     }
 
     /// The manifest of what is live. What is being sealed is in its log until then.
@@ -208,13 +250,10 @@ impl Core {
         }
     }
 
-    fn remove_old_logs(&self) -> Result<(), StorageError> {
-        for generation in super::recover::log_generations(&*self.fs, &self.folder)? {
-            if generation < self.generation {
-                self.fs.remove(&log_path(&self.folder, generation))?;
-            }
-        }
-        Ok(())
+    fn old_logs(&self) -> Result<Vec<PathBuf>, StorageError> {
+        let generations = super::recover::log_generations(&*self.fs, &self.folder)?;
+        let old = generations.into_iter().filter(|&generation| generation < self.generation);
+        Ok(old.map(|generation| log_path(&self.folder, generation)).collect())
     }
 }
 

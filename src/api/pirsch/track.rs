@@ -18,6 +18,7 @@ use crate::app::{App, IngestError};
 use crate::event_ids::Sender;
 use crate::hit::Hit;
 use crate::http::body;
+use crate::http::lanes;
 use crate::http::respond::{self, Answer};
 
 /// Takes one hit.
@@ -29,7 +30,9 @@ pub async fn single(app: &Arc<App>, call: Call, request: Request<Incoming>) -> R
     let request_key = taken::request_key(request.headers())?;
     let event_id = taken::event_id(request.headers())?;
     let body = body::read(request).await?;
-    let mut hit = hit::read(call, Json::parse(&body)?, app.clock.now_ms(), false)?;
+    let now = app.clock.now_ms();
+    let read = move |body: &[u8]| hit::read(call, Json::parse(body)?, now, false);
+    let mut hit = lanes::work_on(body, read).await?;
     hit.complete_url(&site.hostname);
     if hit.event_id.is_empty() {
         hit.event_id = event_id.unwrap_or_default();
@@ -49,7 +52,8 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
     let site = access::to_write(app, request.headers())?;
     let request_key = taken::request_key(request.headers())?;
     let body = body::read(request).await?;
-    let mut hits = read_batch(call, &body, app.clock.now_ms())?;
+    let now = app.clock.now_ms();
+    let mut hits = lanes::work_on(body, move |body| read_batch(call, body, now)).await?;
     hits.iter_mut().for_each(|hit| hit.complete_url(&site.hostname));
     let ingested =
         app.ingest(&site, Sender::Known, hits, request_key).await.map_err(|error| api_error(error, true))?;
@@ -57,17 +61,25 @@ pub async fn batch(app: &Arc<App>, call: Call, request: Request<Incoming>) -> Re
 }
 
 fn read_batch(call: Call, body: &[u8], now: i64) -> Result<Vec<Hit>, ApiError> {
-    let Json::List(items) = Json::parse(body)? else {
-        return Err(ApiError::bad("expected a JSON array"));
-    };
-    if items.len() > BATCH_ITEMS_MAX {
-        return Err(ApiError::bad(format!(
-            "a batch has at most {BATCH_ITEMS_MAX} items, not {}",
-            items.len()
-        )));
+    let mut hits = Ok(Vec::new());
+    let count = Json::each_item(body, BATCH_ITEMS_MAX, |index, item| {
+        if index == 0 {
+            hits = Ok(Vec::new());
+        }
+        if let Ok(read) = &mut hits {
+            match hit::read(call, item, now, true) {
+                Ok(hit) => read.push(hit),
+                Err(error) => hits = Err(error.in_item(index)),
+            }
+        }
+    })?;
+    match count {
+        None => Err(ApiError::bad("expected a JSON array")),
+        Some(count) if count > BATCH_ITEMS_MAX => {
+            Err(ApiError::bad(format!("a batch has at most {BATCH_ITEMS_MAX} items, not {count}")))
+        }
+        Some(_) => hits,
     }
-    let read = |(index, item)| hit::read(call, item, now, true).map_err(|error| error.in_item(index));
-    items.into_iter().enumerate().map(read).collect()
 }
 
 /// Why hits were not taken, in Pirsch's shape.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use hitstone_engine::units::TimestampMs;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::http::request::Parts;
@@ -24,6 +25,7 @@ use crate::app::{App, IngestError};
 use crate::event_ids;
 use crate::hit::Hit;
 use crate::http::body::{self, BodyError};
+use crate::http::lanes;
 use crate::http::respond::{self, Answer};
 use crate::sites::LiveSite;
 
@@ -77,12 +79,15 @@ async fn track(
     check_media_type(route, &head.headers)?;
     let body = read_body(route, &head.headers, body).await?;
     let browser = Browser::of(browser::address(app, peer, &head.headers), &head.headers);
-    let sender = Sender::Backend { browser: &browser, filters_bots: site.track_bot_filter };
+    let filters_bots = site.track_bot_filter;
     let now = app.clock.now_ms();
     let hits = if route == Route::Batch {
-        let read = |(index, message)| read(message, &sender, now).map_err(|refused| refused.in_item(index));
-        messages(&body)?.into_iter().enumerate().map(read).collect::<Result<_, _>>()?
+        lanes::work_on(body, move |body| {
+            read_batch(body, &Sender::Backend { browser: &browser, filters_bots }, now)
+        })
+        .await?
     } else {
+        let sender = Sender::Backend { browser: &browser, filters_bots };
         vec![named(read(parse(&body)?, &sender, now)?, &head.headers)?]
     };
     ingest(app, &site, hits, route, &head.headers).await
@@ -139,6 +144,11 @@ async fn read_body(route: Route, headers: &HeaderMap, body: Incoming) -> Result<
 
 fn parse(body: &[u8]) -> Result<Json<'_>, Refused> {
     Json::parse(body).map_err(|error| Refused::bad(error.to_string()))
+}
+
+fn read_batch(body: &[u8], sender: &Sender<'_>, now: TimestampMs) -> Result<Vec<Hit>, Refused> {
+    let read = |(index, message)| read(message, sender, now).map_err(|refused| refused.in_item(index));
+    messages(body)?.into_iter().enumerate().map(read).collect()
 }
 
 /// The messages of a batch: a list, or one a line.

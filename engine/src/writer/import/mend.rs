@@ -81,10 +81,10 @@ fn put(
 ) -> Result<(), StorageError> {
     let mut intern = |arena: &mut Arena, column: Column, text: &str| match arena.find_text(site, column, text)
     {
-        Some(code) => code,
-        None => {
+        Ok(code) => code,
+        Err(hash) => {
             let site_code = core.site_code(site, column, text);
-            arena.insert_text(site, column, text, site_code)
+            arena.insert_text(site, column, text, hash, site_code)
         }
     };
     let texts = operation.attributes.unwrap_or_default();

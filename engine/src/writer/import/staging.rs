@@ -207,11 +207,12 @@ impl Staging {
     }
 
     fn look_up(&mut self, coder: &Coder<'_>, column: Column, text: &str) -> Result<u32, StorageError> {
-        if let Some(code) = self.arena.find_text(self.site, column, text) {
-            return Ok(code);
-        }
+        let hash = match self.arena.find_text(self.site, column, text) {
+            Ok(code) => return Ok(code),
+            Err(hash) => hash,
+        };
         let site_code = lock(coder.codes).code(column, text, || coder.stored.site_code(column, text))?;
-        Ok(self.arena.insert_text(self.site, column, text, site_code))
+        Ok(self.arena.insert_text(self.site, column, text, hash, site_code))
     }
 
     /// Opens a session with the attributes of a row, which is to be added next.

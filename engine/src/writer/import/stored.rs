@@ -14,7 +14,7 @@ use crate::dictionary::SiteDictionary;
 use crate::error::StorageError;
 use crate::index::Needs;
 use crate::schema::Column;
-use crate::segment::Segment;
+use crate::segment::{Segment, Sought};
 use crate::session::{Extent, Numbers};
 use crate::snapshot::Snapshot;
 use crate::units::{DayUtc, SegmentId, SessionId, SessionKey, SiteId, TimestampMs, VisitorId};
@@ -214,9 +214,10 @@ impl Stored {
 
     /// The site's code of a string, where it is stored.
     pub(super) fn site_code(&self, column: Column, text: &str) -> Option<u32> {
+        let sought = Sought::from(text);
         let stored = self.parts.iter().rev().filter(|part| part.origin.is_before());
         let in_segments = stored.filter_map(|part| match &part.body {
-            Body::Segment(segment) => segment.site_code(self.site, column, text),
+            Body::Segment(segment) => segment.site_code(self.site, column, sought),
             Body::Lake(_) => None,
         });
         let in_lake = || self.strings.as_ref()?.find(column, text);
