@@ -26,7 +26,7 @@ engine aggregate: checksum codec error index query query::tally scan schema segm
 engine checksum:
 engine codec:
 engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
-engine dictionary: error schema segment segment::layout segment::table segment::verdicts units vfs
+engine dictionary: error schema segment segment::build segment::finder segment::layout segment::table segment::verdicts units vfs
 engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units version vfs
@@ -70,14 +70,15 @@ engine scan: segment::table
 engine schema:
 engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
-engine segment::build: event schema segment::layout segment::table units
+engine segment::build: event schema segment::finder segment::layout segment::table units
 engine segment::codes: schema segment::cold segment::ranks segment::verdicts
 engine segment::cold: error schema segment::key_sets segment::ranks segment::verdicts
 engine segment::filter:
+engine segment::finder:
 engine segment::key_sets: event segment::cold
 engine segment::layout: checksum codec error schema units version vfs
 engine segment::ranks:
-engine segment::reader: error manifest schema segment::blocks segment::filter segment::layout segment::table session units vfs
+engine segment::reader: error manifest schema segment::blocks segment::filter segment::finder segment::layout segment::table session units vfs
 engine segment::sessions: event segment::codes segment::cold units
 engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
 engine segment::verdicts: schema units
