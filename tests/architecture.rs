@@ -75,7 +75,7 @@ engine segment::codes: schema segment::cold segment::ranks segment::verdicts
 engine segment::cold: error schema segment::key_sets segment::ranks segment::verdicts
 engine segment::filter:
 engine segment::finder:
-engine segment::key_sets: event segment::cold
+engine segment::key_sets: event
 engine segment::layout: checksum codec error schema units version vfs
 engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::finder segment::layout segment::table session units vfs

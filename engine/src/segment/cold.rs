@@ -65,7 +65,8 @@ impl ColdTexts {
 
     /// Which keys the texts have, if they are pairs.
     pub fn key_sets(&self) -> &TextKeySets {
-        self.key_sets.get_or_init(|| TextKeySets::of(self))
+        let count = self.offsets.len().saturating_sub(1) as u32;
+        self.key_sets.get_or_init(|| TextKeySets::of((0..count).map(|number| self.text(number))))
     }
 
     /// How many of the rows have a text.

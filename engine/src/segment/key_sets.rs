@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::cold::ColdTexts;
 use crate::event::Pairs;
 
 /// The sets of keys of a column's texts.
@@ -15,17 +14,16 @@ pub struct TextKeySets {
 }
 
 impl TextKeySets {
-    /// Of these texts, each of which is decoded.
-    pub fn of(texts: &ColdTexts) -> Self {
-        let count = texts.offsets.len().saturating_sub(1) as u32;
+    /// Of these texts, each of which is decoded. They are numbered from 0.
+    pub fn of<'t>(texts: impl ExactSizeIterator<Item = &'t str>) -> Self {
         let mut known: HashMap<Vec<&str>, u32> = HashMap::new();
-        let (mut of_texts, mut examples) = (Vec::with_capacity(count as usize), Vec::new());
+        let (mut of_texts, mut examples) = (Vec::with_capacity(texts.len()), Vec::new());
         // Texts are in byte order: neighbours often have the same keys.
         let (mut before, mut keys) = (Vec::new(), Vec::new());
         let mut set = None;
-        for number in 0..count {
+        for (number, text) in (0..).zip(texts) {
             keys.clear();
-            keys.extend(Pairs(texts.text(number)).iter().map(|pair| pair.0));
+            keys.extend(Pairs(text).iter().map(|pair| pair.0));
             let own = match set {
                 Some(set) if keys == before => set,
                 _ => *known.entry(keys.clone()).or_insert_with(|| {
@@ -73,19 +71,12 @@ mod tests {
         ];
         let mut all: Vec<String> = pairs.iter().map(|pairs| encode_pairs(pairs)).collect();
         all.sort_unstable();
-        let mut texts = ColdTexts { offsets: [0].into(), ..ColdTexts::default() };
-        let mut offsets = vec![0];
-        offsets.extend(all.iter().scan(0, |end, text| {
-            *end += text.len() as u32;
-            Some(*end)
-        }));
-        (texts.offsets, texts.bytes) = (offsets.into(), all.concat().into_bytes().into());
-        let sets = TextKeySets::of(&texts);
+        let sets = TextKeySets::of(all.iter().map(String::as_str));
         assert_eq!(sets.count(), 3);
         let keys = |text: &str| Pairs(text).iter().map(|pair| pair.0.to_owned()).collect::<Vec<_>>();
         for (number, text) in (0..).zip(&all) {
             let example = sets.of_text(number).and_then(|set| sets.example(set)).unwrap();
-            assert_eq!(keys(texts.text(example)), keys(text));
+            assert_eq!(keys(&all[example as usize]), keys(text));
         }
         assert_eq!((sets.of_text(5), sets.example(3)), (None, None));
     }
