@@ -7,7 +7,9 @@
 //! with sums: seconds, and of how many sessions or views (events have no such count)
 //! ```
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::days::LocalDays;
 use super::specs::{Spec, Sums};
@@ -36,6 +38,8 @@ pub(super) struct Entries {
     bounces: Vec<u32>,
     seconds: Vec<u64>,
     counts: Vec<u64>,
+    /// The numbers of each group over all periods, once somebody has asked.
+    whole: OnceLock<Vec<(Key, Numbers)>>,
 }
 
 /// The days of a period, and its tallies.
@@ -46,11 +50,24 @@ impl Entries {
         self.visitors.len()
     }
 
-    /// Bytes that the columns take.
+    /// Bytes that the columns take, and about as many as the groups over all periods do.
     pub fn byte_count(&self) -> usize {
+        let groups = self.len() / self.periods.len().max(1);
         let words = 4 * (self.keys.len() + 3);
         let long = 8 * (self.views.len() + self.seconds.len() + self.counts.len());
-        words * self.len() + long + self.periods.len() * size_of::<Period>()
+        let whole = groups * size_of::<(Key, Numbers)>();
+        words * self.len() + long + self.periods.len() * size_of::<Period>() + whole
+    }
+
+    /// The numbers of each group over all periods. They add up, as no visitor is in two.
+    pub fn whole(&self, sums: Sums) -> &[(Key, Numbers)] {
+        self.whole.get_or_init(|| {
+            let mut whole: BTreeMap<Key, Numbers> = BTreeMap::new();
+            for entry in 0..self.len() {
+                whole.entry(self.key(entry)).or_default().add(&self.numbers(entry, sums));
+            }
+            whole.into_iter().collect()
+        })
     }
 
     /// Appends the numbers of another's entry.

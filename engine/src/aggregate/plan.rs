@@ -10,6 +10,7 @@ use super::specs::{By, Spec};
 use crate::error::QueryError;
 use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, passing, tally};
 use crate::scan::bits::Bits;
+use crate::scan::count::Numbers;
 use crate::units::TimestampMs;
 
 /// One source of a query that has an aggregate.
@@ -71,16 +72,32 @@ fn give(
     off: &[Tally],
     take: Take<'_>,
 ) -> Result<(), QueryError> {
-    for (period, place) in entries.periods.iter().zip(places) {
-        let Place::Within(bucket) = *place else { continue };
-        for entry in period.entries.clone() {
-            let key = if spec.key_length() == 0 { [bucket, 0, 0] } else { entries.key(entry) };
-            if passes.holds(key) {
-                take(key, &entries.numbers(entry, spec.sums))?;
+    let mut give = |bucket: u32, key: Key, numbers: &Numbers| {
+        let key = if spec.key_length() == 0 { [bucket, 0, 0] } else { key };
+        if passes.holds(key) { take(key, numbers) } else { Ok(()) }
+    };
+    match all_within(places) {
+        Some(bucket) if entries.periods.len() > 1 => {
+            for (key, numbers) in entries.whole(spec.sums) {
+                give(bucket, *key, numbers)?;
+            }
+        }
+        _ => {
+            for (period, place) in entries.periods.iter().zip(places) {
+                let Place::Within(bucket) = *place else { continue };
+                for entry in period.entries.clone() {
+                    give(bucket, entries.key(entry), &entries.numbers(entry, spec.sums))?;
+                }
             }
         }
     }
     off.iter().try_for_each(|tally| take(tally.key, &tally.numbers.negated()))
+}
+
+/// The bucket that all periods lie in.
+fn all_within(places: &[Place]) -> Option<u32> {
+    let Some(&Place::Within(bucket)) = places.first() else { return None };
+    places.iter().all(|place| *place == Place::Within(bucket)).then_some(bucket)
 }
 
 fn place(part: &Part<'_, '_>, query: &Query, period: &Period) -> Place {

@@ -43,7 +43,8 @@ pub fn tally(
     }
     let mut guard = Guard::new(cancelled);
     let unit = query.counted_unit();
-    let touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
+    let mut touched = touched_runs(source.table.runs, &query.span, source.table.session_count());
+    touched.retain(|run| sessions.any_in(run.sessions.clone()));
     let Some(mut prepared) =
         prepare(&source, 0, touched, &query.filter, unit, &mut Verdicts::default(), &mut guard)?
     else {

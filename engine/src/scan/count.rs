@@ -110,6 +110,19 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// Adds others to these; sums wrap around.
+    pub fn add(&mut self, others: &Self) {
+        self.visitors = self.visitors.wrapping_add(others.visitors);
+        self.sessions = self.sessions.wrapping_add(others.sessions);
+        self.views = self.views.wrapping_add(others.views);
+        self.bounces = self.bounces.wrapping_add(others.bounces);
+        self.duration_seconds = self.duration_seconds.wrapping_add(others.duration_seconds);
+        self.duration_count = self.duration_count.wrapping_add(others.duration_count);
+        self.page_seconds = self.page_seconds.wrapping_add(others.page_seconds);
+        self.page_count = self.page_count.wrapping_add(others.page_count);
+        self.event_seconds = self.event_seconds.wrapping_add(others.event_seconds);
+    }
+
     /// The numbers that take these off.
     pub fn negated(&self) -> Self {
         Self {
