@@ -259,8 +259,8 @@ impl Snapshot {
         Ok(sources)
     }
 
-    /// Does something with the site's parts that may hold something in the span that needs are about. A file of the lake in which damage turns up is set aside, and what is
-    /// left is asked again.
+    /// Does something with the site's parts that may hold something in the span that needs are about. A file of the lake
+    /// in which damage turns up is set aside, and what is left is asked again.
     fn ask<T>(
         &self,
         site: SiteId,

@@ -20,8 +20,12 @@ pub async fn work_on<T: Send + 'static>(body: Bytes, work: impl FnOnce(&[u8]) ->
     }
     match tokio::task::spawn_blocking(move || work(&body)).await {
         Ok(done) => done,
-        // It panicked, which ends this request as if it had been here; nobody cancels it.
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        Err(failed) => match failed.try_into_panic() {
+            // Ends this request as if it had been here.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The server stops, and nobody waits any more.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

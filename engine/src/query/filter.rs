@@ -245,10 +245,10 @@ impl<'a, 'v> Narrowing<'a, 'v> {
                 row_tests.extend(events.into_row_tests());
                 continue;
             }
-            let happened = match events.are_none() {
-                true => none_of(self.table.session_count(), &self.touched),
-                false => self.sessions_with(&events.tests(), guard)?,
-            };
+            if events.are_none() && test.passes == Occurrence::DidNot {
+                continue;
+            }
+            let happened = self.sessions_with(&events.tests(), guard)?;
             match test.passes {
                 Occurrence::Happened => self.bits().intersect(&happened),
                 Occurrence::DidNot => self.bits().remove_all(&happened),

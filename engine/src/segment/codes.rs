@@ -57,14 +57,7 @@ impl Narrow<'_> {
 
     /// Whether these are the same codes: of the same places, not only alike.
     pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Narrow::Constant(code), Narrow::Constant(others)) => code == others,
-            (Narrow::U8(codes), Narrow::U8(others)) => std::ptr::eq(*codes, *others),
-            (Narrow::U16(codes), Narrow::U16(others)) => std::ptr::eq(*codes, *others),
-            (Narrow::U32(codes), Narrow::U32(others)) => std::ptr::eq(*codes, *others),
-            (Narrow::Ranked(codes), Narrow::Ranked(others)) => std::ptr::eq(codes.codes, others.codes),
-            _ => false,
-        }
+        Codes::from(*self).is_same(&Codes::from(*other))
     }
 
     /// How many codes there are; `None`: one for all places, however many.
