@@ -53,7 +53,9 @@ pub fn by_unit<A: Ask>(question: &Question<'_, A>, daily: Daily) -> Result<Vec<L
         Daily::TimeOnPage => (Unit::PageViews, Measures { time_on_page: true, ..Measures::default() }),
     };
     let group = || Group::Buckets(units.edges.clone());
-    let rows = question.ask.ask(&Query { measures, ..question.query(unit, group()) })?.rows;
+    let sums_only = daily != Daily::Counts;
+    let query = Query { measures, sums_only, ..question.query(unit, group()) };
+    let rows = question.ask.ask(&query)?.rows;
     let (mut whole, mut customs) = (rows.clone(), Vec::new());
     if daily == Daily::Counts {
         if !question.selection.is_empty() {

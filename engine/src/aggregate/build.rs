@@ -2,9 +2,9 @@
 
 use super::covered::Covered;
 use super::days::LocalDays;
-use super::entries::{self, Counted};
+use super::entries;
 use super::file::{self, Content, ENTRIES_BYTES_MAX};
-use super::specs::{By, Grain, SPECS, Spec};
+use super::specs::{By, Counted, Grain, SPECS, Spec};
 use super::titles;
 use crate::error::QueryError;
 use crate::query::{Cancelled, Filter, Group, Order, Query, Recurring, Source, TextTest, tally};
@@ -42,25 +42,29 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
     }
     let (recurring, at) = making.recurring;
     let covered = Covered::find(&making.source, recurring.of_source(at), making.days);
-    let days = covered.days();
-    if days.is_empty() {
-        return Ok(None);
-    }
-    let mut counted = Counting::default();
-    for &day in &days {
-        counted.add(making, &covered, Grain::Day, (day, day), cancelled)?;
-    }
-    for month in days.chunk_by(|&a, &b| making.days.months[a] == making.days.months[b]) {
-        if let (Some(&first), Some(&last)) = (month.first(), month.last()) {
-            counted.add(making, &covered, Grain::Month, (first, last), cancelled)?;
+    let summed = Covered::find(&making.source, None, making.days);
+    let mut counting = Counting::default();
+    for (what, covered) in [(Counted::All, &covered), (Counted::SumsOnly, &summed)] {
+        let days = covered.days();
+        for &day in &days {
+            counting.add(making, (what, covered), Grain::Day, (day, day), cancelled)?;
+        }
+        for month in days.chunk_by(|&a, &b| making.days.months[a] == making.days.months[b]) {
+            if let (Some(&first), Some(&last)) = (month.first(), month.last()) {
+                counting.add(making, (what, covered), Grain::Month, (first, last), cancelled)?;
+            }
         }
     }
-    let groupings = counted.encode();
+    if counting.is_empty() {
+        return Ok(None);
+    }
+    let groupings = counting.encode();
     let content = Content {
         source: making.number,
         site: making.site,
         days: making.days,
         covered: &covered.sessions,
+        summed: &summed.sessions,
         groupings: &groupings,
     };
     Ok(file::encode(&content))
@@ -68,7 +72,7 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
 
 /// The periods of each grouping so far; `None` for those with too many groups.
 struct Counting {
-    periods: Vec<Option<Vec<Counted>>>,
+    periods: Vec<Option<Vec<entries::Counted>>>,
 }
 
 impl Default for Counting {
@@ -78,6 +82,10 @@ impl Default for Counting {
 }
 
 impl Counting {
+    fn is_empty(&self) -> bool {
+        self.periods.iter().flatten().all(Vec::is_empty)
+    }
+
     /// The entries of all groupings that are not too large, and do not need one that is.
     fn encode(&self) -> Vec<(u8, Vec<u8>)> {
         let mut groupings: Vec<(u8, Vec<u8>)> = Vec::new();
@@ -98,7 +106,7 @@ impl Counting {
         groupings
     }
 
-    fn of(&self, spec: &Spec) -> Option<&[Counted]> {
+    fn of(&self, spec: &Spec) -> Option<&[entries::Counted]> {
         let at = SPECS.iter().position(|other| other.id == spec.id)?;
         self.periods.get(at)?.as_deref()
     }
@@ -107,7 +115,7 @@ impl Counting {
     fn add(
         &mut self,
         making: &Making<'_>,
-        covered: &Covered,
+        (what, covered): (Counted, &Covered),
         grain: Grain,
         (first, last): (usize, usize),
         cancelled: Cancelled<'_>,
@@ -115,7 +123,7 @@ impl Counting {
         let sessions = covered.of_days(first, last);
         let groups_max = if grain == Grain::Day { DAY_GROUPS_MAX } else { MONTH_GROUPS_MAX };
         for (spec, periods) in SPECS.iter().zip(&mut self.periods) {
-            if spec.grain != grain || periods.is_none() {
+            if (spec.counted, spec.grain) != (what, grain) || periods.is_none() {
                 continue;
             }
             let query = question(spec, making);
@@ -146,5 +154,6 @@ fn question(spec: &Spec, making: &Making<'_>) -> Query {
         By::Exit(with_title) => Group::Exit(with_title),
     };
     let plain = Query::new(making.site, i64::MIN..i64::MAX, spec.unit, group);
-    Query { filter, measures: spec.measured(), order: Order::KEYS, by_scan: true, ..plain }
+    let sums_only = spec.counted == Counted::SumsOnly;
+    Query { filter, measures: spec.measured(), sums_only, order: Order::KEYS, by_scan: true, ..plain }
 }

@@ -1,11 +1,11 @@
 //! The bytes of an aggregate file: of one site in one source. Written once, never changed, made anew at will.
 //!
 //! ```text
-//! magic "HITSAGG1" 8 | version u32 = 1 | length of the head u32 | head | CRC32C u32 of all before
+//! magic "HITSAGG1" 8 | version u32 = 2 | length of the head u32 | head | CRC32C u32 of all before
 //! head    source u64 | site u32 | sessions of the source varint
 //!         zone string | days varint, their edges (zigzag, each as the difference to the one before), their months
 //!         (varint each) | shifts varint, each: from when zigzag, shift zigzag
-//!         sessions that are not covered: bytes, roaring's portable serialisation
+//!         sessions that are not counted, and those that are not summed: bytes each, roaring's portable serialisation
 //!         groupings varint, each: number u8 | length varint | length of its entries varint | CRC32C u32
 //! then the groupings in this order, each compressed with zstd: see `entries`
 //! ```
@@ -17,7 +17,7 @@ use roaring::RoaringBitmap;
 
 use super::days::LocalDays;
 use super::entries::{self, Entries};
-use super::specs::{SPECS, Spec};
+use super::specs::{Counted, SPECS, Spec};
 use super::titles;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
@@ -27,7 +27,7 @@ use crate::units::{SegmentId, SiteId};
 use crate::version::Kind;
 use crate::vfs::Bytes;
 
-const KIND: Kind = Kind { magic: *b"HITSAGG1", version: 1 };
+const KIND: Kind = Kind { magic: *b"HITSAGG1", version: 2 };
 /// Bytes before the head.
 const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.
@@ -42,6 +42,7 @@ pub struct Aggregate {
     site: SiteId,
     days: LocalDays,
     covered: Bits,
+    summed: Bits,
     blocks: Vec<Block>,
 }
 
@@ -58,6 +59,8 @@ pub(super) struct Content<'c> {
     pub site: SiteId,
     pub days: &'c LocalDays,
     pub covered: &'c Bits,
+    /// Those whose sums are kept.
+    pub summed: &'c Bits,
     /// Numbers of groupings, with their entries.
     pub groupings: &'c [(u8, Vec<u8>)],
 }
@@ -69,11 +72,13 @@ pub(super) fn encode(content: &Content<'_>) -> Option<Vec<u8>> {
     head.u32(content.site.0);
     head.varint(content.covered.len() as u64);
     content.days.encode(&mut head);
-    let sessions = 0..content.covered.len() as u32;
-    let not_covered: RoaringBitmap = sessions.filter(|&at| !content.covered.contains(at as usize)).collect();
-    let mut bitmap = Vec::new();
-    not_covered.serialize_into(&mut bitmap).ok()?;
-    head.bytes(&bitmap);
+    for counted in [content.covered, content.summed] {
+        let sessions = 0..counted.len() as u32;
+        let others: RoaringBitmap = sessions.filter(|&at| !counted.contains(at as usize)).collect();
+        let mut bitmap = Vec::new();
+        others.serialize_into(&mut bitmap).ok()?;
+        head.bytes(&bitmap);
+    }
     head.varint(content.groupings.len() as u64);
     let mut blocks = Vec::new();
     for (spec, entries) in content.groupings {
@@ -108,7 +113,7 @@ impl Aggregate {
         let mut head = Reader::new(head);
         let in_head =
             |error: Malformed| StorageError::corrupt(path, (PREFIX_BYTES + error.offset) as u64, error.what);
-        let (source, site, days, covered) = decode_head(&mut head).map_err(in_head)?;
+        let Head { source, site, days, covered, summed } = decode_head(&mut head).map_err(in_head)?;
         let blocks = decode_directory(&mut head, blocks_at).map_err(in_head)?;
         let end = blocks.last().map_or(blocks_at, |block| block.at.end);
         if end != bytes.len() {
@@ -118,7 +123,7 @@ impl Aggregate {
                 "the file is longer or shorter than it says",
             ));
         }
-        Ok(Self { path: path.to_path_buf(), bytes, source, site, days, covered, blocks })
+        Ok(Self { path: path.to_path_buf(), bytes, source, site, days, covered, summed, blocks })
     }
 
     /// The source whose sessions are counted.
@@ -141,9 +146,12 @@ impl Aggregate {
         self.bytes.len()
     }
 
-    /// The sessions that are counted.
-    pub(super) fn covered(&self) -> &Bits {
-        &self.covered
+    /// The sessions that a grouping counts.
+    pub(super) fn covered(&self, spec: &Spec) -> &Bits {
+        match spec.counted {
+            Counted::All => &self.covered,
+            Counted::SumsOnly => &self.summed,
+        }
     }
 
     /// How many sessions the source has, and how many of them are counted.
@@ -222,7 +230,10 @@ fn checked_head<'b>(reader: &mut Reader<'b>) -> Result<&'b [u8], Malformed> {
     if reader.raw(KIND.magic.len())? != KIND.magic {
         return Err(whole.malformed("not an aggregate"));
     }
-    reader.u32()?;
+    if reader.u32()? != KIND.version {
+        // It is made anew.
+        return Err(whole.malformed("an aggregate of an earlier version"));
+    }
     let len = reader.u32()? as usize;
     let head = reader.raw(len)?;
     let checked = whole.clone().raw(PREFIX_BYTES + len)?;
@@ -232,17 +243,32 @@ fn checked_head<'b>(reader: &mut Reader<'b>) -> Result<&'b [u8], Malformed> {
     Ok(head)
 }
 
-fn decode_head(head: &mut Reader<'_>) -> Result<(SegmentId, SiteId, LocalDays, Bits), Malformed> {
+/// What the head says before the directory.
+struct Head {
+    source: SegmentId,
+    site: SiteId,
+    days: LocalDays,
+    covered: Bits,
+    summed: Bits,
+}
+
+fn decode_head(head: &mut Reader<'_>) -> Result<Head, Malformed> {
     let (source, site) = (SegmentId(head.u64()?), SiteId(head.u32()?));
     let session_count = u32::try_from(head.varint()?).map_err(|_| head.malformed("too many sessions"))?;
     let days = LocalDays::decode(head)?;
+    let (covered, summed) = (decode_others(head, session_count)?, decode_others(head, session_count)?);
+    Ok(Head { source, site, days, covered, summed })
+}
+
+/// All sessions but those that are listed.
+fn decode_others(head: &mut Reader<'_>, session_count: u32) -> Result<Bits, Malformed> {
     let bitmap = head.bytes()?;
-    let not_covered = RoaringBitmap::deserialize_from(bitmap)
+    let others = RoaringBitmap::deserialize_from(bitmap)
         .map_err(|_| head.malformed("a bitmap of sessions is damaged"))?;
-    let mut covered = Bits::new(session_count as usize);
-    covered.insert_range(0..session_count as usize);
-    not_covered.iter().for_each(|session| covered.remove(session as usize));
-    Ok((source, site, days, covered))
+    let mut sessions = Bits::new(session_count as usize);
+    sessions.insert_range(0..session_count as usize);
+    others.iter().for_each(|session| sessions.remove(session as usize));
+    Ok(sessions)
 }
 
 fn decode_directory(head: &mut Reader<'_>, blocks_at: usize) -> Result<Vec<Block>, Malformed> {

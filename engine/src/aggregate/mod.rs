@@ -122,7 +122,7 @@ impl Aggregates {
         let mut known = Vec::new();
         for (number, (source, id)) in sources.iter().zip(numbers).enumerate() {
             let Some(aggregate) = id.and_then(|id| self.get(id, query.site)) else { continue };
-            if aggregate.covered().len() != source.table.session_count() {
+            if aggregate.covered(spec).len() != source.table.session_count() {
                 continue;
             }
             let Some(entries) = self.entries(&aggregate, spec) else { continue };

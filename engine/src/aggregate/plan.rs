@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::covered::{leave_out_spans, leave_out_stale, sessions_near};
 use super::entries::{Entries, Period};
 use super::file::Aggregate;
-use super::specs::{By, Spec};
+use super::specs::{By, Counted, Spec};
 use crate::error::QueryError;
 use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, passing, tally};
 use crate::scan::bits::Bits;
@@ -48,7 +48,10 @@ pub(super) fn known(
         return Ok(None);
     }
     let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
-    let mut sessions = part.aggregate.covered().of_range(sessions_near(&part.source.table, &query.span));
+    let mut sessions = part.aggregate.covered(spec).of_range(sessions_near(&part.source.table, &query.span));
+    if sessions.is_empty() {
+        return Ok(None);
+    }
     let cut: Vec<Range<TimestampMs>> = entries
         .periods
         .iter()
@@ -57,7 +60,8 @@ pub(super) fn known(
         .map(|(period, _)| period.span.clone())
         .collect();
     leave_out_spans(&part.source.table, &mut sessions, &cut);
-    let stale = leave_out_stale(part.source, &mut sessions, part.recurring);
+    let recurring = part.recurring.filter(|_| spec.counted == Counted::All);
+    let stale = leave_out_stale(part.source, &mut sessions, recurring);
     let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
     let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &off, take);
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))

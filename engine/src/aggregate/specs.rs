@@ -2,8 +2,9 @@
 //!
 //! | asked by | unit | group | by |
 //! | --- | --- | --- | --- |
-//! | totals, series, growth, overview, denominators, session durations | sessions | all, buckets | day |
-//! | time on page by day | page views | all, buckets | day |
+//! | totals, series, growth, overview, denominators | sessions | all, buckets | day |
+//! | time on page in growth | page views | all, buckets | day |
+//! | session durations, time on page | sums alone, of sessions and of page views | all, buckets | day |
 //! | hours, weekdays, minutes | page views | clock | day |
 //! | channel, language, country, os and versions, browser, platform, screen, utm, their options | sessions | attributes | day |
 //! | host names, their options | page views | hostname | day |
@@ -64,6 +65,15 @@ pub(super) enum Sums {
     EventSeconds,
 }
 
+/// What of the sessions is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Everything, of sessions whose visitors recur nowhere.
+    All,
+    /// Sums alone, to which it does not matter who recurs.
+    SumsOnly,
+}
+
 /// A grouping that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spec {
@@ -73,14 +83,19 @@ pub(super) struct Spec {
     pub by: By,
     pub grain: Grain,
     pub sums: Sums,
+    pub counted: Counted,
 }
 
 const fn day(id: u8, unit: Unit, by: By, sums: Sums) -> Spec {
-    Spec { id, unit, by, grain: Grain::Day, sums }
+    Spec { id, unit, by, grain: Grain::Day, sums, counted: Counted::All }
 }
 
 const fn month(id: u8, unit: Unit, by: By, sums: Sums) -> Spec {
-    Spec { id, unit, by, grain: Grain::Month, sums }
+    Spec { id, unit, by, grain: Grain::Month, sums, counted: Counted::All }
+}
+
+const fn sums(id: u8, unit: Unit, sums: Sums) -> Spec {
+    Spec { id, unit, by: By::All, grain: Grain::Day, sums, counted: Counted::SumsOnly }
 }
 
 const fn attributes(id: u8, columns: &'static [Column]) -> Spec {
@@ -130,6 +145,8 @@ pub(super) const SPECS: &[Spec] = {
         month(32, PageViews, By::Exit(true), Sums::None),
         month(33, Events, By::Columns(&[Path]), Sums::EventSeconds),
         month(34, Events, By::Columns(&[Path, Title]), Sums::EventSeconds),
+        sums(35, Sessions, Sums::Durations),
+        sums(36, PageViews, Sums::TimeOnPage),
     ]
 };
 
@@ -140,7 +157,9 @@ impl Spec {
             return None;
         }
         let unit = query.counted_unit();
-        SPECS.iter().find(|spec| spec.unit == unit && spec.groups_as(query) && spec.measures(query.measures))
+        let counted = if query.sums_only { Counted::SumsOnly } else { Counted::All };
+        let fits = |spec: &&Self| (spec.unit, spec.counted) == (unit, counted) && spec.groups_as(query);
+        SPECS.iter().filter(fits).find(|spec| spec.measures(query.measures))
     }
 
     fn groups_as(&self, query: &Query) -> bool {

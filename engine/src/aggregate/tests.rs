@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use roaring::RoaringBitmap;
 
-use super::specs::{By, SPECS, Spec};
+use super::specs::{By, Counted, SPECS, Spec};
 use super::*;
 use crate::query::testdata::{PlainSession, SiteCodes};
 use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
@@ -143,6 +143,7 @@ fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
         order: Order::VISITORS,
         limit: None,
         by_scan,
+        sums_only: spec.counted == Counted::SumsOnly,
     }
 }
 
@@ -342,11 +343,11 @@ fn every_flipped_byte_and_every_cut_is_seen() {
 #[test]
 fn a_newer_version_is_refused() {
     let mut bytes = file();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let head_end = 16 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let crc = crate::checksum::crc32c(&bytes[..head_end]);
     bytes[head_end..head_end + 4].copy_from_slice(&crc.to_le_bytes());
-    assert!(matches!(read(bytes), Err(StorageError::Version { found: 2, supported: 1, .. })));
+    assert!(matches!(read(bytes), Err(StorageError::Version { found: 3, supported: 2, .. })));
 }
 
 #[test]

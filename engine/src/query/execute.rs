@@ -22,6 +22,7 @@ use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::codetest::CodeTest;
 use crate::scan::count::{Counter, Extras, SessionColumns};
+use crate::scan::distinct::Distinct;
 use crate::schema::Column;
 use crate::segment::table::{Dictionary, FLAG_BOUNCE, ROW_KIND_MASK, SiteTable};
 
@@ -75,9 +76,11 @@ pub(super) fn execute_within(
         return Err(QueryError::Invalid("recurring visitors were found for other sources".into()));
     }
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
+    let nowhere = Recurring::nowhere(sources.len());
+    let recurring = if query.sums_only { &nowhere } else { recurring };
     let left_out: Vec<_> = known.iter().map(|known| (known.source, &known.sessions)).collect();
     let groups_max = means.groups_max;
-    let count = Count { groups_max, sources, dictionaries: &dictionaries, recurring, query };
+    let count = Count { means, sources, dictionaries: &dictionaries, recurring, query };
     let portions = portions::of(sources, &dictionaries, known, query, means);
     let CountedGroups { counter, mut groups, key_sets, sums } =
         count.portions(&portions, &left_out, cancelled)?;
@@ -88,6 +91,9 @@ pub(super) fn execute_within(
     }
     if groups.len() > groups_max {
         return Err(QueryError::TooManyGroups(groups_max));
+    }
+    if query.sums_only {
+        counts.keep_sums();
     }
     let grouping = Grouping {
         groups: &groups,
@@ -128,7 +134,7 @@ impl<'a> CountedGroups<'a> {
 
 /// What is counted of what.
 pub(super) struct Count<'c, 'a> {
-    pub groups_max: usize,
+    pub means: &'c Means,
     pub sources: &'c [Source<'a>],
     /// Those of the key's columns of each source.
     pub dictionaries: &'c [Vec<Dictionary<'a>>],
@@ -209,9 +215,11 @@ impl<'a> Count<'_, 'a> {
         };
         let measures = query.measures;
         let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
-        let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras);
+        let visitors = Distinct::new(self.recurring.visitor_count(), self.means.set_bytes_max);
+        let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras, visitors);
         let parts = parts(prepared, sources, self.recurring, &shared);
-        let counter = Walk::new(parts, query.span.clone(), counter, self.groups_max).finish(is_all, guard)?;
+        let counter =
+            Walk::new(parts, query.span.clone(), counter, self.means.groups_max).finish(is_all, guard)?;
         let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
         Ok(CountedGroups { counter, groups, key_sets, sums })
     }
@@ -239,6 +247,9 @@ pub(super) fn check(query: &Query, unit: Unit) -> Result<(), QueryError> {
     check::filter(&query.filter)?;
     if query.number.is_some() && unit != Unit::Events {
         return invalid("numbers are read from custom events only");
+    }
+    if query.sums_only && fixed_group_count(&query.group).is_none() {
+        return invalid("groups of texts are counted, not only summed");
     }
     match &query.group {
         Group::Buckets(edges) if edges.len() < 2 || !edges.is_sorted() => {
@@ -349,7 +360,8 @@ fn counted<'a>(table: &SiteTable<'a>, shared: &Shared<'_, '_>) -> Counted<'a> {
     let event_seconds = (shared.unit == Unit::Events).then_some(table.event_duration);
     let time_on_page = measures.time_on_page && matches!(shared.unit, Unit::PageViews | Unit::Rows);
     let extras = Extras { durations: measures.durations, event_seconds };
-    Counted { what, view: time_on_page.then_some(Kind::PageView as u8), extras }
+    let sums_only = shared.query.sums_only;
+    Counted { what, view: time_on_page.then_some(Kind::PageView as u8), sums_only, extras }
 }
 
 fn session_columns<'a>(
@@ -360,11 +372,10 @@ fn session_columns<'a>(
 ) -> SessionColumns<'a> {
     SessionColumns {
         visitors: table.visitors,
-        recurring_visitors: recurring.visitors_of(source),
         times: table.times,
         states: table.states,
         bounce: FLAG_BOUNCE,
-        recurring: recurring.of_source(source),
+        recurring: recurring.numbers_of(source),
         stamp_first,
     }
 }

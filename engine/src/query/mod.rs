@@ -26,6 +26,7 @@ mod portions;
 mod postings;
 mod recurring;
 mod report;
+mod roster;
 mod sessions;
 mod tally;
 mod text_test;

@@ -196,6 +196,9 @@ pub struct Query {
     pub group: Group,
     /// What is measured.
     pub measures: Measures,
+    /// Only what `measures` asks for is counted, all other numbers are 0. For groups that are in every report:
+    /// [`Group::All`], [`Group::Buckets`], [`Group::Clock`].
+    pub sums_only: bool,
     /// A number of custom events that is summed ([`Unit::Events`]).
     pub number: Option<MetaNumber>,
     /// Which groups are in the report, of those that occur; changes no number. `None`: all.
@@ -221,6 +224,7 @@ impl Query {
             unit,
             group,
             measures: Measures::default(),
+            sums_only: false,
             number: None,
             keep: None,
             firsts_only: false,

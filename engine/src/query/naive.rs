@@ -223,6 +223,10 @@ fn report(query: &Query, tallies: BTreeMap<GroupKey, Tally>) -> Report {
             sessions: tally.sessions.len() as u64,
             ..tally.metrics
         };
+        let metrics = match query.sums_only {
+            true => Metrics { visitors: 0, sessions: 0, views: 0, bounces: 0, ..metrics },
+            false => metrics,
+        };
         rows.push((place, GroupRow { keys, metrics, meta_keys: tally.meta_keys.into_iter().collect() }));
     }
     if fixed_count(&query.group) == 0 {

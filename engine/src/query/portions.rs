@@ -14,17 +14,27 @@ use crate::segment::table::Dictionary;
 /// Sessions that make a thread worth its while: a thread costs as much as some ten thousand of them.
 const THREAD_SESSIONS_MIN: usize = 32_768;
 
+/// Bits of recurring visitors that a thread may have: what a processor's caches hold of them is what makes them fast.
+const SET_BYTES_MAX: usize = 16 << 20;
+
 /// What a query may take.
 pub(super) struct Means {
     pub threads: usize,
     /// Sessions that make a thread worth its while.
     pub sessions_min: usize,
     pub groups_max: usize,
+    /// Memory of each thread for bits of recurring visitors, bytes.
+    pub set_bytes_max: usize,
 }
 
 impl Default for Means {
     fn default() -> Self {
-        Self { threads: 1, sessions_min: THREAD_SESSIONS_MIN, groups_max: limits::GROUPS_MAX }
+        Self {
+            threads: 1,
+            sessions_min: THREAD_SESSIONS_MIN,
+            groups_max: limits::GROUPS_MAX,
+            set_bytes_max: SET_BYTES_MAX,
+        }
     }
 }
 

@@ -9,37 +9,42 @@
 //! extended by those of the open one.
 //!
 //! An index has the visitors of the sessions that recur within its file. Between files only runs of days that are near
-//! each other are compared, so the visitors of no more than those are read; what is found to recur is kept with its
-//! visitor.
+//! each other are compared, so the visitors of no more than those are read.
+//!
+//! The visitors of marked sessions are numbered, so that a count can have a bit for each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Source;
+use super::roster::Roster;
 use crate::error::StorageError;
 use crate::scan::bits::Bits;
 use crate::scan::common::{Head, common};
+use crate::scan::count::Recurrence;
 use crate::scan::recurring::{DAYS_APART_MAX, recurring_within};
-use crate::segment::table::{FLAG_GIVEN_ID, KnownVisitors, SiteTable, Visitors};
+use crate::segment::table::{FLAG_GIVEN_ID, OwnedRanks, SiteTable, Visitors};
 use crate::units::{SegmentId, SiteId};
 
 /// A set of sessions for each of a list of sources.
 #[derive(Debug, Clone, Default)]
 pub struct Recurring {
     marks: Vec<Arc<Marks>>,
+    roster: Roster,
 }
 
 /// The marked sessions of a source.
 #[derive(Debug, Clone, Default)]
 struct Marks {
     bits: Bits,
-    /// Those of them whose visitors the source has not at hand, ascending.
-    sessions: Vec<u32>,
-    /// Their visitors.
-    visitors: Vec<u64>,
+    /// The same, by rank.
+    places: OwnedRanks,
+    /// The numbers of their visitors.
+    numbers: Vec<u32>,
 }
 
-/// The marks of each site's files, which never change. One bit a session.
+/// The marks of each site's files, which never change. One bit a session, four bytes for one that is marked and twelve
+/// for its visitor.
 #[derive(Default)]
 pub struct RecurringCache {
     sites: Mutex<HashMap<SiteId, (Vec<SegmentId>, Recurring)>>,
@@ -53,7 +58,7 @@ impl RecurringCache {
     }
 
     /// Finds the marks of all sources that are tables of the segments (or indexes) `all`. What is known of an earlier
-    /// list is extended when that list is a beginning of this one.
+    /// list is extended as far as that one begins like this.
     ///
     /// # Errors
     /// Visitors of an index could not be read.
@@ -64,8 +69,8 @@ impl RecurringCache {
         sources: &[Source<'_>],
     ) -> Result<Recurring, StorageError> {
         let (known, marks) = self.lock().get(&site).cloned().unwrap_or_default();
-        let earlier = if all.starts_with(&known) { marks } else { Recurring::default() };
-        let marks = earlier.extend(sources.get(..all.len()).unwrap_or(sources))?;
+        let shared = known.iter().zip(all).take_while(|(known, own)| known == own).count();
+        let marks = marks.only(0..shared).extend(sources.get(..all.len()).unwrap_or(sources))?;
         self.lock().insert(site, (all.to_vec(), marks.clone()));
         Ok(marks)
     }
@@ -90,22 +95,28 @@ impl Recurring {
     /// # Errors
     /// Visitors of an index could not be read.
     pub fn extend(&self, sources: &[Source<'_>]) -> Result<Self, StorageError> {
-        let mut marks = self.marks.clone();
+        let (mut marks, mut roster) = (self.marks.clone(), self.roster.clone());
         marks.truncate(sources.len());
         for (at, source) in sources.iter().enumerate().skip(marks.len()) {
-            let mut own = Marks::within(&source.table);
+            let mut own = Marks::within(&source.table, &mut roster);
             for (other, theirs) in sources.iter().zip(&mut marks).take(at) {
-                between(&source.table, &other.table, &mut own, theirs)?;
+                let (found_own, found_theirs) = between(&source.table, &other.table, &own, theirs)?;
+                if !found_own.is_empty() {
+                    own.add(found_own, &mut roster);
+                }
+                if !found_theirs.is_empty() {
+                    Arc::make_mut(theirs).add(found_theirs, &mut roster);
+                }
             }
             marks.push(Arc::new(own));
         }
-        Ok(Self { marks })
+        Ok(Self { marks, roster })
     }
 
     /// The marks of some of the sources, by their numbers.
     pub fn only(&self, sources: impl IntoIterator<Item = usize>) -> Self {
         let marks = sources.into_iter().map(|source| self.marks.get(source).cloned().unwrap_or_default());
-        Self { marks: marks.collect() }
+        Self { marks: marks.collect(), roster: self.roster.clone() }
     }
 
     /// How many sources it was found for.
@@ -115,7 +126,7 @@ impl Recurring {
 
     /// No marks in so many sources.
     pub(super) fn nowhere(source_count: usize) -> Self {
-        Self { marks: vec![Arc::default(); source_count] }
+        Self { marks: vec![Arc::default(); source_count], roster: Roster::default() }
     }
 
     /// The marked sessions of a source; `None` when there are none.
@@ -123,61 +134,78 @@ impl Recurring {
         self.marks.get(source).map(|marks| &marks.bits).filter(|bits| !bits.is_empty())
     }
 
-    /// The visitors of marked sessions that the source has not at hand.
-    pub(super) fn visitors_of(&self, source: usize) -> KnownVisitors<'_> {
-        self.marks.get(source).map_or(KnownVisitors::default(), |marks| KnownVisitors {
-            sessions: &marks.sessions,
-            ids: &marks.visitors,
-        })
+    /// The numbers of the visitors of a source's marked sessions; `None` when there are none.
+    pub(super) fn numbers_of(&self, source: usize) -> Option<Recurrence<'_>> {
+        let marks = self.marks.get(source).filter(|marks| !marks.numbers.is_empty())?;
+        Some(Recurrence { places: marks.places.as_ranks(), numbers: &marks.numbers })
+    }
+
+    /// How many visitors have numbers.
+    pub(super) fn visitor_count(&self) -> usize {
+        self.roster.len()
     }
 }
+
+/// Sessions that are to be marked, and their visitors.
+type Found = Vec<(usize, u64)>;
 
 impl Marks {
-    fn within(table: &SiteTable<'_>) -> Self {
-        let count = table.session_count();
-        let bits = match table.visitors {
-            Visitors::All(visitors) => recurring_within(table.runs, visitors, |session| {
-                table.states.flags(session) & FLAG_GIVEN_ID != 0
-            }),
+    fn within(table: &SiteTable<'_>, roster: &mut Roster) -> Self {
+        let mut bits = Bits::new(table.session_count());
+        let visitors = match table.visitors {
+            Visitors::All(visitors) => {
+                let is_given = |session| table.states.flags(session) & FLAG_GIVEN_ID != 0;
+                bits = recurring_within(table.runs, visitors, is_given);
+                let mut marked = Vec::new();
+                bits.for_each_in(0..bits.len(), |session| marked.extend(visitors.get(session).copied()));
+                marked
+            }
             // The index was made with all of them at hand.
             Visitors::Some(known) => {
-                let mut bits = Bits::new(count);
                 known.sessions.iter().for_each(|&session| bits.insert(session as usize));
-                bits
+                known.ids.to_vec()
             }
             Visitors::OfRows(..) => {
-                let mut bits = Bits::new(count);
-                bits.insert_range(0..count);
-                bits
+                bits.insert_range(0..bits.len());
+                (0..bits.len()).map(|session| table.visitors.get(session).unwrap_or(0)).collect()
             }
         };
-        Self { bits, ..Self::default() }
+        let numbers = roster.numbers_of(&visitors);
+        Self { places: places(&bits), bits, numbers }
     }
 
-    /// Marks sessions of these visitors.
-    fn add(&mut self, table: &SiteTable<'_>, found: &[(usize, u64)]) {
-        let mut visitors: Vec<(u32, u64)> =
-            self.sessions.iter().copied().zip(self.visitors.iter().copied()).collect();
-        for &(session, visitor) in found {
-            self.bits.insert(session);
-            if table.visitors.get(session).is_none() {
-                visitors.push((session as u32, visitor));
-            }
-        }
-        visitors.sort_unstable();
-        visitors.dedup();
-        (self.sessions, self.visitors) = visitors.into_iter().unzip();
+    /// Marks sessions that are not yet.
+    fn add(&mut self, mut found: Found, roster: &mut Roster) {
+        found.sort_unstable();
+        found.dedup_by_key(|found| found.0);
+        let visitors: Vec<u64> = found.iter().map(|found| found.1).collect();
+        let mut new = found.iter().map(|found| found.0).zip(roster.numbers_of(&visitors)).peekable();
+        let mut known = std::mem::take(&mut self.numbers).into_iter();
+        found.iter().for_each(|&(session, _)| self.bits.insert(session));
+        let Self { bits, numbers, .. } = self;
+        bits.for_each_in(0..bits.len(), |session| match new.next_if(|new| new.0 == session) {
+            Some((_, number)) => numbers.push(number),
+            None => numbers.extend(known.next()),
+        });
+        self.places = places(&self.bits);
     }
 }
 
-/// Marks the visitors that two tables share, in runs of the same day or of days that are near each other.
+fn places(bits: &Bits) -> OwnedRanks {
+    let mut places = OwnedRanks::default();
+    bits.for_each_in(0..bits.len(), |session| _ = places.push(session));
+    places.finish(bits.len())
+}
+
+/// What is to be marked of two tables: the visitors that they share, in runs of the same day or of days that are near each
+/// other.
 fn between(
     a: &SiteTable<'_>,
     b: &SiteTable<'_>,
-    in_a: &mut Marks,
-    in_b: &mut Arc<Marks>,
-) -> Result<(), StorageError> {
-    let (mut found_a, mut found_b) = (Vec::new(), Vec::new());
+    in_a: &Marks,
+    in_b: &Marks,
+) -> Result<(Found, Found), StorageError> {
+    let (mut found_a, mut found_b) = (Found::new(), Found::new());
     for run in a.runs {
         let first = b.runs.partition_point(|other| other.day.saturating_add(DAYS_APART_MAX) < run.day);
         let others = b.runs.get(first..).unwrap_or_default().iter();
@@ -190,16 +218,19 @@ fn between(
         for other in near {
             let theirs = b.visitors_of(other)?;
             common(head(&ours), head(&theirs), |i, j| {
-                found_a.extend(ours.get(i).map(|&visitor| (run.first_session as usize + i, visitor)));
-                found_b.extend(theirs.get(j).map(|&visitor| (other.first_session as usize + j, visitor)));
+                let (session_a, session_b) =
+                    (run.first_session as usize + i, other.first_session as usize + j);
+                let visitor = ours.get(i).copied().unwrap_or_default();
+                if !in_a.bits.contains(session_a) {
+                    found_a.push((session_a, visitor));
+                }
+                if !in_b.bits.contains(session_b) {
+                    found_b.push((session_b, visitor));
+                }
             });
         }
     }
-    if !found_a.is_empty() {
-        in_a.add(a, &found_a);
-        Arc::make_mut(in_b).add(b, &found_b);
-    }
-    Ok(())
+    Ok((found_a, found_b))
 }
 
 fn head(visitors: &[u64]) -> Head<'_> {

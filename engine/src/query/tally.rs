@@ -7,10 +7,10 @@ use super::groups::KEY_COLUMNS_MAX;
 use super::guard::Guard;
 use super::known::Key;
 use super::masks::{self, Kept};
+use super::portions::Means;
 use super::verdicts::{TestOf, Verdicts};
 use super::{Cancelled, Group, Query, Recurring, Source, TextTest};
 use crate::error::QueryError;
-use crate::limits;
 use crate::scan::bits::Bits;
 use crate::scan::count::Numbers;
 use crate::segment::table::Dictionary;
@@ -54,21 +54,24 @@ pub fn tally(
     let dictionaries = [key_dictionaries(&source.table, query)];
     let (sources, recurring) = ([source], Recurring::nowhere(1));
     let count = Count {
-        groups_max: limits::GROUPS_MAX,
+        means: &Means::default(),
         sources: &sources,
         dictionaries: &dictionaries,
         recurring: &recurring,
         query,
     };
     let CountedGroups { counter, groups, .. } = count.prepared(&[prepared], true, &mut guard)?;
-    let counts = counter.finish();
+    let mut counts = counter.finish();
+    if query.sums_only {
+        counts.keep_sums();
+    }
     let key = |group: usize| match fixed_group_count(&query.group) {
         Some(_) => [group as u32, 0, 0],
         None => groups.codes(group).map_or([0; KEY_COLUMNS_MAX], |codes| codes.1),
     };
     let group_count = fixed_group_count(&query.group).unwrap_or(groups.len());
     let all = (0..group_count).map(|group| Tally { key: key(group), numbers: counts.numbers(group) });
-    Ok(all.filter(|tally| tally.numbers.sessions > 0).collect())
+    Ok(all.filter(|tally| tally.numbers != Numbers::default()).collect())
 }
 
 /// Which codes of a column pass a test.

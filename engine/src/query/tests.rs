@@ -168,7 +168,8 @@ struct QuerySpec {
     session: Option<usize>,
     unit: u8,
     group: (u8, Vec<u8>, Vec<i64>),
-    measures: (bool, bool, bool),
+    /// Durations, time on page, metadata keys, nothing else.
+    measures: (bool, bool, bool, bool),
     number: Option<u8>,
     keep: Option<TextSpec>,
     firsts_only: bool,
@@ -192,7 +193,7 @@ fn query_specs() -> impl Strategy<Value = QuerySpec> {
     let times = || prop::collection::vec(-2 * DAY_MS..10 * DAY_MS, 2..9);
     let group = (0..8u8, prop::collection::vec(0..6u8, 1..4), times());
     let span = prop_oneof![2 => Just((-3 * DAY_MS, 20 * DAY_MS)), 3 => (0..9 * DAY_MS, 0..4 * DAY_MS).prop_map(|(s, l)| (s, s + l))];
-    let measures = (any::<bool>(), any::<bool>(), any::<bool>());
+    let measures = (any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
     let more =
         (prop::option::weighted(0.3, 0..3u8), prop::option::weighted(0.3, text()), prop::bool::weighted(0.2));
     let order = (0..6u8, any::<bool>());
@@ -282,6 +283,7 @@ fn query(spec: &QuerySpec, sessions: &[PlainSession]) -> Query {
             time_on_page: spec.measures.1,
             meta_keys: spec.measures.2,
         },
+        sums_only: spec.measures.3,
         number: spec
             .number
             .map(|key| MetaNumber { key: format!("m{key}"), read: Box::new(|text| text.len() as i128 - 6) }),
@@ -343,7 +345,7 @@ fn execute_both_ways(
     query: &Query,
 ) -> Result<Report, QueryError> {
     let answer = execute(sources, recurring, query, &|| None);
-    let means = Means { threads: 3, sessions_min: 1, ..Means::default() };
+    let means = Means { threads: 3, sessions_min: 1, set_bytes_max: 100, ..Means::default() };
     let shared_out = execute_within(&means, sources, recurring, &[], query, &|| None);
     assert_eq!(answer.as_ref().ok(), shared_out.as_ref().ok());
     answer
@@ -356,6 +358,7 @@ fn is_valid(query: &Query) -> bool {
         return false;
     }
     match &query.group {
+        Group::Columns(_) | Group::Entry(_) | Group::Exit(_) | Group::Pairs(..) if query.sums_only => false,
         Group::Columns(columns) => rows || columns.iter().all(|column| column.is_attribute()),
         Group::Pairs(PairsColumn::EventMeta, _) => query.unit == Unit::Events,
         Group::Pairs(PairsColumn::Tags, _) => rows,

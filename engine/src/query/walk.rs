@@ -30,6 +30,8 @@ pub(super) struct Counted<'a> {
     pub what: What,
     /// The kind of the rows whose time on page is measured.
     pub view: Option<u8>,
+    /// Whether sums alone are asked for.
+    pub sums_only: bool,
     pub extras: Extras<'a>,
 }
 
@@ -134,6 +136,10 @@ impl Part<'_, '_> {
         self.key.set_groups(batch);
         counter.reserve(self.key.group_count());
         let extras = self.counted.extras;
+        if self.counted.what == What::Sessions && self.counted.sums_only {
+            counter.add_durations(&self.sessions, batch, extras);
+            return;
+        }
         if self.counted.what == What::Sessions {
             counter.meet(&self.sessions, &batch.sessions);
             counter.add_sessions(&self.sessions, batch, extras);
@@ -145,6 +151,9 @@ impl Part<'_, '_> {
         }
         if let Some(number) = &mut self.number {
             number.note(batch);
+        }
+        if self.counted.sums_only && !extras.durations {
+            return;
         }
         if self.key.repeats() {
             batch.fold_repeats();

@@ -2,16 +2,15 @@
 //!
 //! Sessions are offered in runs, within which those of one visitor are neighbours. Each group remembers the stamp
 //! of the visitor and of the session that it saw last, and counts when the stamp changes. A visitor that may turn
-//! up in another run is *recurring*: it is not counted by stamps but collected as (group, visitor) pairs, which are
-//! sorted and counted once at the end.
+//! up in another run is *recurring*: it is not counted by stamps but by its number, once everything was seen.
 //!
 //! Invariants: stamps start at 1, a session's stamp is unique in a count, a visitor's is that of its first
 //! session in the run; a visitor is recurring in all runs or in none; `extras` is as long as `slots`, or empty when
 //! nothing of it was asked for.
 
 use super::batch::{Batch, whole_seconds};
-use super::bits::Bits;
-use crate::segment::table::{FLAG_FIRST, KnownVisitors, Narrow, ShapedStates, States, Times, U64s, Visitors};
+use super::distinct::Distinct;
+use crate::segment::table::{FLAG_FIRST, Narrow, Ranks, ShapedStates, States, Times, U64s, Visitors};
 
 /// The counts of one group.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,13 +42,20 @@ pub struct Extra {
     pub event_seconds: u64,
 }
 
+/// The sessions of visitors that may have sessions in other runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Recurrence<'a> {
+    /// Where each session has its visitor's number.
+    pub places: Ranks<'a>,
+    /// The numbers, which are the same in all runs.
+    pub numbers: &'a [u32],
+}
+
 /// The session columns that counting needs, equally long.
 #[derive(Clone, Copy)]
 pub struct SessionColumns<'a> {
     /// Visitors, as far as they are at hand.
     pub visitors: Visitors<'a>,
-    /// The visitors of recurring sessions that `visitors` has not.
-    pub recurring_visitors: KnownVisitors<'a>,
     /// When rows happened.
     pub times: Times<'a>,
     /// Views and flags of each session.
@@ -57,7 +63,7 @@ pub struct SessionColumns<'a> {
     /// The flag of a bounce.
     pub bounce: u8,
     /// Sessions of visitors that may have sessions in other runs.
-    pub recurring: Option<&'a Bits>,
+    pub recurring: Option<Recurrence<'a>>,
     /// The stamp of session 0.
     pub stamp_first: u32,
 }
@@ -69,10 +75,12 @@ impl SessionColumns<'_> {
         Some((self.times.start(session)?, self.times.last(session)?))
     }
 
-    /// The visitor of a recurring session.
+    /// The number of the visitor of a session, when it is recurring.
     #[inline]
-    fn visitor(&self, session: usize) -> u64 {
-        self.visitors.get(session).or_else(|| self.recurring_visitors.get(session)).unwrap_or(0)
+    fn recurring(&self, session: usize) -> u32 {
+        let number =
+            |recurring: Recurrence<'_>| recurring.numbers.get(recurring.places.place(session)?).copied();
+        self.recurring.and_then(number).unwrap_or(NOT_RECURRING)
     }
 }
 
@@ -181,6 +189,11 @@ impl Counts {
         extra.event_seconds = extra.event_seconds.wrapping_add(numbers.event_seconds as u64);
     }
 
+    /// Forgets everything but sums.
+    pub fn keep_sums(&mut self) {
+        self.slots.fill(Slot::default());
+    }
+
     /// The counts of one group.
     pub fn get(&self, group: usize) -> Option<(Slot, Extra)> {
         let slot = *self.slots.get(group)?;
@@ -191,22 +204,20 @@ impl Counts {
 /// The session of a pick.
 #[derive(Debug, Clone, Copy)]
 struct Who {
-    visitor: u64,
     visitor_stamp: u32,
+    /// The visitor's number, or [`NOT_RECURRING`].
+    recurring: u32,
     bounced: bool,
-    recurring: bool,
 }
 
-/// Pairs that are collected before duplicates are dropped for the first time.
-const PAIR_COUNT_FIRST: usize = 1 << 20;
+const NOT_RECURRING: u32 = u32::MAX;
 
 /// The counts of all groups for which room was made.
 #[derive(Debug, Default)]
 pub struct Counter {
     slots: Vec<Slot>,
     extras: Vec<Extra>,
-    pairs: Vec<(u32, u64)>,
-    pair_count_max: usize,
+    recurring: Distinct,
     visitor: u64,
     visitor_stamp: u32,
     who: Vec<Who>,
@@ -214,13 +225,14 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter that has this many groups from the start, with or without room for what is seldom asked for.
-    pub fn new(group_count: usize, has_extras: bool) -> Self {
+    /// A counter that has this many groups from the start, with or without room for what is seldom asked for, and that
+    /// counts recurring visitors by `recurring`.
+    pub fn new(group_count: usize, has_extras: bool, recurring: Distinct) -> Self {
         Self {
             slots: vec![Slot::default(); group_count],
             extras: if has_extras { vec![Extra::default(); group_count] } else { Vec::new() },
             has_extras,
-            pair_count_max: PAIR_COUNT_FIRST,
+            recurring,
             ..Self::default()
         }
     }
@@ -266,9 +278,8 @@ impl Counter {
             let is_new = visitor != current || stamp == 0;
             stamp = if is_new { columns.stamp_first + session } else { stamp };
             current = visitor;
-            let recurring = columns.recurring.is_some_and(|bits| bits.contains(at));
             let bounced = flags.get(at).is_some_and(|flags| flags & columns.bounce != 0);
-            Who { visitor, visitor_stamp: stamp, bounced, recurring }
+            Who { visitor_stamp: stamp, recurring: columns.recurring(at), bounced }
         }));
         (self.visitor, self.visitor_stamp) = (current, stamp);
     }
@@ -276,8 +287,8 @@ impl Counter {
     /// Where visitors are not at hand, flags say which sessions are the first of theirs.
     #[inline]
     fn meet_by_flags(&mut self, columns: &SessionColumns<'_>, sessions: &[u32], flags: impl Fn(usize) -> u8) {
-        let (mut before, mut visitor_stamp, mut visitor) = (u32::MAX, 0, 0);
-        let (mut bounced, mut recurring) = (false, false);
+        let (mut before, mut visitor_stamp) = (u32::MAX, 0);
+        let (mut bounced, mut recurring) = (false, NOT_RECURRING);
         for &session in sessions {
             if session != before {
                 let own = flags(session as usize);
@@ -289,11 +300,10 @@ impl Counter {
                 }
                 visitor_stamp = if first == before { visitor_stamp } else { columns.stamp_first + first };
                 bounced = own & columns.bounce != 0;
-                recurring = columns.recurring.is_some_and(|bits| bits.contains(session as usize));
-                visitor = if recurring { columns.visitor(session as usize) } else { 0 };
+                recurring = columns.recurring(session as usize);
                 before = session;
             }
-            self.who.push(Who { visitor, visitor_stamp, bounced, recurring });
+            self.who.push(Who { visitor_stamp, recurring, bounced });
         }
     }
 
@@ -322,6 +332,22 @@ impl Counter {
         }
     }
 
+    /// Adds the durations of a batch of sessions alone; they need not have been met.
+    #[inline(never)]
+    pub fn add_durations(&mut self, columns: &SessionColumns<'_>, batch: &Batch, extras: Extras<'_>) {
+        if !extras.durations {
+            return;
+        }
+        let has_times = batch.times.len() == batch.sessions.len();
+        for (at, (&session, &group)) in batch.sessions.iter().zip(&batch.groups).enumerate() {
+            let Some(extra) = self.extras.get_mut(group as usize) else { continue };
+            let session = session as usize;
+            // Where they have times, these are their last rows'.
+            let last = if has_times { batch.times.get(at).copied() } else { columns.times.last(session) };
+            extra.add_duration(columns.times.start(session).zip(last));
+        }
+    }
+
     /// `extent` is asked for a session and the number of its pick.
     #[inline]
     fn add_each_session(
@@ -335,7 +361,7 @@ impl Counter {
         for (at, ((&session, &group), &who)) in picks.enumerate() {
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
-            add_visitor(slot, group, who, &mut self.pairs);
+            add_visitor(slot, group, who, &mut self.recurring);
             slot.views = slot.views.wrapping_add(u64::from(views(session)));
             slot.sessions += 1;
             slot.bounces += u32::from(who.bounced);
@@ -369,7 +395,7 @@ impl Counter {
             let stamp = columns.stamp_first + session;
             let session = session as usize;
             let Some(slot) = self.slots.get_mut(group as usize) else { continue };
-            add_visitor(slot, group, who, &mut self.pairs);
+            add_visitor(slot, group, who, &mut self.recurring);
             slot.views = slot.views.wrapping_add(u64::from(weight));
             let is_new = slot.last_session != stamp;
             slot.last_session = stamp;
@@ -402,18 +428,15 @@ impl Counter {
         }
     }
 
-    /// Keeps the pairs within about twice the number of distinct ones. To be called now and then.
+    /// Keeps what is remembered of recurring visitors small. To be called now and then.
     pub fn trim(&mut self) {
-        if self.pairs.len() >= self.pair_count_max {
-            self.sort_pairs();
-            self.pair_count_max = PAIR_COUNT_FIRST.max(2 * self.pairs.len());
-        }
+        self.recurring.trim();
     }
 
     /// Adds what another one has counted of other runs; `places` says which of its groups are which here.
     pub fn absorb(&mut self, other: Self, places: &[u32]) {
         self.reserve(places.iter().max().map_or(0, |&greatest| greatest as usize + 1));
-        let Self { slots, extras, has_extras, pairs, .. } = other;
+        let Self { slots, extras, has_extras, recurring, .. } = other;
         let theirs = Counts { slots, extras, has_extras };
         let (slots, extras) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.extras));
         let mut own = Counts { slots, extras, has_extras: self.has_extras };
@@ -421,24 +444,18 @@ impl Counter {
             own.add(place as usize, &theirs.numbers(group));
         }
         (self.slots, self.extras) = (own.slots, own.extras);
-        let placed = |(group, visitor): (u32, u64)| Some((*places.get(group as usize)?, visitor));
-        self.pairs.extend(pairs.into_iter().filter_map(placed));
+        self.recurring.absorb(recurring, places);
     }
 
     /// Adds the recurring visitors and gives the groups.
-    pub fn finish(mut self) -> Counts {
-        self.sort_pairs();
-        for &(group, _) in &self.pairs {
-            if let Some(slot) = self.slots.get_mut(group as usize) {
-                slot.visitors += 1;
+    pub fn finish(self) -> Counts {
+        let Self { mut slots, extras, has_extras, recurring, .. } = self;
+        recurring.finish(|group, count| {
+            if let Some(slot) = slots.get_mut(group as usize) {
+                slot.visitors += count;
             }
-        }
-        Counts { slots: self.slots, extras: self.extras, has_extras: self.has_extras }
-    }
-
-    fn sort_pairs(&mut self) {
-        self.pairs.sort_unstable();
-        self.pairs.dedup();
+        });
+        Counts { slots, extras, has_extras }
     }
 
     /// Makes room for this many groups. Groups past the room are not counted.
@@ -454,12 +471,12 @@ impl Counter {
 }
 
 #[inline]
-fn add_visitor(slot: &mut Slot, group: u32, who: Who, pairs: &mut Vec<(u32, u64)>) {
+fn add_visitor(slot: &mut Slot, group: u32, who: Who, recurring: &mut Distinct) {
     let is_new = slot.last_visitor != who.visitor_stamp;
     slot.last_visitor = who.visitor_stamp;
-    slot.visitors += u32::from(is_new & !who.recurring);
-    if is_new & who.recurring {
-        pairs.push((group, who.visitor));
+    slot.visitors += u32::from(is_new & (who.recurring == NOT_RECURRING));
+    if is_new & (who.recurring != NOT_RECURRING) {
+        recurring.insert(group, who.recurring);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod buckets;
 pub mod codetest;
 pub mod common;
 pub mod count;
+pub mod distinct;
 pub mod divisor;
 pub mod mask;
 pub mod recurring;

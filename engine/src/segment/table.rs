@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings};
 use super::cold::{ColdColumns, ColdNumbers};
-pub use super::ranks::Ranks;
+pub use super::ranks::{OwnedRanks, Ranks};
 pub use super::sessions::{
     FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
     MilliTimes, NO_ROW, ROW_ASSUMED, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run, SecondTimes, Shape,
