@@ -1,11 +1,13 @@
 //! Which of many numbered things were seen in each group, so that each counts once however often it was seen.
 //!
-//! The groups that are met first, mostly the large ones, have a bit for each number while there is memory for that.
-//! What was seen in other groups is listed, and sorted to tell what is there twice.
+//! What was seen is listed, and sorted in the end to tell what is there twice. A group of which much is listed gets a bit
+//! for each number instead, while there is memory for that.
 
 use std::mem::size_of;
 
 const WORD_BITS: u32 = u64::BITS;
+/// Bytes that are listed of a group before it gets bits: at most its share of what these take.
+const LISTED_SHARE: usize = 8;
 /// Pairs that are listed before duplicates are dropped for the first time.
 const PAIR_COUNT_FIRST: usize = 1 << 20;
 
@@ -13,54 +15,58 @@ const PAIR_COUNT_FIRST: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Distinct {
     word_count: usize,
-    set_count_max: usize,
-    /// The bits of the first groups; empty where nothing was seen.
-    sets: Vec<Vec<u64>>,
-    /// What was seen in the others.
+    /// How many groups more may have bits.
+    sets_left: usize,
+    groups: Vec<Group>,
+    /// What was seen where there were no bits yet.
     pairs: Vec<u64>,
     pair_count_max: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Group {
+    /// A bit for each number, or none.
+    set: Vec<u64>,
+    /// How many pairs were listed.
+    listed: usize,
 }
 
 impl Distinct {
     /// Nothing seen yet of numbers below `number_count`. Bits take this many bytes at most.
     pub fn new(number_count: usize, set_bytes_max: usize) -> Self {
-        let word_count = number_count.div_ceil(WORD_BITS as usize);
-        let set_bytes = word_count * size_of::<u64>() + size_of::<Vec<u64>>();
-        Self {
-            word_count,
-            set_count_max: set_bytes_max / set_bytes,
-            pair_count_max: PAIR_COUNT_FIRST,
-            ..Self::default()
-        }
+        let word_count = number_count.div_ceil(WORD_BITS as usize).max(1);
+        let sets_left = set_bytes_max / (word_count * size_of::<u64>());
+        Self { word_count, sets_left, pair_count_max: PAIR_COUNT_FIRST, ..Self::default() }
     }
 
     /// The number was seen in the group.
     #[inline]
     pub fn insert(&mut self, group: u32, number: u32) {
         let word = (number / WORD_BITS) as usize;
-        match self.sets.get_mut(group as usize).and_then(|set| set.get_mut(word)) {
+        match self.groups.get_mut(group as usize).and_then(|group| group.set.get_mut(word)) {
             Some(word) => *word |= 1 << (number % WORD_BITS),
-            None => self.insert_where_nothing_is(group, number),
+            None => self.list(group, number),
         }
     }
 
-    fn insert_where_nothing_is(&mut self, group: u32, number: u32) {
-        let word_count = self.word_count;
-        let Some(set) = self.set_of(group) else { return self.pairs.push(pair(group, number)) };
-        set.resize(word_count, 0);
-        if let Some(word) = set.get_mut((number / WORD_BITS) as usize) {
-            *word |= 1 << (number % WORD_BITS);
-        }
-    }
-
-    /// The place of a group's bits, for which room is made; `None` when the group has none.
     #[inline]
-    fn set_of(&mut self, group: u32) -> Option<&mut Vec<u64>> {
-        let at = group as usize;
-        if at >= self.sets.len() && at < self.set_count_max {
-            self.sets.resize_with(at + 1, Vec::new);
+    fn list(&mut self, group: u32, number: u32) {
+        self.pairs.push(pair(group, number));
+        let word_count = self.word_count;
+        let own = self.group(group);
+        own.listed += 1;
+        if own.listed * LISTED_SHARE > word_count && own.set.is_empty() && self.sets_left > 0 {
+            self.sets_left -= 1;
+            self.group(group).set = vec![0; word_count];
         }
-        self.sets.get_mut(at)
+    }
+
+    fn group(&mut self, group: u32) -> &mut Group {
+        let at = group as usize;
+        if at >= self.groups.len() {
+            self.groups.resize_with(at + 1, Group::default);
+        }
+        &mut self.groups[at]
     }
 
     /// Keeps the list within about twice the number of distinct pairs. To be called now and then.
@@ -73,11 +79,12 @@ impl Distinct {
 
     /// Adds what another one saw of the same numbers; `places` says which of its groups are which here.
     pub fn absorb(&mut self, other: Self, places: &[u32]) {
-        for (theirs, &group) in other.sets.into_iter().zip(places) {
-            match self.set_of(group) {
-                Some(own) if own.is_empty() => *own = theirs,
-                Some(own) => own.iter_mut().zip(theirs).for_each(|(own, theirs)| *own |= theirs),
-                None => self.pairs.extend(numbers_in(&theirs).map(|number| pair(group, number))),
+        for (theirs, &group) in other.groups.into_iter().zip(places) {
+            let own = &mut self.group(group).set;
+            if !own.is_empty() {
+                own.iter_mut().zip(theirs.set).for_each(|(own, theirs)| *own |= theirs);
+            } else if !theirs.set.is_empty() {
+                *own = theirs.set;
             }
         }
         for (group, number) in other.pairs.into_iter().map(parts) {
@@ -89,12 +96,20 @@ impl Distinct {
 
     /// Calls `take` with groups and how many numbers were seen in them, possibly piece by piece.
     pub fn finish(mut self, mut take: impl FnMut(u32, u32)) {
-        for (set, group) in self.sets.iter().zip(0..) {
-            take(group, set.iter().map(|word| word.count_ones()).sum());
-        }
+        // What was listed before its group got bits.
+        let Self { groups, pairs, .. } = &mut self;
+        pairs.retain(|&pair| {
+            let (group, number) = parts(pair);
+            let set = groups.get_mut(group as usize).map(|group| &mut group.set);
+            let word = set.and_then(|set| set.get_mut((number / WORD_BITS) as usize));
+            word.map(|word| *word |= 1 << (number % WORD_BITS)).is_none()
+        });
         self.sort_pairs();
         for own in self.pairs.chunk_by(|a, b| parts(*a).0 == parts(*b).0) {
             take(parts(own[0]).0, own.len() as u32);
+        }
+        for (group, number) in self.groups.iter().zip(0..) {
+            take(number, group.set.iter().map(|word| word.count_ones()).sum());
         }
     }
 
@@ -110,13 +125,6 @@ fn pair(group: u32, number: u32) -> u64 {
 
 fn parts(pair: u64) -> (u32, u32) {
     ((pair >> 32) as u32, pair as u32)
-}
-
-fn numbers_in(set: &[u64]) -> impl Iterator<Item = u32> {
-    (0..).zip(set).flat_map(|(at, &word)| {
-        let of_word = std::iter::successors(Some(word), |&left| (left != 0).then(|| left & (left - 1)));
-        of_word.take_while(|&left| left != 0).map(move |left| at * WORD_BITS + left.trailing_zeros())
-    })
 }
 
 #[cfg(test)]
@@ -160,9 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_ignored() {
-        let mut distinct = Distinct::new(0, 1_000);
-        distinct.insert(0, 9);
-        assert_eq!(counts(distinct, 1), [0]);
+    fn numbers_out_of_range_are_counted_too() {
+        let mut distinct = Distinct::new(100, 1_000);
+        (0..10).for_each(|_| distinct.insert(0, 9));
+        distinct.insert(0, 128);
+        distinct.insert(0, 128);
+        assert_eq!(counts(distinct, 1), [2]);
     }
 }
