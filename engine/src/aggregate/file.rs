@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
@@ -33,6 +34,8 @@ const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.
 pub(super) const ENTRIES_BYTES_MAX: usize = 32 << 20;
 const COMPRESSION: i32 = 19;
+/// Sessions that are not counted are listed when they are less than one in so many.
+const REST_SHARE: u64 = 8;
 
 /// The counts of one site in one source, by day and month of the site's zone.
 pub struct Aggregate {
@@ -41,9 +44,16 @@ pub struct Aggregate {
     source: SegmentId,
     site: SiteId,
     days: LocalDays,
-    covered: Bits,
-    summed: Bits,
+    covered: Cover,
+    summed: Cover,
     blocks: Vec<Block>,
+}
+
+/// Sessions that groupings count.
+struct Cover {
+    sessions: Bits,
+    /// The others, when they are few.
+    rest: Option<Arc<[u32]>>,
 }
 
 struct Block {
@@ -148,6 +158,15 @@ impl Aggregate {
 
     /// The sessions that a grouping counts.
     pub(super) fn covered(&self, spec: &Spec) -> &Bits {
+        &self.cover(spec).sessions
+    }
+
+    /// The sessions that it does not count, ascending, when they are few.
+    pub(super) fn rest(&self, spec: &Spec) -> Option<&Arc<[u32]>> {
+        self.cover(spec).rest.as_ref()
+    }
+
+    fn cover(&self, spec: &Spec) -> &Cover {
         match spec.counted {
             Counted::All => &self.covered,
             Counted::SumsOnly => &self.summed,
@@ -156,7 +175,7 @@ impl Aggregate {
 
     /// How many sessions the source has, and how many of them are counted.
     pub fn session_counts(&self) -> (usize, usize) {
-        (self.covered.len(), self.covered.count())
+        (self.covered.sessions.len(), self.covered.sessions.count())
     }
 
     /// Bytes of each grouping in the file, and before compression: its number, what it counts and by what.
@@ -248,27 +267,29 @@ struct Head {
     source: SegmentId,
     site: SiteId,
     days: LocalDays,
-    covered: Bits,
-    summed: Bits,
+    covered: Cover,
+    summed: Cover,
 }
 
 fn decode_head(head: &mut Reader<'_>) -> Result<Head, Malformed> {
     let (source, site) = (SegmentId(head.u64()?), SiteId(head.u32()?));
     let session_count = u32::try_from(head.varint()?).map_err(|_| head.malformed("too many sessions"))?;
     let days = LocalDays::decode(head)?;
-    let (covered, summed) = (decode_others(head, session_count)?, decode_others(head, session_count)?);
+    let (covered, summed) = (decode_cover(head, session_count)?, decode_cover(head, session_count)?);
     Ok(Head { source, site, days, covered, summed })
 }
 
 /// All sessions but those that are listed.
-fn decode_others(head: &mut Reader<'_>, session_count: u32) -> Result<Bits, Malformed> {
+fn decode_cover(head: &mut Reader<'_>, session_count: u32) -> Result<Cover, Malformed> {
     let bitmap = head.bytes()?;
     let others = RoaringBitmap::deserialize_from(bitmap)
         .map_err(|_| head.malformed("a bitmap of sessions is damaged"))?;
     let mut sessions = Bits::new(session_count as usize);
     sessions.insert_range(0..session_count as usize);
     others.iter().for_each(|session| sessions.remove(session as usize));
-    Ok(sessions)
+    let own = others.iter().take_while(|&session| session < session_count);
+    let rest = (others.len() <= u64::from(session_count) / REST_SHARE).then(|| own.collect());
+    Ok(Cover { sessions, rest })
 }
 
 fn decode_directory(head: &mut Reader<'_>, blocks_at: usize) -> Result<Vec<Block>, Malformed> {

@@ -3,14 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::covered::{leave_out_spans, leave_out_stale, sessions_near};
 use super::entries::{Entries, Period};
 use super::file::Aggregate;
 use super::specs::{By, Counted, Spec};
 use crate::error::QueryError;
-use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, passing, tally};
+use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, Uncounted, passing, tally};
 use crate::scan::bits::Bits;
 use crate::scan::count::Numbers;
+use crate::segment::table::Run;
 use crate::units::TimestampMs;
 
 /// One source of a query that has an aggregate.
@@ -48,6 +51,11 @@ pub(super) fn known(
         return Ok(None);
     }
     let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
+    if let Some(rest) = all_but(part, spec, query, &places) {
+        let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &[], take);
+        let sessions = Uncounted::AllBut(rest);
+        return Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }));
+    }
     let mut sessions = part.aggregate.covered(spec).of_range(sessions_near(&part.source.table, &query.span));
     if sessions.is_empty() {
         return Ok(None);
@@ -64,7 +72,22 @@ pub(super) fn known(
     let stale = leave_out_stale(part.source, &mut sessions, recurring);
     let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
     let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &off, take);
+    let sessions = Uncounted::These(sessions);
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
+}
+
+/// The sessions that must be counted where all that is covered is asked for and nothing of it is stale.
+fn all_but(part: &Part<'_, '_>, spec: &Spec, query: &Query, places: &[Place]) -> Option<Arc<[u32]>> {
+    let rest = part.aggregate.rest(spec)?;
+    let Source { table, hidden } = part.source;
+    let is_within = |run: &Run| query.span.start <= run.min_time && run.max_time < query.span.end;
+    let recurs = |recurring: &Bits| part.aggregate.covered(spec).intersects(recurring);
+    let is_whole = query.filter.is_empty()
+        && places.iter().all(|place| matches!(place, Place::Within(_)))
+        && table.runs.iter().all(is_within)
+        && hidden.is_none_or(RoaringBitmap::is_empty)
+        && !(spec.counted == Counted::All && part.recurring.is_some_and(recurs));
+    is_whole.then(|| rest.clone())
 }
 
 /// Gives the entries of the periods that are asked for, then what is taken off.

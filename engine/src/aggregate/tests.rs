@@ -13,7 +13,9 @@ use super::*;
 use crate::query::testdata::{PlainSession, SiteCodes};
 use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
 use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, session_specs, text_test};
-use crate::query::{Clock, Filter, Group, Measures, Order, Report, Unit, execute, execute_with, naive};
+use crate::query::{
+    Clock, Filter, Group, Measures, Order, Report, Uncounted, Unit, execute, execute_with, naive,
+};
 use crate::schema::Column;
 use crate::units::DAY_MS;
 use crate::vfs::Bytes;
@@ -155,6 +157,8 @@ struct World {
     aggregates: Aggregates,
     days: LocalDays,
     numbers: Vec<Option<SegmentId>>,
+    /// How often all but a few sessions of a source were known.
+    whole: usize,
 }
 
 /// More visitors instead of few that come again: of the sessions' visitors each stands for so many.
@@ -200,7 +204,7 @@ fn world(specs: &[SessionSpec], kinds: (u32, Shape), days: &LocalDays, histories
         }
     }
     let numbers = (1..=owned.len() as u64).map(|number| Some(SegmentId(number))).collect();
-    World { live, owned, codes, aggregates, days: days.clone(), numbers }
+    World { live, owned, codes, aggregates, days: days.clone(), numbers, whole: 0 }
 }
 
 impl World {
@@ -210,7 +214,14 @@ impl World {
         let sources = sources(&self.owned, &self.codes);
         let found = Recurring::find(&sources).unwrap();
         let known = self.aggregates.known(&sources, &self.numbers, &found, query, &|| None).unwrap();
-        let left_out = known.iter().map(|known| known.sessions.count()).sum();
+        let left_out = |known: &Known<'_>| match &known.sessions {
+            Uncounted::These(sessions) => sessions.count(),
+            Uncounted::AllBut(rest) => {
+                self.whole += 1;
+                sources[known.source].table.session_count() - rest.len()
+            }
+        };
+        let left_out = known.iter().map(left_out).sum();
         let answer = execute_with(&sources, &found, &known, query, 1, &|| None).unwrap();
         (answer, left_out, execute(&sources, &found, query, &|| None).unwrap())
     }
@@ -271,6 +282,7 @@ fn every_grouping_is_used() {
     }
     assert!(world.aggregates.cache_bytes() > 0);
     assert!(world.aggregates.take_damage().is_empty());
+    assert!(world.whole > 0, "{}", world.whole);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::filter::{Prepared, Touched, prepare, row_columns, touched_runs};
 use super::groups::{Groups, KEY_COLUMNS_MAX, Label};
 use super::guard::Guard;
 use super::keys::{ClockKey, Edge, KeyColumn, Place, SourceKey, TimeKey};
-use super::known::{Known, Placing};
+use super::known::{Known, Placing, Uncounted};
 use super::metadata::{KeySets, MetaKeys};
 use super::numbers::{self, NumberColumn, SharedSums, Sum};
 use super::portions::{self, Means, Portion};
@@ -18,7 +18,6 @@ use super::walk::{Counted, Part, Walk, What};
 use super::{Cancelled, Clock, Group, PairsColumn, Query, Recurring, Report, Source, Unit};
 use crate::error::QueryError;
 use crate::event::Kind;
-use crate::scan::bits::Bits;
 use crate::scan::buckets::Buckets;
 use crate::scan::codetest::CodeTest;
 use crate::scan::count::{Counter, Extras, SessionColumns};
@@ -78,12 +77,11 @@ pub(super) fn execute_within(
     let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, query)).collect();
     let nowhere = Recurring::nowhere(sources.len());
     let recurring = if query.sums_only { &nowhere } else { recurring };
-    let left_out: Vec<_> = known.iter().map(|known| (known.source, &known.sessions)).collect();
     let groups_max = means.groups_max;
     let count = Count { means, sources, dictionaries: &dictionaries, recurring, query };
     let portions = portions::of(sources, &dictionaries, known, query, means);
     let CountedGroups { counter, mut groups, key_sets, sums } =
-        count.portions(&portions, &left_out, cancelled)?;
+        count.portions(&portions, known, cancelled)?;
     let mut counts = counter.finish();
     let mut guard = Guard::new(cancelled);
     for known in known {
@@ -143,20 +141,22 @@ pub(super) struct Count<'c, 'a> {
 }
 
 impl<'a> Count<'_, 'a> {
-    /// Counts all portions, each on a thread of its own, without the sessions that are left out of some sources.
+    /// Counts all portions, each on a thread of its own, without the sessions whose counts are known.
     fn portions(
         &self,
         portions: &[Portion],
-        left_out: &[(usize, &Bits)],
+        known: &[Known<'_>],
         cancelled: Cancelled<'_>,
     ) -> Result<CountedGroups<'a>, QueryError> {
+        let uncounted: Vec<_> = known.iter().map(|known| (known.source, &known.sessions)).collect();
+        let uncounted = uncounted.as_slice();
         let [own @ .., last] = portions else {
-            return self.portion(&portions::EVERYTHING, left_out, cancelled);
+            return self.portion(&portions::EVERYTHING, uncounted, cancelled);
         };
         std::thread::scope(|scope| {
-            let count = |portion| scope.spawn(move || self.portion(portion, left_out, cancelled));
+            let count = |portion| scope.spawn(move || self.portion(portion, uncounted, cancelled));
             let others: Vec<_> = own.iter().map(count).collect();
-            let mut counted = self.portion(last, left_out, cancelled);
+            let mut counted = self.portion(last, uncounted, cancelled);
             for other in others {
                 let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 counted = counted.and_then(|mut counted| {
@@ -171,7 +171,7 @@ impl<'a> Count<'_, 'a> {
     fn portion(
         &self,
         portion: &Portion,
-        left_out: &[(usize, &Bits)],
+        uncounted: &[(usize, &Uncounted)],
         cancelled: Cancelled<'_>,
     ) -> Result<CountedGroups<'a>, QueryError> {
         let Query { span, filter, .. } = self.query;
@@ -179,10 +179,17 @@ impl<'a> Count<'_, 'a> {
         let mut guard = Guard::new(cancelled);
         let (mut prepared, mut verdicts) = (Vec::new(), Verdicts::default());
         for (number, source) in self.sources.iter().enumerate() {
+            let uncounted = uncounted.iter().find(|(source, _)| *source == number).map(|(_, own)| *own);
+            if let Some(Uncounted::AllBut(rest)) = uncounted {
+                let is_here = portion.contains(&portions::whole(number)) && !rest.is_empty();
+                prepared.extend(is_here.then(|| Prepared::listed(source, number, rest.clone())));
+                continue;
+            }
             let runs = touched_in(source, number, span, portion);
             let mut part = prepare(source, number, runs, filter, unit, &mut verdicts, &mut guard)?;
-            let own = left_out.iter().filter(|(source, _)| *source == number);
-            own.for_each(|(_, sessions)| part.iter_mut().for_each(|part| part.leave_out(sessions)));
+            if let (Some(part), Some(Uncounted::These(sessions))) = (&mut part, uncounted) {
+                part.leave_out(sessions);
+            }
             prepared.extend(part);
         }
         self.prepared(&prepared, *portion == portions::EVERYTHING, &mut guard)

@@ -5,6 +5,7 @@
 //! step, the cheapest first: posting lists, codes of sessions, rows of what is left.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::events::{self, EventRows};
 use super::guard::{Guard, WORK_A_CHECK};
@@ -40,11 +41,20 @@ pub(super) struct Prepared<'a> {
     pub selected: Option<Bits>,
     /// What a row must satisfy.
     pub row_tests: Vec<CodeTest<'a>>,
+    /// Sessions, ascending: these alone count, and `touched` and `selected` play no part.
+    pub listed: Option<Arc<[u32]>>,
     /// The number of the source among those of the query.
     pub source: usize,
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    /// Nothing but these sessions of a source, without a filter.
+    pub fn listed(source: &Source<'a>, number: usize, sessions: Arc<[u32]>) -> Self {
+        let (touched, row_tests) = (Vec::new(), Vec::new());
+        let listed = Some(sessions);
+        Self { table: source.table, touched, selected: None, row_tests, listed, source: number }
+    }
+
     /// Whether any session of the range passes.
     pub fn any_in(&self, sessions: Range<usize>) -> bool {
         self.selected.as_ref().map_or(!sessions.is_empty(), |bits| bits.any_in(sessions))
@@ -123,7 +133,7 @@ pub(super) fn prepare<'a>(
         return Ok(None);
     }
     let Narrowing { table, touched, selected, .. } = narrowing;
-    Ok(Some(Prepared { table, touched, selected, row_tests, source: number }))
+    Ok(Some(Prepared { table, touched, selected, row_tests, listed: None, source: number }))
 }
 
 /// The empty set of the sessions of these runs.

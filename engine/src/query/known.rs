@@ -3,6 +3,8 @@
 //! Known counts may be added to those of a scan when their visitors occur nowhere else, neither among the sessions
 //! that are scanned nor in other known counts of the same group. Whoever hands them in answers for that.
 
+use std::sync::Arc;
+
 use super::groups::{Groups, KEY_COLUMNS_MAX, KeyCodes};
 use super::guard::Guard;
 use super::{Group, Query, Unit};
@@ -18,12 +20,20 @@ pub type Key = [u32; KEY_COLUMNS_MAX];
 /// Takes the numbers of one group.
 pub type Take<'t> = &'t mut dyn FnMut(Key, &Numbers) -> Result<(), QueryError>;
 
-/// Sessions of a source that need not be counted, as their counts are known.
+/// Which sessions of a source need not be counted.
+pub enum Uncounted {
+    /// These.
+    These(Bits),
+    /// All but these, ascending. For a query that has no filter, and whose span the whole source lies in.
+    AllBut(Arc<[u32]>),
+}
+
+/// Sessions of a source that need not be counted, as their counts are known. There is one of a source at most.
 pub struct Known<'k> {
     /// The number of the source among those of the query.
     pub source: usize,
     /// The sessions.
-    pub sessions: Bits,
+    pub sessions: Uncounted,
     /// Gives their counts, piece by piece; a group may come several times, also with numbers that take off.
     #[allow(clippy::type_complexity, reason = "a name would say no more")]
     pub counts: Box<dyn Fn(Take<'_>) -> Result<(), QueryError> + 'k>,

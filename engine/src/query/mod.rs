@@ -46,7 +46,7 @@ pub(crate) mod testindex;
 pub(crate) mod tests;
 
 pub use execute::{execute, execute_with};
-pub use known::{Key, Known, Take};
+pub use known::{Key, Known, Take, Uncounted};
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{

@@ -55,6 +55,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        let Self { attributes, entry_path, exit_path, events, rows, tags, session } = self;
+        let no_lists = attributes.is_empty() && events.is_empty() && rows.is_empty() && tags.is_empty();
+        no_lists && entry_path.is_none() && exit_path.is_none() && session.is_none()
+    }
+
     /// Whether the filter selects rows (and so turns a statistic over sessions into one over page views).
     pub fn selects_rows(&self) -> bool {
         !self.rows.is_empty() || !self.tags.is_empty()

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::filter::touched_runs;
-use super::known::Known;
+use super::known::{Known, Uncounted};
 use super::{Query, Source};
 use crate::limits;
 use crate::segment::table::Dictionary;
@@ -44,6 +44,11 @@ pub(super) type Portion = Range<(usize, u32)>;
 /// All runs.
 pub(super) const EVERYTHING: Portion = (0, 0)..(usize::MAX, u32::MAX);
 
+/// The place of a source whose runs are not told apart.
+pub(super) fn whole(number: usize) -> (usize, u32) {
+    (number, 0)
+}
+
 /// The portions of a query, at least one. Runs whose sessions are known weigh nothing.
 pub(super) fn of(
     sources: &[Source<'_>],
@@ -57,9 +62,16 @@ pub(super) fn of(
     }
     let mut runs = Vec::new();
     for (number, source) in sources.iter().enumerate() {
+        let uncounted = known.iter().find(|known| known.source == number).map(|known| &known.sessions);
+        if let Some(Uncounted::AllBut(rest)) = uncounted {
+            runs.push((whole(number), rest.len()));
+            continue;
+        }
         for run in touched_runs(source.table.runs, &query.span, source.table.session_count()) {
-            let own = known.iter().filter(|known| known.source == number);
-            let left_out: usize = own.map(|known| known.sessions.count_in(run.sessions.clone())).sum();
+            let left_out = match uncounted {
+                Some(Uncounted::These(sessions)) => sessions.count_in(run.sessions.clone()),
+                _ => 0,
+            };
             runs.push(((number, run.run.first_session), run.sessions.len().saturating_sub(left_out)));
         }
     }

@@ -67,9 +67,13 @@ impl<'q, 'a> Walk<'q, 'a> {
 
     /// Walks over all runs and gives the counter of the groups. `is_all`: no others are counted elsewhere.
     pub fn finish(mut self, is_all: bool, guard: &mut Guard<'_>) -> Result<Counter, QueryError> {
-        let passing = |part: &Part<'_, '_>| {
-            let runs = part.prepared.touched.iter();
-            runs.filter(|run| part.prepared.any_in(run.sessions.clone())).count()
+        let passing = |part: &Part<'_, '_>| match &part.prepared.listed {
+            // Sessions that are listed may lie in several runs.
+            Some(_) => 2,
+            None => {
+                let runs = part.prepared.touched.iter();
+                runs.filter(|run| part.prepared.any_in(run.sessions.clone())).count()
+            }
         };
         if is_all && self.parts.iter().map(passing).sum::<usize>() < 2 {
             // No visitor can recur: stamps alone are exact.
@@ -77,20 +81,61 @@ impl<'q, 'a> Walk<'q, 'a> {
         }
         let Self { parts, span, counter, batch, groups_max } = &mut self;
         for part in parts {
+            if let Some(listed) = &part.prepared.listed {
+                counter.begin_run();
+                part.count_listed(listed, batch, counter, guard)?;
+            }
             for run in &part.prepared.touched {
                 counter.begin_run();
                 let span = (!run.inside).then_some(&*span);
                 part.count_run(&run.sessions, span, batch, counter, guard)?;
-                if part.key.group_count() > *groups_max {
-                    return Err(QueryError::TooManyGroups(*groups_max));
-                }
+                part.check_groups(*groups_max)?;
             }
+            part.check_groups(*groups_max)?;
         }
         Ok(self.counter)
     }
 }
 
 impl Part<'_, '_> {
+    fn check_groups(&self, groups_max: usize) -> Result<(), QueryError> {
+        if self.key.group_count() > groups_max { Err(QueryError::TooManyGroups(groups_max)) } else { Ok(()) }
+    }
+
+    /// Counts sessions that are far between, batch by batch. Visitors that have some in several runs recur.
+    fn count_listed(
+        &mut self,
+        listed: &[u32],
+        batch: &mut Batch,
+        counter: &mut Counter,
+        guard: &mut Guard<'_>,
+    ) -> Result<(), QueryError> {
+        let mut left = listed;
+        while !left.is_empty() {
+            let (sessions, rest) = left.split_at(self.rows.batch_of_listed(left));
+            left = rest;
+            guard.spend(sessions.len())?;
+            match self.counted.what {
+                What::Sessions => batch.pick_listed(sessions),
+                What::Rows => batch.pick_rows_of(&self.rows, sessions, &self.tests),
+            }
+            if self.counted.what == What::Rows
+                && let Some(view) = self.counted.view
+            {
+                batch.find_page_seconds(&self.rows, view);
+            }
+            if self.key.needs_times() {
+                match self.counted.what {
+                    What::Sessions => batch.set_last_times(&self.sessions.times),
+                    What::Rows => batch.set_times(&self.rows),
+                }
+            }
+            self.count_picked(batch, counter);
+            counter.trim();
+        }
+        Ok(())
+    }
+
     /// Counts the sessions of a run, batch by batch.
     fn count_run(
         &mut self,
@@ -133,6 +178,10 @@ impl Part<'_, '_> {
             What::Sessions => self.pick_sessions(sessions, span, batch),
             What::Rows => self.pick_rows(sessions, span, batch),
         }
+        self.count_picked(batch, counter);
+    }
+
+    fn count_picked(&mut self, batch: &mut Batch, counter: &mut Counter) {
         self.key.set_groups(batch);
         counter.reserve(self.key.group_count());
         let extras = self.counted.extras;

@@ -88,6 +88,17 @@ impl RowColumns<'_> {
         sessions.start..fits.max(sessions.start + 1).min(sessions.end.max(sessions.start))
     }
 
+    /// How many of these sessions make a batch; at least one, unless there is none.
+    pub fn batch_of_listed(&self, sessions: &[u32]) -> usize {
+        let mut rows = 0;
+        let fits = |&&session: &&u32| {
+            rows += self.rows(&(session as usize..session as usize + 1)).len();
+            rows <= BATCH_ROWS
+        };
+        let count = sessions.iter().take(BATCH_SESSIONS).take_while(fits).count();
+        count.max(1).min(sessions.len())
+    }
+
     #[inline]
     fn is_kind(&self, row: usize, wanted: u8) -> bool {
         self.kinds.get(row).is_some_and(|kind| kind & self.kind_mask == wanted)
@@ -132,14 +143,7 @@ impl Batch {
         self.clear();
         let few = selected.filter(|bits| bits.count_in(sessions.clone()) <= sessions.len() / SPARSE);
         if let Some(bits) = few {
-            bits.for_each_in(sessions.clone(), |session| {
-                for row in columns.rows(&(session..session + 1)) {
-                    if tests.iter().all(|test| test.passes(row)) {
-                        self.sessions.push(session as u32);
-                        self.rows.push(row as u32);
-                    }
-                }
-            });
+            bits.for_each_in(sessions.clone(), |session| self.pick_rows_of_one(columns, session, tests));
             return;
         }
         let rows = columns.rows(sessions);
@@ -147,6 +151,28 @@ impl Batch {
         self.find_sessions(columns, sessions, &rows);
         if let Some(bits) = selected {
             self.keep_sessions(bits);
+        }
+    }
+
+    /// Picks these sessions.
+    pub fn pick_listed(&mut self, sessions: &[u32]) {
+        self.clear();
+        self.sessions.extend_from_slice(sessions);
+    }
+
+    /// Picks the rows of these sessions that pass all tests.
+    pub fn pick_rows_of(&mut self, columns: &RowColumns<'_>, sessions: &[u32], tests: &[CodeTest<'_>]) {
+        self.clear();
+        sessions.iter().for_each(|&session| self.pick_rows_of_one(columns, session as usize, tests));
+    }
+
+    #[inline]
+    fn pick_rows_of_one(&mut self, columns: &RowColumns<'_>, session: usize, tests: &[CodeTest<'_>]) {
+        for row in columns.rows(&(session..session + 1)) {
+            if tests.iter().all(|test| test.passes(row)) {
+                self.sessions.push(session as u32);
+                self.rows.push(row as u32);
+            }
         }
     }
 

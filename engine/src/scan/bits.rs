@@ -170,6 +170,11 @@ impl Bits {
         }
     }
 
+    /// Whether an index is in both sets.
+    pub fn intersects(&self, other: &Bits) -> bool {
+        (self.before..).zip(&self.words).any(|(at, word)| word & other.word(at) != 0)
+    }
+
     /// The words of the window that a range touches.
     #[inline]
     fn spans(&self, range: &Range<usize>) -> impl Iterator<Item = (usize, u64)> + use<> {
@@ -259,6 +264,10 @@ mod tests {
             let mut both = whole.clone();
             both.intersect(&evens);
             assert_eq!(list(&both, 0..900), (0..500).step_by(6).filter(is_in).collect::<Vec<_>>());
+            assert_eq!(
+                (whole.intersects(&evens), evens.intersects(&whole)),
+                (!both.is_empty(), !both.is_empty())
+            );
             let mut others = whole.clone();
             others.remove_all(&evens);
             others.retain_in(60..200, |index| index % 5 != 0);
