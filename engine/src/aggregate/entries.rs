@@ -7,15 +7,14 @@
 //! with sums: seconds, and of how many sessions or views (events have no such count)
 //! ```
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::days::LocalDays;
 use super::specs::{Spec, Sums};
 use crate::codec::{Malformed, Reader, Writer};
-use crate::query::{Key, Tally};
-use crate::scan::count::Numbers;
+use crate::query::{KEY_COLUMNS_MAX, Key, Tally};
+use crate::scan::count::{NumberColumns, Numbers};
 use crate::units::TimestampMs;
 
 /// Days that were counted together.
@@ -27,10 +26,9 @@ pub(super) struct Period {
     pub entries: Range<usize>,
 }
 
-/// The entries of one grouping of a source, in the order of their periods and keys.
+/// Groups and their numbers, column by column.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Entries {
-    pub periods: Vec<Period>,
+pub(super) struct Columns {
     pub keys: Vec<Vec<u32>>,
     visitors: Vec<u32>,
     sessions: Vec<u32>,
@@ -38,48 +36,78 @@ pub(super) struct Entries {
     bounces: Vec<u32>,
     seconds: Vec<u64>,
     counts: Vec<u64>,
+}
+
+/// The entries of one grouping of a source, in the order of their periods and keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Entries {
+    pub periods: Vec<Period>,
+    pub columns: Columns,
     /// The numbers of each group over all periods, once somebody has asked.
-    whole: OnceLock<Vec<(Key, Numbers)>>,
+    whole: OnceLock<Columns>,
 }
 
 /// The days of a period, and its tallies.
 pub(super) type Counted = (usize, usize, Vec<Tally>);
 
-impl Entries {
+type Number = fn(&Numbers) -> i64;
+
+impl Columns {
     pub fn len(&self) -> usize {
         self.visitors.len()
     }
 
-    /// Bytes that the columns take, and about as many as the groups over all periods do.
-    pub fn byte_count(&self) -> usize {
-        let groups = self.len() / self.periods.len().max(1);
-        let words = 4 * (self.keys.len() + 3);
-        let long = 8 * (self.views.len() + self.seconds.len() + self.counts.len());
-        let whole = groups * size_of::<(Key, Numbers)>();
-        words * self.len() + long + self.periods.len() * size_of::<Period>() + whole
+    /// What takes these tallies off again; sums wrap around.
+    pub fn negated(tallies: &[Tally], spec: &Spec) -> Self {
+        let numbers = |number: Number| tallies.iter().map(move |tally| -number(&tally.numbers));
+        let key = |column: usize| tallies.iter().map(|tally| tally.key[column]).collect();
+        let (seconds, counts): (Number, Number) = match spec.sums {
+            Sums::None => (|_| 0, |_| 0),
+            Sums::Durations => (|numbers| numbers.duration_seconds, |numbers| numbers.duration_count),
+            Sums::TimeOnPage => (|numbers| numbers.page_seconds, |numbers| numbers.page_count),
+            Sums::EventSeconds => (|numbers| numbers.event_seconds, |_| 0),
+        };
+        Self {
+            // The bucket of a group of time stands for its key.
+            keys: (0..spec.key_length().max(1)).map(key).collect(),
+            visitors: numbers(|numbers| numbers.visitors).map(|number| number as u32).collect(),
+            sessions: numbers(|numbers| numbers.sessions).map(|number| number as u32).collect(),
+            views: numbers(|numbers| numbers.views).map(|number| number as u64).collect(),
+            bounces: numbers(|numbers| numbers.bounces).map(|number| number as u32).collect(),
+            seconds: numbers(seconds).map(|number| number as u64).collect(),
+            counts: numbers(counts).map(|number| number as u64).collect(),
+        }
     }
 
-    /// The numbers of each group over all periods. They add up, as no visitor is in two.
-    pub fn whole(&self, sums: Sums) -> &[(Key, Numbers)] {
-        self.whole.get_or_init(|| {
-            let mut whole: BTreeMap<Key, Numbers> = BTreeMap::new();
-            for entry in 0..self.len() {
-                whole.entry(self.key(entry)).or_default().add(&self.numbers(entry, sums));
-            }
-            whole.into_iter().collect()
-        })
+    /// Bytes that they take.
+    fn byte_count(&self) -> usize {
+        let words = 4 * (self.keys.len() + 3);
+        words * self.len() + 8 * (self.views.len() + self.seconds.len() + self.counts.len())
     }
 
     /// Appends the numbers of another's entry.
-    pub fn push_numbers(&mut self, other: &Self, entry: usize, sums: Sums) {
+    pub fn push_numbers(&mut self, other: &Self, entry: usize) {
         self.visitors.extend(other.visitors.get(entry));
         self.sessions.extend(other.sessions.get(entry));
         self.views.extend(other.views.get(entry));
         self.bounces.extend(other.bounces.get(entry));
-        if sums != Sums::None {
-            self.seconds.extend(other.seconds.get(entry));
-            self.counts.extend(other.counts.get(entry));
+        self.seconds.extend(other.seconds.get(entry));
+        self.counts.extend(other.counts.get(entry));
+    }
+
+    /// Adds the numbers of another's entry to those of the last one here.
+    fn add_to_last(&mut self, other: &Self, entry: usize) {
+        fn add<T: Copy>(to: &mut [T], from: &[T], entry: usize, sum: fn(T, T) -> T) {
+            if let (Some(to), Some(&from)) = (to.last_mut(), from.get(entry)) {
+                *to = sum(*to, from);
+            }
         }
+        add(&mut self.visitors, &other.visitors, entry, u32::wrapping_add);
+        add(&mut self.sessions, &other.sessions, entry, u32::wrapping_add);
+        add(&mut self.views, &other.views, entry, u64::wrapping_add);
+        add(&mut self.bounces, &other.bounces, entry, u32::wrapping_add);
+        add(&mut self.seconds, &other.seconds, entry, u64::wrapping_add);
+        add(&mut self.counts, &other.counts, entry, u64::wrapping_add);
     }
 
     /// The group of an entry.
@@ -92,25 +120,60 @@ impl Entries {
         key
     }
 
-    /// The numbers of an entry.
-    #[inline]
-    pub fn numbers(&self, entry: usize, sums: Sums) -> Numbers {
-        let mut numbers = Numbers {
-            visitors: self.visitors.get(entry).copied().unwrap_or(0).into(),
-            sessions: self.sessions.get(entry).copied().unwrap_or(0).into(),
-            views: self.views.get(entry).copied().unwrap_or(0) as i64,
-            bounces: self.bounces.get(entry).copied().unwrap_or(0).into(),
-            ..Numbers::default()
-        };
-        let seconds = self.seconds.get(entry).copied().unwrap_or(0) as i64;
-        let count = self.counts.get(entry).copied().unwrap_or(0) as i64;
-        match sums {
-            Sums::None => {}
-            Sums::Durations => (numbers.duration_seconds, numbers.duration_count) = (seconds, count),
-            Sums::TimeOnPage => (numbers.page_seconds, numbers.page_count) = (seconds, count),
-            Sums::EventSeconds => numbers.event_seconds = seconds,
+    /// The codes of some entries' keys; none of a column that the key has not.
+    pub fn keys(&self, entries: Range<usize>) -> [&[u32]; KEY_COLUMNS_MAX] {
+        let mut keys: [&[u32]; KEY_COLUMNS_MAX] = [&[]; KEY_COLUMNS_MAX];
+        for (key, codes) in keys.iter_mut().zip(&self.keys) {
+            *key = codes.get(entries.clone()).unwrap_or_default();
         }
-        numbers
+        keys
+    }
+
+    /// The numbers of some entries.
+    pub fn numbers(&self, entries: Range<usize>, sums: Sums) -> NumberColumns<'_> {
+        fn part<'c, T>(column: &'c [T], entries: &Range<usize>) -> &'c [T] {
+            column.get(entries.clone()).unwrap_or_default()
+        }
+        let numbers = NumberColumns {
+            visitors: part(&self.visitors, &entries),
+            sessions: part(&self.sessions, &entries),
+            views: part(&self.views, &entries),
+            bounces: part(&self.bounces, &entries),
+            ..NumberColumns::default()
+        };
+        let (seconds, counts) = (part(&self.seconds, &entries), part(&self.counts, &entries));
+        match sums {
+            Sums::None => numbers,
+            Sums::Durations => NumberColumns { duration_seconds: seconds, duration_count: counts, ..numbers },
+            Sums::TimeOnPage => NumberColumns { page_seconds: seconds, page_count: counts, ..numbers },
+            Sums::EventSeconds => NumberColumns { event_seconds: seconds, ..numbers },
+        }
+    }
+}
+
+impl Entries {
+    /// Bytes that the columns take, and about as many as the groups over all periods do.
+    pub fn byte_count(&self) -> usize {
+        let whole = self.columns.byte_count() / self.periods.len().max(1);
+        self.columns.byte_count() + self.periods.len() * size_of::<Period>() + whole
+    }
+
+    /// The numbers of each group over all periods. They add up, as no visitor is in two.
+    pub fn whole(&self) -> &Columns {
+        self.whole.get_or_init(|| {
+            let columns = &self.columns;
+            let mut order: Vec<(Key, usize)> = (0..columns.len()).map(|at| (columns.key(at), at)).collect();
+            order.sort_unstable();
+            let mut whole = Columns { keys: vec![Vec::new(); columns.keys.len()], ..Columns::default() };
+            for own in order.chunk_by(|a, b| a.0 == b.0) {
+                for (codes, code) in whole.keys.iter_mut().zip(own[0].0) {
+                    codes.push(code);
+                }
+                whole.push_numbers(columns, own[0].1);
+                own.iter().skip(1).for_each(|&(_, at)| whole.add_to_last(columns, at));
+            }
+            whole
+        })
     }
 }
 
@@ -182,9 +245,9 @@ pub(super) fn decode(spec: &Spec, days: &LocalDays, bytes: &[u8]) -> Result<Entr
         return Err(reader.malformed("more entries than bytes"));
     }
     for _ in 0..spec.key_length() {
-        entries.keys.push(decode_codes(&mut reader, &entries.periods, count)?);
+        entries.columns.keys.push(decode_codes(&mut reader, &entries.periods, count)?);
     }
-    decode_numbers(&mut reader, spec.sums, count, &mut entries)?;
+    decode_numbers(&mut reader, spec.sums, count, &mut entries.columns)?;
     reader.finish()?;
     Ok(entries)
 }
@@ -194,21 +257,21 @@ pub(super) fn decode_numbers(
     reader: &mut Reader<'_>,
     sums: Sums,
     count: usize,
-    entries: &mut Entries,
+    columns: &mut Columns,
 ) -> Result<(), Malformed> {
-    entries.visitors = column(reader, count, |reader, _| reader.varint())?;
-    let visitors = &entries.visitors;
-    entries.sessions =
+    columns.visitors = column(reader, count, |reader, _| reader.varint())?;
+    let visitors = &columns.visitors;
+    columns.sessions =
         column(reader, count, |reader, at| Ok(reader.varint()?.saturating_add(visitors[at].into())))?;
-    let sessions = &entries.sessions;
-    entries.views =
+    let sessions = &columns.sessions;
+    columns.views =
         column(reader, count, |reader, at| Ok(reader.zigzag()?.wrapping_add(sessions[at].into()) as u64))?;
-    entries.bounces = column(reader, count, |reader, _| reader.varint())?;
+    columns.bounces = column(reader, count, |reader, _| reader.varint())?;
     if sums != Sums::None {
-        entries.seconds = column(reader, count, |reader, _| reader.varint())?;
+        columns.seconds = column(reader, count, |reader, _| reader.varint())?;
     }
     if matches!(sums, Sums::Durations | Sums::TimeOnPage) {
-        entries.counts = column(reader, count, |reader, _| reader.varint())?;
+        columns.counts = column(reader, count, |reader, _| reader.varint())?;
     }
     Ok(())
 }

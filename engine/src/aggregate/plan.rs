@@ -6,13 +6,12 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::covered::{leave_out_spans, leave_out_stale, sessions_near};
-use super::entries::{Entries, Period};
+use super::entries::{Columns, Entries, Period};
 use super::file::Aggregate;
 use super::specs::{By, Counted, Spec};
 use crate::error::QueryError;
-use crate::query::{Cancelled, Group, Key, Known, Query, Source, Take, Tally, Uncounted, passing, tally};
+use crate::query::{Cancelled, Group, Keys, Known, Piece, Query, Source, Take, Uncounted, passing, tally};
 use crate::scan::bits::Bits;
-use crate::scan::count::Numbers;
 use crate::segment::table::Run;
 use crate::units::TimestampMs;
 
@@ -52,7 +51,7 @@ pub(super) fn known(
     }
     let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
     if let Some(rest) = all_but(part, spec, query, &places) {
-        let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &[], take);
+        let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &Columns::default(), take);
         let sessions = Uncounted::AllBut(rest);
         return Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }));
     }
@@ -71,6 +70,7 @@ pub(super) fn known(
     let recurring = part.recurring.filter(|_| spec.counted == Counted::All);
     let stale = leave_out_stale(part.source, &mut sessions, recurring);
     let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
+    let off = Columns::negated(&off, spec);
     let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &off, take);
     let sessions = Uncounted::These(sessions);
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
@@ -81,11 +81,13 @@ fn all_but(part: &Part<'_, '_>, spec: &Spec, query: &Query, places: &[Place]) ->
     let rest = part.aggregate.rest(spec)?;
     let Source { table, hidden } = part.source;
     let is_within = |run: &Run| query.span.start <= run.min_time && run.max_time < query.span.end;
-    let recurs = |recurring: &Bits| part.aggregate.covered(spec).intersects(recurring);
-    let is_whole = query.filter.is_empty()
+    let covered = part.aggregate.covered(spec);
+    let recurs = |recurring: &Bits| covered.intersects(recurring);
+    let hides = |hidden: &RoaringBitmap| hidden.iter().any(|session| covered.contains(session as usize));
+    let is_whole = query.filter.tests_attributes_only()
         && places.iter().all(|place| matches!(place, Place::Within(_)))
         && table.runs.iter().all(is_within)
-        && hidden.is_none_or(RoaringBitmap::is_empty)
+        && !hidden.is_some_and(hides)
         && !(spec.counted == Counted::All && part.recurring.is_some_and(recurs));
     is_whole.then(|| rest.clone())
 }
@@ -96,29 +98,31 @@ fn give(
     places: &[Place],
     spec: &Spec,
     passes: &Passes,
-    off: &[Tally],
+    off: &Columns,
     take: Take<'_>,
 ) -> Result<(), QueryError> {
-    let mut give = |bucket: u32, key: Key, numbers: &Numbers| {
-        let key = if spec.key_length() == 0 { [bucket, 0, 0] } else { key };
-        if passes.holds(key) { take(key, numbers) } else { Ok(()) }
-    };
+    let mut give =
+        |bucket: Option<u32>, columns: &Columns, own: Range<usize>, passes: &[Option<Vec<bool>>]| {
+            let keys = match bucket {
+                Some(bucket) => Keys::One(bucket),
+                None => Keys::Codes(columns.keys(own.clone())),
+            };
+            take(&Piece { keys, passes, numbers: columns.numbers(own, spec.sums) })
+        };
+    let bucket = |bucket: u32| (spec.key_length() == 0).then_some(bucket);
     match all_within(places) {
-        Some(bucket) if entries.periods.len() > 1 => {
-            for (key, numbers) in entries.whole(spec.sums) {
-                give(bucket, *key, numbers)?;
-            }
+        Some(all) if entries.periods.len() > 1 => {
+            let whole = entries.whole();
+            give(bucket(all), whole, 0..whole.len(), &passes.0)?;
         }
         _ => {
             for (period, place) in entries.periods.iter().zip(places) {
-                let Place::Within(bucket) = *place else { continue };
-                for entry in period.entries.clone() {
-                    give(bucket, entries.key(entry), &entries.numbers(entry, spec.sums))?;
-                }
+                let Place::Within(own) = *place else { continue };
+                give(bucket(own), &entries.columns, period.entries.clone(), &passes.0)?;
             }
         }
     }
-    off.iter().try_for_each(|tally| take(tally.key, &tally.numbers.negated()))
+    give(None, off, 0..off.len(), &[])
 }
 
 /// The bucket that all periods lie in.
@@ -189,11 +193,5 @@ impl Passes {
             }
         }
         Ok(Some(Self(passes)))
-    }
-
-    fn holds(&self, key: Key) -> bool {
-        self.0.iter().zip(key).all(|(codes, code)| {
-            codes.as_ref().is_none_or(|codes| codes.get(code as usize).copied().unwrap_or(false))
-        })
     }
 }

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::entries::{Counted, Entries, Period, column, decode_numbers, encode_numbers};
+use super::entries::{Columns, Counted, Entries, Period, column, decode_numbers, encode_numbers};
 use super::specs::Spec;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::query::Tally;
@@ -66,26 +66,27 @@ pub(super) fn decode(
     bytes: &[u8],
 ) -> Result<Entries, Malformed> {
     let mut reader = Reader::new(bytes);
-    let counts: Vec<u32> = column(&mut reader, by_path.len(), |reader, _| reader.varint())?;
+    let counts: Vec<u32> = column(&mut reader, by_path.columns.len(), |reader, _| reader.varint())?;
     let title_count: usize = counts.iter().map(|&count| count as usize).sum();
     if title_count > reader.remaining() {
         return Err(reader.malformed("more titles than bytes"));
     }
     let titles: Vec<u64> = column(&mut reader, title_count, |reader, _| reader.varint())?;
-    let mut several = Entries::default();
+    let mut several = Columns::default();
     let several_count = counts.iter().filter(|&&count| count > 1).map(|&count| count as usize).sum();
     decode_numbers(&mut reader, spec.sums, several_count, &mut several)?;
     reader.finish()?;
     let mut entries = Entries::default();
-    entries.keys = vec![Vec::new(), Vec::new()];
+    let columns = &mut entries.columns;
+    columns.keys = vec![Vec::new(), Vec::new()];
     let (mut titles, mut before) = (titles.into_iter(), 0i64);
     let mut next_several = 0..several_count;
     for period in &by_path.periods {
         let alone = alone_in(pages, &period.span);
-        let first = entries.len();
+        let first = columns.len();
         for entry in period.entries.clone() {
             let count = counts.get(entry).copied().unwrap_or(0);
-            let path = by_path.key(entry)[0];
+            let path = by_path.columns.key(entry)[0];
             for title in titles.by_ref().take(count as usize) {
                 let title = match title.checked_sub(1) {
                     Some(zigzag) => {
@@ -95,15 +96,15 @@ pub(super) fn decode(
                     }
                     None => title_of(&alone, path).ok_or(reader.malformed("a title that nothing tells"))?,
                 };
-                entries.keys[0].push(path);
-                entries.keys[1].push(title);
+                columns.keys[0].push(path);
+                columns.keys[1].push(title);
                 match if count > 1 { next_several.next() } else { None } {
-                    Some(own) => entries.push_numbers(&several, own, spec.sums),
-                    None => entries.push_numbers(by_path, entry, spec.sums),
+                    Some(own) => columns.push_numbers(&several, own),
+                    None => columns.push_numbers(&by_path.columns, entry),
                 }
             }
         }
-        entries.periods.push(Period { span: period.span.clone(), entries: first..entries.len() });
+        entries.periods.push(Period { span: period.span.clone(), entries: first..columns.len() });
     }
     Ok(entries)
 }
@@ -113,7 +114,7 @@ fn alone_in(pages: Option<&Entries>, span: &Range<i64>) -> Vec<(u32, u32)> {
     let Some(pages) = pages else { return Vec::new() };
     let Some(period) = pages.periods.iter().find(|period| period.span == *span) else { return Vec::new() };
     let first = period.entries.start;
-    alone(period.entries.len(), |at| pages.key(first + at)[0], |at| pages.key(first + at)[1])
+    alone(period.entries.len(), |at| pages.columns.key(first + at)[0], |at| pages.columns.key(first + at)[1])
 }
 
 fn alone(count: usize, path: impl Fn(usize) -> u32, title: impl Fn(usize) -> u32) -> Vec<(u32, u32)> {

@@ -181,8 +181,10 @@ impl<'a> Count<'_, 'a> {
         for (number, source) in self.sources.iter().enumerate() {
             let uncounted = uncounted.iter().find(|(source, _)| *source == number).map(|(_, own)| *own);
             if let Some(Uncounted::AllBut(rest)) = uncounted {
-                let is_here = portion.contains(&portions::whole(number)) && !rest.is_empty();
-                prepared.extend(is_here.then(|| Prepared::listed(source, number, rest.clone())));
+                if portion.contains(&portions::whole(number)) && !rest.is_empty() {
+                    guard.spend(rest.len())?;
+                    prepared.push(Prepared::listed(source, number, rest, &filter.attributes));
+                }
                 continue;
             }
             let runs = touched_in(source, number, span, portion);

@@ -48,10 +48,26 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Nothing but these sessions of a source, without a filter.
-    pub fn listed(source: &Source<'a>, number: usize, sessions: Arc<[u32]>) -> Self {
+    /// Nothing but these sessions of a source, of which those count that are not hidden and whose attributes pass.
+    pub fn listed(
+        source: &Source<'a>,
+        number: usize,
+        sessions: &Arc<[u32]>,
+        attributes: &[(Column, TextTest)],
+    ) -> Self {
         let (touched, row_tests) = (Vec::new(), Vec::new());
-        let listed = Some(sessions);
+        let hidden = source.hidden.filter(|hidden| !hidden.is_empty());
+        let passes = |session: &u32| {
+            let test = |(column, test): &(Column, TextTest)| {
+                let code = source.table.codes(*column).get(*session as usize);
+                test.holds(source.table.dictionary(*column).get(code))
+            };
+            hidden.is_none_or(|hidden| !hidden.contains(*session)) && attributes.iter().all(test)
+        };
+        let listed = Some(match (attributes, hidden) {
+            ([], None) => sessions.clone(),
+            _ => sessions.iter().copied().filter(passes).collect(),
+        });
         Self { table: source.table, touched, selected: None, row_tests, listed, source: number }
     }
 

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::segment::table::Dictionary;
 
 /// How many columns make a group's key at most.
-pub(super) const KEY_COLUMNS_MAX: usize = 3;
+pub const KEY_COLUMNS_MAX: usize = 3;
 /// Site codes below this are looked up in an array, others in a hash map.
 const DENSE_CODES_MAX: usize = 1 << 20;
 /// No group yet.

@@ -9,22 +9,41 @@ use super::groups::{Groups, KEY_COLUMNS_MAX, KeyCodes};
 use super::guard::Guard;
 use super::{Group, Query, Unit};
 use crate::error::QueryError;
+use crate::scan::batch::NO_GROUP;
 use crate::scan::bits::Bits;
-use crate::scan::count::{Counts, Numbers};
+use crate::scan::count::{Counts, NumberColumns};
 use crate::segment::table::Dictionary;
 
 /// What a group is, in one source: its place among groups of time, or the local codes of its texts. Unused places
 /// are 0.
 pub type Key = [u32; KEY_COLUMNS_MAX];
 
-/// Takes the numbers of one group.
-pub type Take<'t> = &'t mut dyn FnMut(Key, &Numbers) -> Result<(), QueryError>;
+/// The groups that numbers are of.
+pub enum Keys<'k> {
+    /// All are of the group of time at this place.
+    One(u32),
+    /// For each column of the key the local code of each group, or the places of groups of time.
+    Codes([&'k [u32]; KEY_COLUMNS_MAX]),
+}
+
+/// Some of the numbers that are known.
+pub struct Piece<'k> {
+    /// Their groups. One may come several times.
+    pub keys: Keys<'k>,
+    /// For each column of the key which of its codes pass; `None`: all. Groups that do not are left out.
+    pub passes: &'k [Option<Vec<bool>>],
+    /// The numbers, also such as take off: sums wrap around.
+    pub numbers: NumberColumns<'k>,
+}
+
+/// Takes some numbers.
+pub type Take<'t> = &'t mut dyn FnMut(&Piece<'_>) -> Result<(), QueryError>;
 
 /// Which sessions of a source need not be counted.
 pub enum Uncounted {
     /// These.
     These(Bits),
-    /// All but these, ascending. For a query that has no filter, and whose span the whole source lies in.
+    /// All but these, ascending. For a query whose filter tests attributes only, and whose span the whole source lies in.
     AllBut(Arc<[u32]>),
 }
 
@@ -34,7 +53,7 @@ pub struct Known<'k> {
     pub source: usize,
     /// The sessions.
     pub sessions: Uncounted,
-    /// Gives their counts, piece by piece; a group may come several times, also with numbers that take off.
+    /// Gives their counts, piece by piece.
     #[allow(clippy::type_complexity, reason = "a name would say no more")]
     pub counts: Box<dyn Fn(Take<'_>) -> Result<(), QueryError> + 'k>,
 }
@@ -49,12 +68,47 @@ impl Known<'_> {
         guard: &mut Guard<'_>,
     ) -> Result<(), QueryError> {
         let placing = Placing::of(query);
-        (self.counts)(&mut |key, numbers| {
-            guard.spend(1)?;
-            let group = placing.group(groups, dictionaries, self.source, key);
-            counts.add(group as usize, &asked(query, numbers));
+        let columns = dictionaries.get(self.source).map_or(&[][..], Vec::as_slice);
+        let mut places = Vec::new();
+        (self.counts)(&mut |piece| {
+            guard.spend(piece.numbers.sessions.len())?;
+            piece.place(placing, (groups, columns, self.source as u32), &mut places);
+            counts.reserve(groups.len());
+            counts.add_columns(&places, &asked(query, piece.numbers));
             Ok(())
         })
+    }
+}
+
+impl Piece<'_> {
+    /// Sets `places` to the group of each of the numbers; [`NO_GROUP`] of those that are left out.
+    fn place(
+        &self,
+        placing: Placing,
+        (groups, columns, source): (&mut Groups<'_>, &[Dictionary<'_>], u32),
+        places: &mut Vec<u32>,
+    ) {
+        places.clear();
+        let codes = match &self.keys {
+            Keys::One(place) => return places.resize(self.numbers.sessions.len(), *place),
+            Keys::Codes(codes) => codes,
+        };
+        let passes = |column: usize, code: u32| match self.passes.get(column) {
+            Some(Some(passes)) => passes.get(code as usize).copied().unwrap_or(false),
+            _ => true,
+        };
+        match (placing, columns) {
+            (Placing::Code, [column, ..]) => places.extend(codes[0].iter().map(|&code| {
+                let site = column.site_codes.get(code as usize).copied().unwrap_or(0);
+                if passes(0, code) { groups.of_code(site, source, code) } else { NO_GROUP }
+            })),
+            (Placing::Fixed, _) => places.extend_from_slice(codes[0]),
+            _ => places.extend((0..codes[0].len()).map(|at| {
+                let key = codes.map(|codes| codes.get(at).copied().unwrap_or(0));
+                let is_in = key.iter().zip(0..).all(|(&code, column)| passes(column, code));
+                if is_in { groups.of_tuple(site_codes(columns, key), source, key) } else { NO_GROUP }
+            })),
+        }
     }
 }
 
@@ -102,16 +156,16 @@ fn site_codes(columns: &[Dictionary<'_>], key: Key) -> KeyCodes {
 }
 
 /// The numbers without those that the query leaves zero.
-fn asked(query: &Query, numbers: &Numbers) -> Numbers {
-    let mut asked = *numbers;
+fn asked<'n>(query: &Query, numbers: NumberColumns<'n>) -> NumberColumns<'n> {
+    let mut asked = numbers;
     if !query.measures.durations {
-        (asked.duration_seconds, asked.duration_count) = (0, 0);
+        (asked.duration_seconds, asked.duration_count) = (&[], &[]);
     }
     if !query.measures.time_on_page {
-        (asked.page_seconds, asked.page_count) = (0, 0);
+        (asked.page_seconds, asked.page_count) = (&[], &[]);
     }
     if query.counted_unit() != Unit::Events {
-        asked.event_seconds = 0;
+        asked.event_seconds = &[];
     }
     asked
 }

@@ -46,7 +46,8 @@ pub(crate) mod testindex;
 pub(crate) mod tests;
 
 pub use execute::{execute, execute_with};
-pub use known::{Key, Known, Take, Uncounted};
+pub use groups::KEY_COLUMNS_MAX;
+pub use known::{Key, Keys, Known, Piece, Take, Uncounted};
 pub use model::*;
 pub use recurring::{Recurring, RecurringCache};
 pub use sessions::{

@@ -117,34 +117,19 @@ pub struct Numbers {
     pub event_seconds: i64,
 }
 
-impl Numbers {
-    /// Adds others to these; sums wrap around.
-    pub fn add(&mut self, others: &Self) {
-        self.visitors = self.visitors.wrapping_add(others.visitors);
-        self.sessions = self.sessions.wrapping_add(others.sessions);
-        self.views = self.views.wrapping_add(others.views);
-        self.bounces = self.bounces.wrapping_add(others.bounces);
-        self.duration_seconds = self.duration_seconds.wrapping_add(others.duration_seconds);
-        self.duration_count = self.duration_count.wrapping_add(others.duration_count);
-        self.page_seconds = self.page_seconds.wrapping_add(others.page_seconds);
-        self.page_count = self.page_count.wrapping_add(others.page_count);
-        self.event_seconds = self.event_seconds.wrapping_add(others.event_seconds);
-    }
-
-    /// The numbers that take these off.
-    pub fn negated(&self) -> Self {
-        Self {
-            visitors: -self.visitors,
-            sessions: -self.sessions,
-            views: -self.views,
-            bounces: -self.bounces,
-            duration_seconds: -self.duration_seconds,
-            duration_count: -self.duration_count,
-            page_seconds: -self.page_seconds,
-            page_count: -self.page_count,
-            event_seconds: -self.event_seconds,
-        }
-    }
+/// Numbers of many groups, column by column. One that is empty has zeros; the others are equally long.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "named after what they are added to")]
+pub struct NumberColumns<'n> {
+    pub visitors: &'n [u32],
+    pub sessions: &'n [u32],
+    pub views: &'n [u64],
+    pub bounces: &'n [u32],
+    pub duration_seconds: &'n [u64],
+    pub duration_count: &'n [u64],
+    pub page_seconds: &'n [u64],
+    pub page_count: &'n [u64],
+    pub event_seconds: &'n [u64],
 }
 
 impl Counts {
@@ -187,6 +172,44 @@ impl Counts {
         extra.page_seconds = extra.page_seconds.wrapping_add(numbers.page_seconds as u64);
         extra.page_count = extra.page_count.wrapping_add(numbers.page_count as u64);
         extra.event_seconds = extra.event_seconds.wrapping_add(numbers.event_seconds as u64);
+    }
+
+    /// Makes room for this many groups.
+    pub fn reserve(&mut self, group_count: usize) {
+        let count = self.slots.len().max(group_count);
+        self.slots.resize(count, Slot::default());
+        if self.has_extras {
+            self.extras.resize(count, Extra::default());
+        }
+    }
+
+    /// Adds numbers to the groups at these places, one for each; those of groups without room are left out. What was not
+    /// asked for is, too. Sums wrap around.
+    #[inline(never)]
+    pub fn add_columns(&mut self, groups: &[u32], numbers: &NumberColumns<'_>) {
+        let NumberColumns { visitors, sessions, views, bounces, .. } = numbers;
+        let counts = visitors.iter().zip(*sessions).zip(views.iter().zip(*bounces));
+        for (&group, ((&visitors, &sessions), (&views, &bounces))) in groups.iter().zip(counts) {
+            let Some(slot) = self.slots.get_mut(group as usize) else { continue };
+            slot.visitors = slot.visitors.wrapping_add(visitors);
+            slot.sessions = slot.sessions.wrapping_add(sessions);
+            slot.views = slot.views.wrapping_add(views);
+            slot.bounces = slot.bounces.wrapping_add(bounces);
+        }
+        let extras = &mut self.extras;
+        let mut add = |column: &[u64], sum: fn(&mut Extra) -> &mut u64| {
+            for (&group, &number) in groups.iter().zip(column) {
+                if let Some(extra) = extras.get_mut(group as usize) {
+                    let sum = sum(extra);
+                    *sum = sum.wrapping_add(number);
+                }
+            }
+        };
+        add(numbers.duration_seconds, |extra| &mut extra.duration_seconds);
+        add(numbers.duration_count, |extra| &mut extra.duration_count);
+        add(numbers.page_seconds, |extra| &mut extra.page_seconds);
+        add(numbers.page_count, |extra| &mut extra.page_count);
+        add(numbers.event_seconds, |extra| &mut extra.event_seconds);
     }
 
     /// Forgets everything but sums.
