@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::bits::{Bits, WORD};
-use super::codetest::{CodeTest, words_of};
+use super::bits::{Bits, WORD, spans};
+use super::codetest::{CodeTest, narrow_words, words_of};
 use crate::segment::table::{Codes, FirstRows, Kinds, Narrow, Ranks, Times};
 
 /// Sessions of a batch at most.
@@ -17,8 +17,8 @@ const BATCH_SESSIONS: usize = 1024;
 const BATCH_ROWS: usize = 4096;
 /// Where fewer rows of a word were picked, each is looked at by itself.
 const DENSE_MIN: u32 = 24;
-/// Where fewer than one in so many pass, they are picked one by one.
-const SPARSE: usize = 8;
+/// Where no more than one session in so many is selected, their rows are picked one by one.
+const SPARSE: usize = 16;
 /// Time on page counts up to this many seconds.
 const PAGE_SECONDS_MAX: u32 = 3600;
 /// In `groups`: belongs to no group.
@@ -141,17 +141,41 @@ impl Batch {
         tests: &[CodeTest<'_>],
     ) {
         self.clear();
-        let few = selected.filter(|bits| bits.count_in(sessions.clone()) <= sessions.len() / SPARSE);
-        if let Some(bits) = few {
-            bits.for_each_in(sessions.clone(), |session| self.pick_rows_of_one(columns, session, tests));
+        if let Some(few) = selected.filter(|bits| bits.count_in(sessions.clone()) <= sessions.len() / SPARSE)
+        {
+            few.for_each_in(sessions.clone(), |session| self.pick_rows_of_one(columns, session, tests));
             return;
         }
         let rows = columns.rows(sessions);
-        words_of(tests, &rows, &mut self.words);
-        self.find_sessions(columns, sessions, &rows);
-        if let Some(bits) = selected {
-            self.keep_sessions(bits);
+        match selected {
+            None => words_of(tests, &rows, &mut self.words),
+            Some(selected) => {
+                self.mark_rows(columns, sessions, &rows, selected);
+                narrow_words(tests, rows.start / WORD, &mut self.words);
+            }
         }
+        self.find_sessions(columns, sessions, &rows);
+    }
+
+    /// Notes the rows of the sessions of the range that are selected.
+    #[inline(never)]
+    fn mark_rows(
+        &mut self,
+        columns: &RowColumns<'_>,
+        sessions: &Range<usize>,
+        rows: &Range<usize>,
+        selected: &Bits,
+    ) {
+        let first = rows.start / WORD;
+        self.words.clear();
+        self.words.resize(rows.end.div_ceil(WORD).saturating_sub(first), 0);
+        selected.for_each_in(sessions.clone(), |session| {
+            for (at, mask) in spans(&columns.rows(&(session..session + 1)), rows.end) {
+                if let Some(word) = self.words.get_mut(at.wrapping_sub(first)) {
+                    *word |= mask;
+                }
+            }
+        });
     }
 
     /// Picks these sessions.
@@ -367,20 +391,9 @@ impl Batch {
         }
     }
 
-    /// Keeps the picks of these sessions.
-    #[inline(never)]
-    fn keep_sessions(&mut self, sessions: &Bits) {
-        self.keep(|session, _, _| sessions.contains(session as usize));
-    }
-
     /// Keeps what lies in the span. Times must be set.
     #[inline(never)]
     pub fn keep_span(&mut self, start: i64, end: i64) {
-        self.keep(|_, _, time| start <= time && time < end);
-    }
-
-    #[inline]
-    fn keep(&mut self, mut pass: impl FnMut(u32, u32, i64) -> bool) {
         let count = self.sessions.len();
         let (has_rows, has_times) = (self.rows.len() == count, self.times.len() == count);
         let has_seconds = self.page_seconds.len() == count;
@@ -388,7 +401,7 @@ impl Batch {
         for at in 0..count {
             let row = if has_rows { self.rows[at] } else { 0 };
             let time = if has_times { self.times[at] } else { 0 };
-            let passes = pass(self.sessions[at], row, time);
+            let passes = start <= time && time < end;
             self.sessions[kept] = self.sessions[at];
             if has_rows {
                 self.rows[kept] = row;

@@ -176,9 +176,19 @@ impl<'a> CodeTest<'a> {
 /// that has its start.
 pub fn words_of(tests: &[CodeTest<'_>], range: &std::ops::Range<usize>, words: &mut Vec<u64>) {
     words.clear();
-    words.extend(spans(range, range.end).map(|(at, within)| {
-        tests.iter().fold(within, |word, test| if word == 0 { 0 } else { test.narrow(at, word) })
-    }));
+    words.extend(spans(range, range.end).map(|(at, within)| narrow_by(tests, at, within)));
+}
+
+/// Keeps the places that pass all tests, of words that are counted from `first`.
+pub fn narrow_words(tests: &[CodeTest<'_>], first: usize, words: &mut [u64]) {
+    for (at, word) in (first..).zip(words) {
+        *word = narrow_by(tests, at, *word);
+    }
+}
+
+#[inline]
+fn narrow_by(tests: &[CodeTest<'_>], at: usize, places: u64) -> u64 {
+    tests.iter().fold(places, |word, test| if word == 0 { 0 } else { test.narrow(at, word) })
 }
 
 /// The ranges of codes up to `greatest` that pass, when they are few.

@@ -26,13 +26,9 @@ impl Ranks<'_> {
     #[inline]
     pub fn place(&self, index: usize) -> Option<usize> {
         let (at, bit) = (index / WORD_BITS, index % WORD_BITS);
-        match (self.words.get(at), self.ranks.get(at)) {
-            (Some(&word), Some(&rank)) if word >> bit & 1 == 1 => {
-                let before = (word & ((1 << bit) - 1)).count_ones();
-                Some(rank as usize + before as usize)
-            }
-            _ => None,
-        }
+        let word = self.words.get(at).filter(|&word| word >> bit & 1 == 1)?;
+        let before = (word & ((1 << bit) - 1)).count_ones();
+        Some(*self.ranks.get(at)? as usize + before as usize)
     }
 
     /// How many are there before `index`, be that one there or not.
