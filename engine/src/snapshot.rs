@@ -300,7 +300,7 @@ impl Snapshot {
     pub fn answer(&self, query: &Query, cancelled: Cancelled<'_>) -> Result<Report, QueryError> {
         let turn = self.turns.begin();
         self.ask(query.site, &query.needs(), |data, sources| {
-            let recurring = self.recurring(query.site, data, sources)?;
+            let recurring = self.recurring(query.site, &query.span, data, sources)?;
             let known = self.aggregates.known(sources, &data.numbers(), &recurring, query, cancelled)?;
             query::execute_with(sources, &recurring, &known, query, turn.threads, cancelled)
         })
@@ -332,8 +332,9 @@ impl Snapshot {
         days: &LocalDays,
         cancelled: Cancelled<'_>,
     ) -> Result<Option<Vec<u8>>, QueryError> {
-        self.ask(site, &aggregate::needs(), |data, sources| {
-            let recurring = self.recurring(site, data, sources)?;
+        let needs = aggregate::needs();
+        self.ask(site, &needs, |data, sources| {
+            let recurring = self.recurring(site, &needs.span, data, sources)?;
             let Some(at) = data.numbers().iter().position(|known| *known == Some(number)) else {
                 return Ok(None);
             };
@@ -343,11 +344,12 @@ impl Snapshot {
         })
     }
 
-    /// The visitors of a site that recur, for these sources. What is known of all parts that never change holds for
-    /// some of them.
+    /// The visitors of a site that recur, for a query of these sources over a span. What is known of all parts that never
+    /// change holds for some of them.
     fn recurring(
         &self,
         site: SiteId,
+        span: &Range<TimestampMs>,
         data: &SiteSources,
         sources: &[Source<'_>],
     ) -> Result<Recurring, StorageError> {
@@ -365,7 +367,8 @@ impl Snapshot {
             }
         };
         let own = data.numbers().into_iter().map_while(|number| number);
-        known.only(own.filter_map(|number| all.iter().position(|known| *known == number))).extend(sources)
+        let own = own.filter_map(|number| all.iter().position(|known| *known == number));
+        known.only(own).extend_for(sources, span)
     }
 
     /// Lists sessions: see [`query::list_sessions`].

@@ -4,6 +4,7 @@
 //! never wait for either.
 
 mod aggregator;
+mod background;
 mod compactor;
 mod complaints;
 mod mender;
@@ -471,7 +472,7 @@ impl Writer {
         self.sealed = Some(sealed);
         let job = Arc::new(job);
         let (on_thread, report_on_thread) = (job.clone(), report.clone());
-        let spawned = std::thread::Builder::new().name("sealer".into()).spawn(move || {
+        let spawned = background::spawn("sealer", move || {
             let _ = report_on_thread.send(on_thread.run());
         });
         if spawned.is_err() {
@@ -515,7 +516,7 @@ impl Writer {
             }
         };
         // Without a thread they stay until the next start.
-        self.removal = std::thread::Builder::new().name("remover".into()).spawn(work).ok();
+        self.removal = background::spawn("remover", work).ok();
     }
 
     fn wait_for_removal(&mut self) {

@@ -14,6 +14,7 @@
 //! The visitors of marked sessions are numbered, so that a count can have a bit for each.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Source;
@@ -23,8 +24,8 @@ use crate::scan::bits::Bits;
 use crate::scan::common::{Head, common};
 use crate::scan::count::Recurrence;
 use crate::scan::recurring::{DAYS_APART_MAX, recurring_within};
-use crate::segment::table::{FLAG_GIVEN_ID, OwnedRanks, SiteTable, Visitors};
-use crate::units::{SegmentId, SiteId};
+use crate::segment::table::{FLAG_GIVEN_ID, OwnedRanks, Run, SiteTable, Visitors};
+use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// A set of sessions for each of a list of sources.
 #[derive(Debug, Clone, Default)]
@@ -95,9 +96,26 @@ impl Recurring {
     /// # Errors
     /// Visitors of an index could not be read.
     pub fn extend(&self, sources: &[Source<'_>]) -> Result<Self, StorageError> {
+        self.extend_for(sources, &(TimestampMs::MIN..TimestampMs::MAX))
+    }
+
+    /// The same for a query over a span: what is new and has nothing in the span is left without marks.
+    ///
+    /// # Errors
+    /// Visitors of an index could not be read.
+    pub fn extend_for(
+        &self,
+        sources: &[Source<'_>],
+        span: &Range<TimestampMs>,
+    ) -> Result<Self, StorageError> {
         let (mut marks, mut roster) = (self.marks.clone(), self.roster.clone());
         marks.truncate(sources.len());
+        let may_touch = |run: &Run| run.min_time < span.end && run.max_time >= span.start;
         for (at, source) in sources.iter().enumerate().skip(marks.len()) {
+            if !source.table.runs.iter().any(may_touch) {
+                marks.push(Arc::default());
+                continue;
+            }
             let mut own = Marks::within(&source.table, &mut roster);
             for (other, theirs) in sources.iter().zip(&mut marks).take(at) {
                 let (found_own, found_theirs) = between(&source.table, &other.table, &own, theirs)?;

@@ -299,6 +299,10 @@ impl Batch {
                 let last = |session| millis.last.get(session).copied().unwrap_or(0);
                 self.times.extend(sessions.map(last));
             }
+            Times::Seconds(seconds) => {
+                let last = |session| seconds.last(session).unwrap_or(0) * 1000;
+                self.times.extend(sessions.map(last));
+            }
             times => self.times.extend(sessions.map(|session| times.last(session).unwrap_or(0))),
         }
     }

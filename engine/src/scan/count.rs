@@ -361,13 +361,19 @@ impl Counter {
         if !extras.durations {
             return;
         }
-        let has_times = batch.times.len() == batch.sessions.len();
-        for (at, (&session, &group)) in batch.sessions.iter().zip(&batch.groups).enumerate() {
-            let Some(extra) = self.extras.get_mut(group as usize) else { continue };
-            let session = session as usize;
-            // Where they have times, these are their last rows'.
-            let last = if has_times { batch.times.get(at).copied() } else { columns.times.last(session) };
-            extra.add_duration(columns.times.start(session).zip(last));
+        let picks = batch.sessions.iter().map(|&session| session as usize).zip(&batch.groups);
+        if let Times::Seconds(times) = columns.times {
+            for (session, &group) in picks {
+                if let Some(extra) = self.extras.get_mut(group as usize) {
+                    extra.add_seconds(times.length(session).into());
+                }
+            }
+            return;
+        }
+        for (session, &group) in picks {
+            if let Some(extra) = self.extras.get_mut(group as usize) {
+                extra.add_duration(columns.extent(session));
+            }
         }
     }
 
@@ -507,7 +513,11 @@ impl Extra {
     #[inline]
     fn add_duration(&mut self, extent: Option<(i64, i64)>) {
         let Some((start, last)) = extent else { return };
-        let seconds = whole_seconds(start, last).max(0) as u64;
+        self.add_seconds(whole_seconds(start, last).max(0) as u64);
+    }
+
+    #[inline]
+    fn add_seconds(&mut self, seconds: u64) {
         self.duration_seconds = self.duration_seconds.wrapping_add(seconds);
         self.duration_count += u64::from(seconds > 0);
     }

@@ -333,9 +333,17 @@ impl SecondTimes<'_> {
         self.start.get(session).map_or(0, |&start| i64::from(start)) + i64::from(self.gap(session, row))
     }
 
+    /// Seconds from the session's first row to its last.
     #[inline]
-    fn last_row(&self, session: usize) -> usize {
-        self.first_rows.get(session + 1).map_or(0, |end| (end as usize).saturating_sub(1))
+    pub fn length(&self, session: usize) -> u32 {
+        let last_row = self.first_rows.get(session + 1).map_or(0, |end| (end as usize).saturating_sub(1));
+        self.gap(session, last_row)
+    }
+
+    /// The last row's time, seconds since 1970; `None` for a session that is not there.
+    #[inline]
+    pub fn last(&self, session: usize) -> Option<i64> {
+        Some(i64::from(*self.start.get(session)?) + i64::from(self.length(session)))
     }
 }
 
@@ -366,10 +374,7 @@ impl Times<'_> {
     pub fn last(&self, session: usize) -> Option<TimestampMs> {
         match self {
             Self::Millis(times) => times.last.get(session).copied(),
-            Self::Seconds(times) => {
-                let start = *times.start.get(session)?;
-                Some((i64::from(start) + i64::from(times.gap(session, times.last_row(session)))) * 1000)
-            }
+            Self::Seconds(times) => Some(times.last(session)? * 1000),
             Self::Exact(times, first_rows) => times.get(first_rows.get(session + 1)?.checked_sub(1)?),
         }
     }

@@ -13,7 +13,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::complaints::{Complaints, Tell};
 use super::mender::{Mender, Schedule};
-use super::{Shared, WriterTasks, aggregator};
+use super::{Shared, WriterTasks, aggregator, background};
 use crate::aggregate::LocalDays;
 use crate::compaction::{CompactionJob, Situation, Step};
 use crate::error::{CompactionError, StorageError};
@@ -160,9 +160,7 @@ impl Compactor {
             mender,
             complaints,
         };
-        let thread = std::thread::Builder::new()
-            .name("compactor".into())
-            .spawn(move || work.run(&received))
+        let thread = background::spawn("compactor", move || work.run(&received))
             .map_err(|error| StorageError::io("start the compacting thread of", &folder, &error))?;
         Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
     }
