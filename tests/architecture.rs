@@ -55,10 +55,11 @@ engine query::needs: index query schema segment::cold
 engine query::numbers: event query scan segment::table
 engine query::portions: limits query query::filter query::known segment::table
 engine query::postings: scan schema segment::table
-engine query::recurring: error query scan segment::table units
+engine query::recurring: error query query::roster scan segment::table units
 engine query::report: error event query query::groups query::guard query::metadata query::numbers scan segment::table
+engine query::roster: scan
 engine query::sessions: error event query query::check query::filter query::guard query::verdicts scan schema segment::table units
-engine query::tally: error limits query query::check query::execute query::filter query::groups query::guard query::known query::masks query::verdicts scan segment::table
+engine query::tally: error query query::check query::execute query::filter query::groups query::guard query::known query::masks query::portions query::verdicts scan segment::table
 engine query::text_test: event
 engine query::turns:
 engine query::verdicts:
