@@ -3,6 +3,8 @@
 //! A visitor is covered when all its sessions of the source are, and lie on one local day; it then adds up over days,
 //! and over sources as long as it recurs in none. Visitors that were found recurring, or one of whose sessions is
 //! hidden, are not covered.
+//!
+//! Sums add up whoever recurs: for them recurring visitors are covered, too, on each day for itself.
 
 use std::ops::Range;
 

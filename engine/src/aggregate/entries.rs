@@ -85,14 +85,16 @@ impl Columns {
         words * self.len() + 8 * (self.views.len() + self.seconds.len() + self.counts.len())
     }
 
-    /// Appends the numbers of another's entry.
-    pub fn push_numbers(&mut self, other: &Self, entry: usize) {
+    /// Appends the numbers of another's entry, its sums among them or not.
+    pub fn push_numbers(&mut self, other: &Self, entry: usize, with_sums: bool) {
         self.visitors.extend(other.visitors.get(entry));
         self.sessions.extend(other.sessions.get(entry));
         self.views.extend(other.views.get(entry));
         self.bounces.extend(other.bounces.get(entry));
-        self.seconds.extend(other.seconds.get(entry));
-        self.counts.extend(other.counts.get(entry));
+        if with_sums {
+            self.seconds.extend(other.seconds.get(entry));
+            self.counts.extend(other.counts.get(entry));
+        }
     }
 
     /// Adds the numbers of another's entry to those of the last one here.
@@ -169,7 +171,7 @@ impl Entries {
                 for (codes, code) in whole.keys.iter_mut().zip(own[0].0) {
                     codes.push(code);
                 }
-                whole.push_numbers(columns, own[0].1);
+                whole.push_numbers(columns, own[0].1, true);
                 own.iter().skip(1).for_each(|&(_, at)| whole.add_to_last(columns, at));
             }
             whole

@@ -34,7 +34,7 @@ const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.
 pub(super) const ENTRIES_BYTES_MAX: usize = 32 << 20;
 const COMPRESSION: i32 = 19;
-/// Sessions that are not counted are listed when they are less than one in so many; in tests, where tables are small, always.
+/// Sessions that are not counted are listed when they are at most one in so many; in tests, where tables are small, always.
 const REST_SHARE: u64 = if cfg!(test) { 1 } else { 8 };
 
 /// The counts of one site in one source, by day and month of the site's zone.

@@ -12,7 +12,7 @@ use super::specs::{By, Counted, SPECS, Spec};
 use super::*;
 use crate::query::testdata::{PlainSession, SiteCodes};
 use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
-use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, session_specs, text_test};
+use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, execute_on_three, session_specs, text_test};
 use crate::query::{
     Clock, Filter, Group, Measures, Order, Report, Uncounted, Unit, execute, execute_with, naive,
 };
@@ -223,6 +223,7 @@ impl World {
         };
         let left_out = known.iter().map(left_out).sum();
         let answer = execute_with(&sources, &found, &known, query, 1, &|| None).unwrap();
+        assert_eq!(execute_on_three(&sources, &found, &known, query).unwrap(), answer);
         (answer, left_out, execute(&sources, &found, query, &|| None).unwrap())
     }
 }

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::entries::{Columns, Counted, Entries, Period, column, decode_numbers, encode_numbers};
-use super::specs::Spec;
+use super::specs::{Spec, Sums};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::query::Tally;
 
@@ -78,6 +78,7 @@ pub(super) fn decode(
     reader.finish()?;
     let mut entries = Entries::default();
     let columns = &mut entries.columns;
+    let with_sums = spec.sums != Sums::None;
     columns.keys = vec![Vec::new(), Vec::new()];
     let (mut titles, mut before) = (titles.into_iter(), 0i64);
     let mut next_several = 0..several_count;
@@ -99,8 +100,8 @@ pub(super) fn decode(
                 columns.keys[0].push(path);
                 columns.keys[1].push(title);
                 match if count > 1 { next_several.next() } else { None } {
-                    Some(own) => columns.push_numbers(&several, own),
-                    None => columns.push_numbers(&by_path.columns, entry),
+                    Some(own) => columns.push_numbers(&several, own, with_sums),
+                    None => columns.push_numbers(&by_path.columns, entry, with_sums),
                 }
             }
         }

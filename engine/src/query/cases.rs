@@ -12,7 +12,7 @@ use crate::error::QueryError;
 use crate::event::Kind;
 use crate::schema::Column;
 use crate::segment::table::{Codes, States, Times};
-use crate::units::{DAY_MS, SiteId};
+use crate::units::{DAY_MS, SegmentId, SiteId};
 
 const DAY_FIRST: u32 = 19_000;
 const DAY_COUNT: u32 = 10;
@@ -269,4 +269,21 @@ fn too_many_groups_are_refused() {
     };
     assert!(within(count).is_ok_and(|report| report.rows.len() == count));
     assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
+}
+
+/// Of files that have gone the visitors go, too.
+#[test]
+fn visitors_of_files_that_are_gone_are_forgotten() {
+    let (cache, mut codes) = (RecurringCache::default(), SiteCodes::new(1));
+    for file in 1..=20u64 {
+        let mut own = sessions();
+        own.truncate(10);
+        for (session, n) in own.iter_mut().zip(0..) {
+            (session.given, session.visitor) = (true, file * 100 + n);
+        }
+        let own: Vec<_> = own.into_iter().map(|session| (session, false)).collect();
+        let table = OwnedTable::new(&own, &mut codes, 4);
+        let found = cache.find(SiteId(1), &[SegmentId(file)], &[table.source()]).unwrap();
+        assert!((10..=40).contains(&found.visitor_count()), "{}", found.visitor_count());
+    }
 }

@@ -7,6 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::events::{self, EventRows};
 use super::guard::{Guard, WORK_A_CHECK};
 use super::keys::Edge;
@@ -57,12 +59,16 @@ impl<'a> Prepared<'a> {
     ) -> Self {
         let (touched, row_tests) = (Vec::new(), Vec::new());
         let hidden = source.hidden.filter(|hidden| !hidden.is_empty());
+        // Each text is tested once.
+        let mut verdicts = vec![HashMap::new(); attributes.len()];
         let passes = |session: &u32| {
-            let test = |(column, test): &(Column, TextTest)| {
+            let test = |((column, test), verdicts): (&(Column, TextTest), &mut HashMap<u32, bool>)| {
                 let code = source.table.codes(*column).get(*session as usize);
-                test.holds(source.table.dictionary(*column).get(code))
+                let holds = || test.holds(source.table.dictionary(*column).get(code));
+                *verdicts.entry(code).or_insert_with(holds)
             };
-            hidden.is_none_or(|hidden| !hidden.contains(*session)) && attributes.iter().all(test)
+            hidden.is_none_or(|hidden| !hidden.contains(*session))
+                && attributes.iter().zip(&mut verdicts).all(test)
         };
         let listed = Some(match (attributes, hidden) {
             ([], None) => sessions.clone(),

@@ -24,8 +24,11 @@ use crate::scan::bits::Bits;
 use crate::scan::common::{Head, common};
 use crate::scan::count::Recurrence;
 use crate::scan::recurring::{DAYS_APART_MAX, recurring_within};
-use crate::segment::table::{FLAG_GIVEN_ID, OwnedRanks, Run, SiteTable, Visitors};
+use crate::segment::table::{FLAG_GIVEN_ID, KnownVisitors, OwnedRanks, Run, SiteTable, Visitors};
 use crate::units::{SegmentId, SiteId, TimestampMs};
+
+/// Numbers of so many visitors who are marked nowhere are kept rather than giving all others new ones; tests have few.
+const FORGOTTEN_MIN: usize = if cfg!(test) { 4 } else { 1 << 16 };
 
 /// A set of sessions for each of a list of sources.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +47,8 @@ struct Marks {
     numbers: Vec<u32>,
 }
 
-/// The marks of each site's files, which never change. One bit a session, four bytes for one that is marked and twelve
-/// for its visitor.
+/// The marks of each site's files, which never change. Two to three bits a session, four bytes for one that is marked, and
+/// twelve for its visitor.
 #[derive(Default)]
 pub struct RecurringCache {
     sites: Mutex<HashMap<SiteId, (Vec<SegmentId>, Recurring)>>,
@@ -71,7 +74,9 @@ impl RecurringCache {
     ) -> Result<Recurring, StorageError> {
         let (known, marks) = self.lock().get(&site).cloned().unwrap_or_default();
         let shared = known.iter().zip(all).take_while(|(known, own)| known == own).count();
-        let marks = marks.only(0..shared).extend(sources.get(..all.len()).unwrap_or(sources))?;
+        let kept = marks.only(0..shared);
+        let kept = if kept.is_mostly_forgotten() { Recurring::default() } else { kept };
+        let marks = kept.extend(sources.get(..all.len()).unwrap_or(sources))?;
         self.lock().insert(site, (all.to_vec(), marks.clone()));
         Ok(marks)
     }
@@ -137,6 +142,12 @@ impl Recurring {
         Self { marks: marks.collect(), roster: self.roster.clone() }
     }
 
+    /// Whether most visitors that have numbers are marked nowhere any more, since their files have gone.
+    fn is_mostly_forgotten(&self) -> bool {
+        let marked: usize = self.marks.iter().map(|marks| marks.numbers.len()).sum();
+        self.roster.len() > 2 * marked + FORGOTTEN_MIN
+    }
+
     /// How many sources it was found for.
     pub fn source_count(&self) -> usize {
         self.marks.len()
@@ -179,9 +190,14 @@ impl Marks {
                 marked
             }
             // The index was made with all of them at hand.
-            Visitors::Some(known) => {
-                known.sessions.iter().for_each(|&session| bits.insert(session as usize));
-                known.ids.to_vec()
+            Visitors::Some(KnownVisitors { sessions, ids }) => {
+                let known = sessions.iter().map(|&session| session as usize).zip(ids.iter().copied());
+                let mut known: Found = known.filter(|known| known.0 < bits.len()).collect();
+                // They ascend already, unless the file was made wrong.
+                known.sort_unstable();
+                known.dedup_by_key(|known| known.0);
+                known.iter().for_each(|known| bits.insert(known.0));
+                known.into_iter().map(|known| known.1).collect()
             }
             Visitors::OfRows(..) => {
                 bits.insert_range(0..bits.len());

@@ -334,7 +334,7 @@ fn group((kind, columns, times): &(u8, Vec<u8>, Vec<i64>), origin: i64) -> Group
 fn ask(tables: &[OwnedTable], query: &Query) -> Result<Report, QueryError> {
     let sources: Vec<Source<'_>> = tables.iter().map(OwnedTable::source).collect();
     // In two steps, as a caller would that keeps the marks of its first sources.
-    let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
+    let recurring = Recurring::find(&sources[..1])?.extend_for(&sources, &query.span)?;
     execute_both_ways(&sources, &recurring, query)
 }
 
@@ -345,10 +345,20 @@ fn execute_both_ways(
     query: &Query,
 ) -> Result<Report, QueryError> {
     let answer = execute(sources, recurring, query, &|| None);
-    let means = Means { threads: 3, sessions_min: 1, set_bytes_max: 100, ..Means::default() };
-    let shared_out = execute_within(&means, sources, recurring, &[], query, &|| None);
+    let shared_out = execute_on_three(sources, recurring, &[], query);
     assert_eq!(answer.as_ref().ok(), shared_out.as_ref().ok());
     answer
+}
+
+/// The answer of three threads that have little memory, without what is known.
+pub fn execute_on_three(
+    sources: &[Source<'_>],
+    recurring: &Recurring,
+    known: &[Known<'_>],
+    query: &Query,
+) -> Result<Report, QueryError> {
+    let means = Means { threads: 3, sessions_min: 1, set_bytes_max: 100, ..Means::default() };
+    execute_within(&means, sources, recurring, known, query, &|| None)
 }
 
 /// Whether the group has a meaning for the unit.

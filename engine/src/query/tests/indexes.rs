@@ -3,7 +3,9 @@
 use super::super::testindex::OwnedIndex;
 use super::sessions::sessions_query;
 use super::*;
+use crate::query::RecurringCache;
 use crate::segment::table::SiteStrings;
+use crate::units::SegmentId;
 
 /// A source of one kind or the other.
 pub enum Owned {
@@ -68,7 +70,14 @@ pub fn rounded(mut query: Query) -> Query {
 fn ask_mixed(owned: &mut [Owned], codes: &SiteCodes, query: &Query) -> Result<Report, QueryError> {
     load(owned, &query.needs());
     let sources = sources(owned, codes);
-    let recurring = Recurring::find(&sources[..1])?.extend(&sources)?;
+    // As a store does whose files come and go: what is known of the first one is kept.
+    let cache = RecurringCache::default();
+    let numbers: Vec<SegmentId> = (1..=sources.len() as u64).map(SegmentId).collect();
+    if let ([first, .., last], [one, .., other]) = (&sources[..], &numbers[..]) {
+        cache.find(query.site, &numbers[..numbers.len() - 1], &sources[..numbers.len() - 1])?;
+        cache.find(query.site, &[*one, *other], &[*first, *last])?;
+    }
+    let recurring = cache.find(query.site, &numbers, &sources)?;
     execute_both_ways(&sources, &recurring, query)
 }
 
