@@ -27,7 +27,7 @@ use crate::rebuild::{look_for_damage, wanted};
 pub use crate::snapshot::Snapshot;
 use crate::units::SiteId;
 use crate::vfs::{Fs, SharedFs};
-use crate::writer::{Core, Leavings, SealJob, SealedFile};
+use crate::writer::{Core, Leavings, SealJob, SealedFile, Spare};
 pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
@@ -352,8 +352,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// Brings the result of the seal that is under way.
     sealed: Option<Receiver<SealResult>>,
-    /// Removes what the seal before has left.
-    removal: Option<JoinHandle<()>>,
+    /// Removes what the seal before has left, and keeps what serves the next one.
+    removal: Option<JoinHandle<Option<Spare>>>,
 }
 
 /// From so many batches in a group on the next ones are expected to come together, too.
@@ -456,6 +456,7 @@ impl Writer {
                 self.wait_for_seal();
                 continue;
             }
+            self.wait_for_removal();
             match self.core.begin_seal() {
                 Ok(job) => self.start(job),
                 Err(error) => {
@@ -495,8 +496,6 @@ impl Writer {
         }
         let result = result
             .unwrap_or_else(|_| Err(StorageError::Latched { reason: "the sealing thread is gone".into() }));
-        // What is found to be left over now is not to be among what is just being removed.
-        self.wait_for_removal();
         match result.and_then(|file| self.core.end_seal(file)) {
             Ok(leavings) => {
                 self.publish();
@@ -510,11 +509,7 @@ impl Writer {
 
     fn remove(&mut self, leavings: Leavings) {
         let shared = self.shared.clone();
-        let work = move || {
-            if let Err(error) = leavings.remove() {
-                shared.latch(&error);
-            }
-        };
+        let work = move || leavings.remove().inspect_err(|error| drop(shared.latch(error))).ok().flatten();
         // Without a thread they stay until the next start.
         self.removal = background::spawn("remover", work).ok();
     }
@@ -522,7 +517,10 @@ impl Writer {
     fn wait_for_removal(&mut self) {
         if let Some(removal) = self.removal.take() {
             // It does not panic; if it did, the next start would remove what is left.
-            let _ = removal.join();
+            let spare = removal.join().ok().flatten();
+            if let Err(error) = self.core.keep(spare) {
+                self.shared.latch(&error);
+            }
         }
     }
 }

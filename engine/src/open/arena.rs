@@ -200,9 +200,9 @@ impl Arena {
             && bytes_free >= text_bytes
     }
 
-    /// Makes room in its tables for as many strings as another one has, so that they are not made anew as they grow.
-    pub fn expect_texts_of(&mut self, other: &Self) {
-        self.interner.expect(other.text_count());
+    /// Makes room in its tables for so many strings, so that they are not made anew as they grow.
+    pub fn expect_texts(&mut self, count: usize) {
+        self.interner.expect(count);
     }
 
     /// The code of a string that is here; of any other what [`Self::insert_text`] takes.

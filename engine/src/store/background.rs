@@ -12,11 +12,14 @@ const NICENESS: i32 = 6;
 ///
 /// # Errors
 /// The system has no more threads.
-pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+pub(super) fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     Builder::new().name(name.into()).spawn(move || {
         // Elsewhere it is a process that has a priority, not a thread. Without one it works as well.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        work();
+        work()
     })
 }

@@ -54,7 +54,7 @@ use crate::vfs::{Lock, SharedFs};
 use assign::Assigned;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
-pub use seal::{Leavings, SealJob, SealedFile};
+pub use seal::{Leavings, SealJob, SealedFile, Spare};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
@@ -92,8 +92,20 @@ impl OpenSegment {
 
     /// Makes room in its tables for as much as another one has.
     fn expect_as_much_as(&mut self, other: &Self) {
-        self.arena.expect_texts_of(&other.arena);
+        self.arena.expect_texts(other.arena.text_count());
         self.index.expect(other.arena.watermark().sessions);
+    }
+
+    /// An empty one in the place of this one, over the same memory, which is there already, and with room in its tables
+    /// for as much. `None` while somebody reads this one.
+    fn emptied(self, capacity: ArenaCapacity) -> Option<Self> {
+        let Self { arena, index, scratch, .. } = self;
+        let (texts, sessions) = (arena.text_count(), arena.watermark().sessions);
+        drop(index);
+        let mut emptied = Self::over(Arena::over(arena.into_scratch().rewind()?, capacity).ok()?, scratch);
+        emptied.arena.expect_texts(texts);
+        emptied.index.expect(sessions);
+        Some(emptied)
     }
 
     /// A session, whole, as the operation that moves it elsewhere.
@@ -130,6 +142,8 @@ pub struct Core {
     /// The generation where replay starts: the one of the log that holds the oldest event that is in no segment.
     first_generation: u64,
     open: OpenSegment,
+    /// What the next seal opens.
+    spare: Option<Spare>,
     frozen: Option<Frozen>,
     sealed: Vec<Sealed>,
     sealed_views: Option<Arc<Vec<SealedView>>>,
@@ -353,6 +367,7 @@ impl Core {
     pub fn close(mut self) -> Result<(), StorageError> {
         let log = self.log.take().ok_or(StorageError::Closed)?;
         log.close()?;
+        self.spare.iter().try_for_each(|spare| self.fs.remove(&spare.0.scratch))?;
         self.fs.remove(&self.open.scratch)
     }
 

@@ -120,6 +120,7 @@ impl Core {
             log: None,
             generation,
             open,
+            spare: None,
             frozen: None,
             sealed,
             sealed_views: None,

@@ -7,7 +7,8 @@
 //!    removed at the next start; the ids are in the files and in the log, which is no harm.
 //! 3. The manifest names the segment, what has left it since, and g+1 as the first log. Crash before: as 2.
 //!    Crash after: log g is an orphan.
-//! 4. Log g, the scratch file and the id files that were merged are unlinked.
+//! 4. Log g and the id files that were merged are unlinked. The scratch file, which nobody reads after a crash, is kept
+//!    for the open segment after the next.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,18 +60,27 @@ pub struct SealedFile {
 pub struct Leavings {
     fs: SharedFs,
     paths: Vec<PathBuf>,
-    /// It maps one of the files.
     open: Option<OpenSegment>,
+    capacity: ArenaCapacity,
 }
 
+/// An empty open segment for the next seal. To make one then would take the time of many events.
+pub struct Spare(pub(super) OpenSegment);
+
 impl Leavings {
-    /// Removes them.
+    /// Removes them. What was sealed is made empty and kept, unless a query still reads it.
     ///
     /// # Errors
     /// The failed operation.
-    pub fn remove(self) -> Result<(), StorageError> {
-        drop(self.open);
-        self.paths.iter().try_for_each(|path| self.fs.remove(path))
+    pub fn remove(self) -> Result<Option<Spare>, StorageError> {
+        self.paths.iter().try_for_each(|path| self.fs.remove(path))?;
+        let Some(open) = self.open else { return Ok(None) };
+        let scratch = open.scratch.clone();
+        let emptied = open.emptied(self.capacity);
+        if emptied.is_none() {
+            self.fs.remove(&scratch)?;
+        }
+        Ok(emptied.map(Spare))
     }
 }
 
@@ -130,9 +140,10 @@ impl Core {
             log.push(FRAME_CARRIED, payload)?;
             log.commit()?;
         }
-        let capacity = ArenaCapacity::for_seal_rows(self.options.seal_rows);
-        let mut next = OpenSegment::create(&self.fs, &self.folder, generation, capacity)?;
-        next.expect_as_much_as(&self.open);
+        let next = match self.spare.take() {
+            Some(spare) => spare.0,
+            None => self.another_open_segment(generation)?,
+        };
         let full = std::mem::replace(&mut self.open, next);
         self.log = Some(log);
         self.generation = generation;
@@ -144,6 +155,16 @@ impl Core {
             self.apply_all(FRAME_CARRIED, payload, &path)?;
         }
         Ok(self.seal_job(id))
+    }
+
+    fn capacity(&self) -> ArenaCapacity {
+        ArenaCapacity::for_seal_rows(self.options.seal_rows)
+    }
+
+    fn another_open_segment(&self, name: u64) -> Result<OpenSegment, StorageError> {
+        let mut next = OpenSegment::create(&self.fs, &self.folder, name, self.capacity())?;
+        next.expect_as_much_as(&self.open);
+        Ok(next)
     }
 
     fn seal_job(&mut self, id: SegmentId) -> SealJob {
@@ -206,7 +227,23 @@ impl Core {
     /// # Errors
     /// As there.
     pub fn finish_seal(&mut self, file: SealedFile) -> Result<(), StorageError> {
-        self.end_seal(file)?.remove()
+        let spare = self.end_seal(file)?.remove()?;
+        self.keep(spare)
+    }
+
+    /// Keeps what is left of a seal for the next one.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn keep(&mut self, spare: Option<Spare>) -> Result<(), StorageError> {
+        match spare {
+            Some(unused) if self.spare.is_some() => self.fs.remove(&unused.0.scratch),
+            Some(spare) => {
+                self.spare = Some(spare);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Ends a seal: publishes the segment with all that has left it meanwhile, and gives up the log it came from. What
@@ -215,7 +252,8 @@ impl Core {
     /// # Errors
     /// Any error leaves the state unfit for more: latch.
     pub fn end_seal(&mut self, file: SealedFile) -> Result<Leavings, StorageError> {
-        let mut leavings = Leavings { fs: self.fs.clone(), paths: Vec::new(), open: None };
+        let (fs, capacity) = (self.fs.clone(), self.capacity());
+        let mut leavings = Leavings { fs, paths: Vec::new(), open: None, capacity };
         let Some(frozen) = self.frozen.take() else { return Ok(leavings) };
         if let Some(segment) = file.segment {
             let superseded = Arc::new(superseded_since(&frozen, &segment));
@@ -227,7 +265,6 @@ impl Core {
         self.manifest().write(&*self.fs, &self.folder)?;
         self.ids.finish_seal(file.ids)?;
         leavings.paths = self.old_logs()?;
-        leavings.paths.push(frozen.open.scratch.clone());
         leavings.open = Some(frozen.open);
         Ok(leavings)
     }
