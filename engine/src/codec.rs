@@ -191,7 +191,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable-length integer.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.bytes.get(self.offset) {
+            Some(&byte) if byte < 0x80 => {
+                self.offset += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         let mut value = 0u64;
         for (at, &byte) in rest.iter().take(VARINT_BYTES_MAX).enumerate() {
@@ -208,6 +219,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A signed variable-length integer.
+    #[inline]
     pub fn zigzag(&mut self) -> Result<i64, Malformed> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))

@@ -12,7 +12,7 @@ use crate::units::{SegmentId, SiteId};
 
 /// Groups of a day at most; a grouping with more is left to the scan.
 const DAY_GROUPS_MAX: usize = 1024;
-/// Groups of a month at most.
+/// Groups of a week or month at most.
 const MONTH_GROUPS_MAX: usize = 1 << 18;
 
 /// What an aggregate is to be made of.
@@ -49,9 +49,13 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
         for &day in &days {
             counting.add(making, (what, covered), Grain::Day, (day, day), cancelled)?;
         }
-        for month in days.chunk_by(|&a, &b| making.days.months[a] == making.days.months[b]) {
-            if let (Some(&first), Some(&last)) = (month.first(), month.last()) {
-                counting.add(making, (what, covered), Grain::Month, (first, last), cancelled)?;
+        let month = |day: usize| making.days.months.get(day).copied();
+        let week = |day: usize| (month(day), making.days.week_of(day));
+        let months = days.chunk_by(|&a, &b| month(a) == month(b)).map(|days| (Grain::Month, days));
+        let weeks = days.chunk_by(|&a, &b| week(a) == week(b)).map(|days| (Grain::Week, days));
+        for (grain, days) in months.chain(weeks) {
+            if let (Some(&first), Some(&last)) = (days.first(), days.last()) {
+                counting.add(making, (what, covered), grain, (first, last), cancelled)?;
             }
         }
     }

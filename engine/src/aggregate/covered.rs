@@ -124,7 +124,11 @@ pub(super) fn leave_out_spans(table: &SiteTable<'_>, sessions: &mut Bits, spans:
     }
     let is_within = |at: i64| spans.iter().any(|span| span.contains(&at));
     for (run, own) in table.runs.iter().zip(runs(table)) {
-        if spans.iter().any(|span| run.min_time < span.end && run.max_time >= span.start) {
+        let mut near = spans.iter().filter(|span| run.min_time < span.end && run.max_time >= span.start);
+        let Some(first) = near.next() else { continue };
+        if first.start <= run.min_time && run.max_time < first.end {
+            sessions.remove_range(own);
+        } else {
             sessions.retain_in(own, |session| !table.times.last(session).is_some_and(is_within));
         }
     }

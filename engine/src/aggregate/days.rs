@@ -9,6 +9,8 @@ use crate::units::TimestampMs;
 /// Days of a source at most; sources that are spread over more have no aggregates.
 pub const DAYS_MAX: usize = 400;
 
+const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
 /// The local days that a source's rows lie on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalDays {
@@ -37,6 +39,12 @@ impl LocalDays {
     pub(super) fn day_of(&self, time: TimestampMs) -> Option<usize> {
         let next = self.edges.partition_point(|&edge| edge <= time);
         (next > 0 && next < self.edges.len()).then(|| next - 1)
+    }
+
+    /// A number that is the same for the days of one week, which begins on a Monday, and ascends.
+    pub(super) fn week_of(&self, day: usize) -> Option<i64> {
+        let start = *self.edges.get(day)?;
+        Some((start + shift(&self.shifts, start)).div_euclid(WEEK_MS))
     }
 
     /// The time from the start of one day to the end of another.

@@ -12,7 +12,7 @@ use super::specs::{By, Counted, Spec};
 use crate::error::QueryError;
 use crate::query::{Cancelled, Group, Keys, Known, Piece, Query, Source, Take, Uncounted, passing, tally};
 use crate::scan::bits::Bits;
-use crate::segment::table::Run;
+use crate::segment::table::SiteTable;
 use crate::units::TimestampMs;
 
 /// One source of a query that has an aggregate.
@@ -76,17 +76,21 @@ pub(super) fn known(
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
 }
 
+/// Whether all of a source lies within a span.
+pub(super) fn lies_within(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> bool {
+    table.runs.iter().all(|run| span.start <= run.min_time && run.max_time < span.end)
+}
+
 /// The sessions that must be counted where all that is covered is asked for and nothing of it is stale.
 fn all_but(part: &Part<'_, '_>, spec: &Spec, query: &Query, places: &[Place]) -> Option<Arc<[u32]>> {
     let rest = part.aggregate.rest(spec)?;
     let Source { table, hidden } = part.source;
-    let is_within = |run: &Run| query.span.start <= run.min_time && run.max_time < query.span.end;
     let covered = part.aggregate.covered(spec);
     let recurs = |recurring: &Bits| covered.intersects(recurring);
     let hides = |hidden: &RoaringBitmap| hidden.iter().any(|session| covered.contains(session as usize));
     let is_whole = query.filter.tests_attributes_only()
         && places.iter().all(|place| matches!(place, Place::Within(_)))
-        && table.runs.iter().all(is_within)
+        && lies_within(table, &query.span)
         && !hidden.is_some_and(hides)
         && !(spec.counted == Counted::All && part.recurring.is_some_and(recurs));
     is_whole.then(|| rest.clone())

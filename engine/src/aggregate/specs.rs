@@ -9,12 +9,13 @@
 //! | channel, language, country, os and versions, browser, platform, screen, utm, their options | sessions | attributes | day |
 //! | host names, their options | page views | hostname | day |
 //! | what has no city or no region | sessions | all | day |
-//! | browser versions, campaigns, terms, regions, cities, referrers, their options | sessions | attributes | month |
-//! | pages with and without titles, and a list's pages | page views | path, title | month |
-//! | entry and exit pages | page views | entry, exit | month |
-//! | pages of events | events | path, title | month |
+//! | browser versions, campaigns, terms, regions, cities, referrers, their options | sessions | attributes | month, week |
+//! | pages with and without titles, and a list's pages | page views | path, title | month, week |
+//! | entry and exit pages | page views | entry, exit | month, week |
+//! | pages of events | events | path, title | month, week |
 //!
-//! What has many groups is kept by month: a few days are scanned fast, and of a long span all but its ends is known.
+//! What has many groups is kept by month and by week: a few days are scanned fast, of a span of weeks all but its ends is
+//! known, and long ones are added up of few numbers.
 //!
 //! Events with the keys of their metadata, metadata, tags and who is active are left to the scan: their keys are sets
 //! or pairs, of which nothing can be taken off again.
@@ -50,6 +51,8 @@ pub(super) enum Grain {
     Day,
     /// Each local month, as far as the source has it: for groupings with many groups.
     Month,
+    /// Each week of a local month, from Monday on: for the same groupings.
+    Week,
 }
 
 /// What is summed beside the counts.
@@ -106,11 +109,14 @@ const fn many(id: u8, columns: &'static [Column]) -> Spec {
     month(id, Unit::Sessions, By::Columns(columns), Sums::None)
 }
 
-/// All groupings that are kept.
-pub(super) const SPECS: &[Spec] = {
+/// What the number of a grouping by month has more when it is by week.
+const WEEKLY: u8 = 64;
+
+/// Groupings with few groups.
+const FEW: [Spec; 21] = {
     use Column::*;
-    use Unit::{Events, PageViews, Sessions};
-    &[
+    use Unit::{PageViews, Sessions};
+    [
         day(1, Sessions, By::All, Sums::Durations),
         day(2, PageViews, By::All, Sums::TimeOnPage),
         day(3, PageViews, By::Clock(HOUR_MS, 24), Sums::None),
@@ -125,13 +131,23 @@ pub(super) const SPECS: &[Spec] = {
         attributes(12, &[Os]),
         attributes(13, &[Os, OsVersion]),
         attributes(14, &[Browser]),
-        many(15, &[Browser, BrowserVersion]),
         attributes(16, &[Platform]),
         attributes(17, &[ScreenClass]),
         attributes(18, &[UtmSource]),
         attributes(19, &[UtmMedium]),
-        many(20, &[UtmCampaign]),
         attributes(21, &[UtmContent]),
+        sums(35, Sessions, Sums::Durations),
+        sums(36, PageViews, Sums::TimeOnPage),
+    ]
+};
+
+/// Groupings with many groups, as they are kept by month.
+const MANY: [Spec; 15] = {
+    use Column::*;
+    use Unit::{Events, PageViews};
+    [
+        many(15, &[Browser, BrowserVersion]),
+        many(20, &[UtmCampaign]),
         many(22, &[UtmTerm]),
         many(23, &[ReferrerName]),
         many(24, &[Region, Country]),
@@ -145,21 +161,45 @@ pub(super) const SPECS: &[Spec] = {
         month(32, PageViews, By::Exit(true), Sums::None),
         month(33, Events, By::Columns(&[Path]), Sums::EventSeconds),
         month(34, Events, By::Columns(&[Path, Title]), Sums::EventSeconds),
-        sums(35, Sessions, Sums::Durations),
-        sums(36, PageViews, Sums::TimeOnPage),
     ]
 };
 
+/// All groupings that are kept.
+pub(super) const SPECS: &[Spec] = &{
+    let mut all = [FEW[0]; FEW.len() + 2 * MANY.len()];
+    let mut at = 0;
+    while at < FEW.len() {
+        all[at] = FEW[at];
+        at += 1;
+    }
+    at = 0;
+    while at < MANY.len() {
+        let weekly = Spec { id: MANY[at].id + WEEKLY, grain: Grain::Week, ..MANY[at] };
+        all[FEW.len() + at] = MANY[at];
+        all[FEW.len() + MANY.len() + at] = weekly;
+        at += 1;
+    }
+    all
+};
+
 impl Spec {
-    /// The grouping that has the answer to a query, if any has.
+    /// The grouping that has the answer to a query, if any has; of one that is kept by month and by week the one by month.
     pub fn of(query: &Query) -> Option<&'static Self> {
         if query.by_scan || query.number.is_some() || query.measures.meta_keys {
             return None;
         }
         let unit = query.counted_unit();
         let counted = if query.sums_only { Counted::SumsOnly } else { Counted::All };
-        let fits = |spec: &&Self| (spec.unit, spec.counted) == (unit, counted) && spec.groups_as(query);
+        let fits = |spec: &&Self| {
+            (spec.unit, spec.counted) == (unit, counted) && spec.grain != Grain::Week && spec.groups_as(query)
+        };
         SPECS.iter().filter(fits).find(|spec| spec.measures(query.measures))
+    }
+
+    /// A grouping by month as it is kept by week.
+    pub fn by_weeks(&self) -> Option<&'static Self> {
+        let is_weekly = |spec: &&Self| spec.grain == Grain::Week && spec.id == self.id + WEEKLY;
+        if self.grain == Grain::Month { SPECS.iter().find(is_weekly) } else { None }
     }
 
     fn groups_as(&self, query: &Query) -> bool {
@@ -199,7 +239,9 @@ impl Spec {
             By::Exit(true) => By::Exit(false),
             _ => return None,
         };
-        let find = |unit, by| SPECS.iter().find(|spec| (spec.unit, spec.by) == (unit, by));
+        let find = |unit, by| {
+            SPECS.iter().find(|spec| (spec.unit, spec.by, spec.grain) == (unit, by, self.grain))
+        };
         let pages = find(Unit::PageViews, TITLED).filter(|pages| pages.id != self.id);
         Some((find(self.unit, plain)?, pages))
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use roaring::RoaringBitmap;
 
-use super::specs::{By, Counted, SPECS, Spec};
+use super::specs::{By, Counted, Grain, SPECS, Spec};
 use super::*;
 use crate::query::testdata::{PlainSession, SiteCodes};
 use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
@@ -272,11 +272,17 @@ fn whole(spec: usize) -> Asked {
     Asked { spec, days, buckets: None, other_clock: None, test: None, measures: (false, false) }
 }
 
+/// About days of which a grouping by weeks knows some, while no source lies within them.
+fn weeks(spec: usize) -> Asked {
+    Asked { days: (4, DAYS as usize - 1, 0), ..whole(spec) }
+}
+
 #[test]
 fn every_grouping_is_used() {
     let (mut world, days) = (plain_world((0, (5, 2), 7)), local_days((0, (5, 2), 7)));
     for (spec, kept) in SPECS.iter().enumerate() {
-        let (answer, left_out, scanned) = world.ask(&question(&whole(spec), &days, false));
+        let asked = if kept.grain == Grain::Week { weeks(spec) } else { whole(spec) };
+        let (answer, left_out, scanned) = world.ask(&question(&asked, &days, false));
         assert!(left_out > 0, "{kept:?}");
         assert_eq!(answer, scanned);
         assert_eq!(world.ask(&question(&whole(spec), &days, true)).1, 0, "told to scan");
@@ -304,6 +310,9 @@ fn another_zone_is_scanned() {
 fn numbers_of_groupings_are_given_once() {
     let ids: BTreeSet<u8> = SPECS.iter().map(|spec| spec.id).collect();
     assert_eq!(ids.len(), SPECS.len());
+    let of = |grain: Grain| SPECS.iter().filter(move |spec| spec.grain == grain);
+    let weekly: Vec<&Spec> = of(Grain::Month).filter_map(Spec::by_weeks).collect();
+    assert_eq!(weekly, of(Grain::Week).collect::<Vec<_>>());
 }
 
 #[test]
@@ -356,11 +365,11 @@ fn every_flipped_byte_and_every_cut_is_seen() {
 #[test]
 fn a_newer_version_is_refused() {
     let mut bytes = file();
-    bytes[8] = 3;
+    bytes[8] = 4;
     let head_end = 16 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let crc = crate::checksum::crc32c(&bytes[..head_end]);
     bytes[head_end..head_end + 4].copy_from_slice(&crc.to_le_bytes());
-    assert!(matches!(read(bytes), Err(StorageError::Version { found: 3, supported: 2, .. })));
+    assert!(matches!(read(bytes), Err(StorageError::Version { found: 4, supported: 3, .. })));
 }
 
 #[test]
@@ -373,7 +382,7 @@ fn a_damaged_grouping_is_scanned_and_told() {
     world.aggregates.retain(|_, _| false);
     assert_eq!(world.aggregates.cache_bytes(), 0);
     world.aggregates.register(aggregate);
-    let (answer, left_out, scanned) = world.ask(&question(&whole(SPECS.len() - 1), &days, false));
+    let (answer, left_out, scanned) = world.ask(&question(&weeks(SPECS.len() - 1), &days, false));
     assert_eq!((answer, left_out), (scanned, 0));
     assert!(matches!(world.aggregates.take_damage()[..], [StorageError::Corrupt { .. }]));
     assert!(world.aggregates.get(SegmentId(1), SITE).is_none());

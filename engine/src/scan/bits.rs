@@ -96,6 +96,13 @@ impl Bits {
         }
     }
 
+    /// Takes a range out.
+    pub fn remove_range(&mut self, range: Range<usize>) {
+        for (at, mask) in self.spans(&range) {
+            self.change(at, |word| word & !mask);
+        }
+    }
+
     /// Whether any index of the range is in the set.
     pub fn any_in(&self, range: Range<usize>) -> bool {
         self.spans(&range).any(|(at, mask)| self.word(at) & mask != 0)
@@ -236,7 +243,12 @@ mod tests {
             bits.retain_in(10..70, |index| index % 2 == 0);
             found.clear();
             bits.for_each_in(0..200, |index| found.push(index));
-            let want: Vec<usize> = want.into_iter().filter(|i| !(10..70).contains(i) || i % 2 == 0).collect();
+            let mut want: Vec<usize> = want.into_iter().filter(|i| !(10..70).contains(i) || i % 2 == 0).collect();
+            assert_eq!(found, want);
+            bits.remove_range(62..130);
+            want.retain(|index| !(62..130).contains(index));
+            found.clear();
+            bits.for_each_in(0..200, |index| found.push(index));
             assert_eq!(found, want);
         }
     }
