@@ -123,7 +123,8 @@ impl Aggregates {
         let mut known = Vec::new();
         for (number, (source, id)) in sources.iter().zip(numbers).enumerate() {
             let Some(aggregate) = id.and_then(|id| self.get(id, query.site)) else { continue };
-            let by_weeks = by_weeks.filter(|spec| aggregate.has(spec) && !plan::lies_within(&source.table, &query.span));
+            let by_weeks =
+                by_weeks.filter(|spec| aggregate.has(spec) && !plan::lies_within(&source.table, &query.span));
             let spec = by_weeks.unwrap_or(whole);
             if aggregate.covered(spec).len() != source.table.session_count() {
                 continue;

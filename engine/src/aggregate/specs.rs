@@ -239,9 +239,8 @@ impl Spec {
             By::Exit(true) => By::Exit(false),
             _ => return None,
         };
-        let find = |unit, by| {
-            SPECS.iter().find(|spec| (spec.unit, spec.by, spec.grain) == (unit, by, self.grain))
-        };
+        let find =
+            |unit, by| SPECS.iter().find(|spec| (spec.unit, spec.by, spec.grain) == (unit, by, self.grain));
         let pages = find(Unit::PageViews, TITLED).filter(|pages| pages.id != self.id);
         Some((find(self.unit, plain)?, pages))
     }

@@ -164,11 +164,6 @@ impl InternerReader {
         self.entries.slice(usize::MAX).len()
     }
 
-    /// Bytes of all strings.
-    pub(super) fn bytes_len(&self) -> usize {
-        self.bytes.slice(usize::MAX).len()
-    }
-
     /// The bytes of the string of a code.
     pub(super) fn bytes(&self, code: u32) -> &[u8] {
         let entry = self.entries.slice(usize::MAX).get(code as usize);

@@ -16,6 +16,7 @@ use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::segment::build::{ColumnContent, TableContent, write_site};
 use crate::segment::layout::FileWriter;
+use crate::segment::sink::Sink;
 use crate::segment::table::{FLAG_GIVEN_ID, NO_ROW};
 use crate::units::{SegmentId, SiteId};
 use crate::vfs::Bytes;
@@ -24,11 +25,6 @@ use crate::vfs::Bytes;
 const TAIL_ROWS_MIN: usize = 4_096;
 /// The base is made anew when the tail has more than one in this many of its rows.
 const TAIL_SHARE: usize = 6;
-
-/// Bytes of a row in a sealed segment, without the strings themselves, as a rule.
-const ROW_BYTES_EXPECTED: usize = 72;
-/// Bytes of a session.
-const SESSION_BYTES_EXPECTED: usize = 80;
 
 /// One part of a site's view: a segment in memory and which of its sessions to leave out.
 #[derive(Clone)]
@@ -160,13 +156,14 @@ impl ArenaReader {
         Ok(Part { segment, positions })
     }
 
-    /// The file of a sealed segment with all sessions but `left_out`. `None` when there are none.
-    pub(crate) fn seal(
+    /// Writes a sealed segment with all sessions but `left_out`. `None` when there are none: nothing is written.
+    pub(crate) fn seal<S: Sink>(
         &self,
         id: SegmentId,
         watermark: Watermark,
         left_out: &RoaringBitmap,
-    ) -> Option<Vec<u8>> {
+        out: S,
+    ) -> Option<S> {
         let sites = self.site.slice(watermark.sessions);
         let mut by_site: std::collections::BTreeMap<u32, Vec<(u32, u32)>> = std::collections::BTreeMap::new();
         for (row, &ordinal) in self.session.slice(watermark.rows).iter().enumerate() {
@@ -178,10 +175,7 @@ impl ArenaReader {
         if by_site.is_empty() {
             return None;
         }
-        let text_bytes = self.strings.bytes_len();
-        let room =
-            watermark.rows * ROW_BYTES_EXPECTED + watermark.sessions * SESSION_BYTES_EXPECTED + text_bytes;
-        let mut out = FileWriter::with_room(id, room);
+        let mut out = FileWriter::to(id, out);
         for (site, rows) in by_site {
             self.write_table(&mut out, SiteId(site), rows, true);
         }
@@ -189,9 +183,9 @@ impl ArenaReader {
     }
 
     /// Writes the rows as one site's table; returns the sessions' ordinals in the table's order.
-    fn write_table(
+    fn write_table<S: Sink>(
         &self,
-        out: &mut FileWriter,
+        out: &mut FileWriter<S>,
         site: SiteId,
         mut rows: Vec<(u32, u32)>,
         with_postings: bool,
@@ -210,8 +204,19 @@ impl ArenaReader {
             rank[ordinal as usize] = index as u32;
         }
         rows.sort_unstable_by_key(|&(ordinal, row)| (rank[ordinal as usize], time_of(row), row));
+        drop(rank);
         let content = self.content(&ordinals, &rows);
-        write_site(out, site, &content, with_postings);
+        let mut ranks = vec![0u32; self.strings.len()];
+        let texts = |column: Column| {
+            let codes = if column.is_attribute() {
+                gather(self.attributes[column.index()].slice(usize::MAX), ordinals.iter().map(of_sessions))
+            } else {
+                let texts = &self.texts[column.index() - ATTRIBUTE_COUNT];
+                gather(texts.slice(usize::MAX), rows.iter().map(of_rows))
+            };
+            self.column(codes, &mut ranks)
+        };
+        write_site(out, site, &content, texts, with_postings);
         ordinals
     }
 
@@ -225,24 +230,6 @@ impl ArenaReader {
             }
         }
         first_row.push(rows.len() as u32);
-        let of_rows = |at: &(u32, u32)| at.1 as usize;
-        let of_sessions = |at: &u32| *at as usize;
-        let mut ranks = vec![0u32; self.strings.len()];
-        let columns = Column::ALL
-            .iter()
-            .map(|column| {
-                let codes = if column.is_attribute() {
-                    gather(
-                        self.attributes[column.index()].slice(usize::MAX),
-                        ordinals.iter().map(of_sessions),
-                    )
-                } else {
-                    let texts = &self.texts[column.index() - ATTRIBUTE_COUNT];
-                    gather(texts.slice(usize::MAX), rows.iter().map(of_rows))
-                };
-                self.column(codes, &mut ranks)
-            })
-            .collect();
         TableContent {
             visitor: gather(self.visitor.slice(usize::MAX), ordinals.iter().map(of_sessions)),
             session_id: gather(self.session_id.slice(usize::MAX), ordinals.iter().map(of_sessions)),
@@ -257,7 +244,6 @@ impl ArenaReader {
             event_duration: gather(self.event_duration.slice(usize::MAX), rows.iter().map(of_rows)),
             status: gather(self.status.slice(usize::MAX), rows.iter().map(of_rows)),
             received: gather(self.received.slice(usize::MAX), rows.iter().map(of_rows)),
-            columns,
         }
     }
 
@@ -316,6 +302,14 @@ fn number_of(bytes: &[u8]) -> u64 {
         *to = *from;
     }
     u64::from_be_bytes(head)
+}
+
+fn of_rows(at: &(u32, u32)) -> usize {
+    at.1 as usize
+}
+
+fn of_sessions(ordinal: &u32) -> usize {
+    *ordinal as usize
 }
 
 fn gather<T: Copy + Default>(column: &[T], indices: impl Iterator<Item = usize>) -> Vec<T> {

@@ -243,7 +243,8 @@ mod tests {
             bits.retain_in(10..70, |index| index % 2 == 0);
             found.clear();
             bits.for_each_in(0..200, |index| found.push(index));
-            let mut want: Vec<usize> = want.into_iter().filter(|i| !(10..70).contains(i) || i % 2 == 0).collect();
+            let mut want: Vec<usize> =
+                want.into_iter().filter(|i| !(10..70).contains(i) || i % 2 == 0).collect();
             assert_eq!(found, want);
             bits.remove_range(62..130);
             want.retain(|index| !(62..130).contains(index));

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::finder;
 use super::layout::{FileWriter, Tag};
+use super::sink::Sink;
 use super::table::{
     FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, POSTING_SHARE, ROW_ASSUMED, ROW_KIND_MASK, ROW_NON_INTERACTIVE, Run,
 };
@@ -16,7 +17,7 @@ use crate::event::Kind;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::units::{SessionId, SiteId};
 
-/// One site's content, column by column.
+/// One site's sessions and rows, without their texts.
 #[derive(Debug, Default)]
 pub struct TableContent {
     /// Visitor ids of the sessions.
@@ -39,11 +40,10 @@ pub struct TableContent {
     pub status: Vec<u64>,
     /// When the server took it, 0 when the same as the time.
     pub received: Vec<u64>,
-    /// Texts: local codes, one a session for attributes, one a row for row texts.
-    pub columns: Vec<ColumnContent>,
 }
 
-/// A text column: strings in byte order, the empty one first, and codes into them.
+/// A text column: strings in byte order, the empty one first, and codes into them, one a session for attributes, one a row
+/// for row texts.
 #[derive(Debug, Clone)]
 pub struct ColumnContent {
     /// Where each string starts in `strings`, and the end.
@@ -113,18 +113,28 @@ pub fn session_state(rows: Range<usize>, time: &[i64], kind: &[u8], path: &[u32]
     state
 }
 
-/// Writes one site. `is_file`: with what only pays for tables that live longer than until the next event.
-pub fn write_site(out: &mut FileWriter, site: SiteId, content: &TableContent, is_file: bool) {
+/// Writes one site. Its text columns are asked for one after the other, so that only a few are in memory. `is_file`: with
+/// what only pays for tables that live longer than until the next event.
+pub fn write_site<S: Sink>(
+    out: &mut FileWriter<S>,
+    site: SiteId,
+    content: &TableContent,
+    mut texts: impl FnMut(Column) -> ColumnContent,
+    is_file: bool,
+) {
     let session_count = content.visitor.len();
     out.begin_site(site, session_count, content.time.len());
-    let path = &content.columns[Column::Path.index()].codes;
+    let path = texts(Column::Path);
     let states: Vec<SessionState> = (0..session_count)
-        .map(|s| session_state(row_range(content, s), &content.time, &content.kind, path))
+        .map(|s| session_state(row_range(content, s), &content.time, &content.kind, &path.codes))
         .collect();
     write_sessions(out, content, &states);
     write_rows(out, content, &states);
-    for column in Column::ALL {
-        write_column(out, column, content, is_file);
+    drop(states);
+    write_column(out, (Column::Path, &path), content, is_file);
+    drop(path);
+    for column in Column::ALL.into_iter().filter(|&column| column != Column::Path) {
+        write_column(out, (column, &texts(column)), content, is_file);
     }
 }
 
@@ -132,7 +142,7 @@ fn row_range(content: &TableContent, session: usize) -> Range<usize> {
     content.first_row[session] as usize..content.first_row[session + 1] as usize
 }
 
-fn write_sessions(out: &mut FileWriter, content: &TableContent, states: &[SessionState]) {
+fn write_sessions<S: Sink>(out: &mut FileWriter<S>, content: &TableContent, states: &[SessionState]) {
     out.block(Tag::RUNS, 0, &runs(&content.session_id, states));
     out.block(Tag::VISITOR, 0, &content.visitor);
     out.block(Tag::SESSION_ID, 0, &content.session_id);
@@ -180,7 +190,7 @@ fn runs(session_id: &[u32], states: &[SessionState]) -> Vec<Run> {
     runs
 }
 
-fn write_rows(out: &mut FileWriter, content: &TableContent, states: &[SessionState]) {
+fn write_rows<S: Sink>(out: &mut FileWriter<S>, content: &TableContent, states: &[SessionState]) {
     let mut gap = Vec::with_capacity(content.time.len());
     for (session, state) in states.iter().enumerate() {
         gap.extend(content.time[row_range(content, session)].iter().map(|time| (time - state.start) as u32));
@@ -192,14 +202,18 @@ fn write_rows(out: &mut FileWriter, content: &TableContent, states: &[SessionSta
     write_sparse(out, Tag::RECEIVED, &content.received);
 }
 
-fn write_sparse(out: &mut FileWriter, tag: Tag, values: &[u64]) {
+fn write_sparse<S: Sink>(out: &mut FileWriter<S>, tag: Tag, values: &[u64]) {
     if values.iter().any(|&value| value != 0) {
         out.block(tag, 0, values);
     }
 }
 
-fn write_column(out: &mut FileWriter, column: Column, content: &TableContent, is_file: bool) {
-    let data = &content.columns[column.index()];
+fn write_column<S: Sink>(
+    out: &mut FileWriter<S>,
+    (column, data): (Column, &ColumnContent),
+    content: &TableContent,
+    is_file: bool,
+) {
     if data.site_codes.len() <= 1 {
         return; // nothing but the empty string
     }
@@ -225,13 +239,13 @@ fn write_column(out: &mut FileWriter, column: Column, content: &TableContent, is
         write_finder(out, column, codes.map(|code| (code, text(code as usize))));
     }
     if is_file && column.has_postings() {
-        write_postings(out, column, content);
+        write_postings(out, (column, data), content);
     }
 }
 
 /// Writes what finds a column's strings, each of which comes with the number that is to be found.
-pub(crate) fn write_finder<'t>(
-    out: &mut FileWriter,
+pub(crate) fn write_finder<'t, S: Sink>(
+    out: &mut FileWriter<S>,
     column: Column,
     strings: impl ExactSizeIterator<Item = (u32, &'t [u8])>,
 ) {
@@ -246,8 +260,11 @@ fn narrow<T: TryFrom<u32> + Default>(codes: &[u32]) -> Vec<T> {
 }
 
 /// Posting lists for the codes that few sessions hold.
-fn write_postings(out: &mut FileWriter, column: Column, content: &TableContent) {
-    let data = &content.columns[column.index()];
+fn write_postings<S: Sink>(
+    out: &mut FileWriter<S>,
+    (column, data): (Column, &ColumnContent),
+    content: &TableContent,
+) {
     let session_count = content.visitor.len();
     let mut lists = vec![RoaringBitmap::new(); data.site_codes.len()];
     for session in 0..session_count {

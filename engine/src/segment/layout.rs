@@ -13,6 +13,7 @@
 
 use std::path::Path;
 
+use super::sink::Sink;
 use crate::checksum::crc32c;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
@@ -183,26 +184,34 @@ pub struct Directory {
 }
 
 /// Writes a segment's bytes: blocks first, then `finish`.
-pub struct FileWriter {
-    bytes: Vec<u8>,
+pub struct FileWriter<S = Vec<u8>> {
+    out: S,
+    header: [u8; HEADER_BYTES],
+    len: usize,
     directory: Directory,
 }
 
 impl FileWriter {
-    /// An empty segment.
+    /// An empty segment in memory.
     pub fn new(id: SegmentId) -> Self {
-        Self::with_room(id, 0)
+        Self::to(id, Vec::new())
     }
+}
 
-    /// The same, with room for so many bytes: a large file is copied each time that it outgrows its memory.
-    pub fn with_room(id: SegmentId, room: usize) -> Self {
-        let mut bytes = Vec::with_capacity(room);
-        bytes.extend_from_slice(&KIND.magic);
-        bytes.extend_from_slice(&KIND.version.to_le_bytes());
-        bytes.extend_from_slice(&0u32.to_le_bytes());
-        bytes.extend_from_slice(&id.0.to_le_bytes());
-        bytes.resize(HEADER_BYTES, 0);
-        Self { bytes, directory: Directory { id, sites: Vec::new() } }
+impl<S: Sink> FileWriter<S> {
+    /// An empty segment whose bytes go somewhere.
+    pub fn to(id: SegmentId, mut out: S) -> Self {
+        let mut header = [0; HEADER_BYTES];
+        let fields = KIND
+            .magic
+            .iter()
+            .copied()
+            .chain(KIND.version.to_le_bytes())
+            .chain([0; 4])
+            .chain(id.0.to_le_bytes());
+        header.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+        out.put(&header);
+        Self { out, header, len: HEADER_BYTES, directory: Directory { id, sites: Vec::new() } }
     }
 
     /// Begins a site; its blocks follow. Sites come in ascending order.
@@ -218,27 +227,30 @@ impl FileWriter {
 
     /// Adds a block of plain numbers to the site that was begun last.
     pub fn block<T: bytemuck::NoUninit>(&mut self, tag: Tag, value: u32, elements: &[T]) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
-        let content: &[u8] = bytemuck::cast_slice(elements);
-        let block = Block {
-            tag,
-            width: size_of::<T>() as u16,
-            value,
-            offset: self.bytes.len() as u64,
-            len: content.len() as u64,
-            crc: crc32c(content),
-        };
-        self.bytes.extend_from_slice(content);
-        self.push(block);
+        self.content(tag, size_of::<T>() as u16, value, bytemuck::cast_slice(elements));
     }
 
     /// Adds a block as it is, for tests.
     #[cfg(test)]
     pub(crate) fn raw_block(&mut self, block: Block, content: &[u8]) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
-        let (offset, len) = (self.bytes.len() as u64, content.len() as u64);
-        self.bytes.extend_from_slice(content);
-        self.push(Block { offset, len, crc: crc32c(content), ..block });
+        self.content(block.tag, block.width, block.value, content);
+    }
+
+    fn content(&mut self, tag: Tag, width: u16, value: u32, content: &[u8]) {
+        self.align();
+        let (offset, len) = (self.len as u64, content.len() as u64);
+        self.append(content);
+        self.push(Block { tag, width, value, offset, len, crc: crc32c(content) });
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.out.put(bytes);
+        self.len += bytes.len();
+    }
+
+    fn align(&mut self) {
+        let missing = self.len.next_multiple_of(ALIGNMENT) - self.len;
+        self.append(&[0; ALIGNMENT][..missing]);
     }
 
     /// Adds a block without bytes: `value` stands for every element.
@@ -253,23 +265,23 @@ impl FileWriter {
         }
     }
 
-    /// The finished file.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+    /// Ends the file; gives where its bytes went.
+    pub fn finish(mut self) -> S {
+        self.align();
         let directory = encode_directory(&self.directory);
-        let directory_offset = self.bytes.len() as u64;
-        self.bytes.extend_from_slice(&directory);
-        let file_len = (self.bytes.len() + TRAILER_BYTES) as u64;
+        let directory_offset = self.len as u64;
+        self.append(&directory);
+        let file_len = (self.len + TRAILER_BYTES) as u64;
         let mut trailer = Vec::with_capacity(TRAILER_BYTES);
         trailer.extend_from_slice(&directory_offset.to_le_bytes());
         trailer.extend_from_slice(&(directory.len() as u64).to_le_bytes());
         trailer.extend_from_slice(&file_len.to_le_bytes());
         trailer.extend_from_slice(&KIND.version.to_le_bytes());
-        let crc = outline_crc(&self.bytes[..HEADER_BYTES], &directory, &trailer);
+        let crc = outline_crc(&self.header, &directory, &trailer);
         trailer.extend_from_slice(&crc.to_le_bytes());
         trailer.extend_from_slice(END_MAGIC);
-        self.bytes.extend_from_slice(&trailer);
-        self.bytes
+        self.append(&trailer);
+        self.out
     }
 }
 

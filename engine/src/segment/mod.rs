@@ -12,6 +12,7 @@ pub mod layout;
 pub mod ranks;
 mod reader;
 mod sessions;
+pub mod sink;
 pub mod table;
 pub mod verdicts;
 

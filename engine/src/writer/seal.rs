@@ -25,6 +25,7 @@ use crate::manifest::{Manifest, SegmentEntry, Superseded, segment_path};
 use crate::open::{ArenaCapacity, ArenaReader, Watermark};
 use crate::record::FRAME_CARRIED;
 use crate::segment::Segment;
+use crate::segment::sink::FileSink;
 use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
@@ -91,15 +92,12 @@ impl SealJob {
     /// The failed operation.
     pub fn run(&self) -> Result<SealedFile, StorageError> {
         let ids = self.ids.run()?;
-        let Some(bytes) = self.reader.seal(self.id, self.watermark, &self.left_out) else {
+        let out = FileSink::new(self.fs.clone(), self.path.clone());
+        let Some(out) = self.reader.seal(self.id, self.watermark, &self.left_out, out) else {
             return Ok(SealedFile { segment: None, ids });
         };
-        let mut file = self.fs.create_new(&self.path, false)?;
-        file.append(&bytes)?;
-        file.sync_data()?;
+        let len = out.finish()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
-        let len = bytes.len() as u64;
-        drop(bytes);
         let segment = Segment::open(&self.path, self.fs.map(&self.path)?)?;
         if segment.byte_count() != len {
             let what = "the segment is shorter than what was written";

@@ -21,6 +21,7 @@ use crate::open::{Arena, ArenaCapacity, RowData, attribute_codes};
 use crate::record::{Operation, Row};
 use crate::schema::Column;
 use crate::segment::Segment;
+use crate::segment::sink::FileSink;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::writer::{Core, OpenSegment};
 
@@ -61,11 +62,11 @@ impl Mend {
         for (ordinal, operation) in operations.iter().enumerate() {
             put(core, &mut arena, self.site, ordinal as u32, operation)?;
         }
-        let bytes = arena.reader().seal(id, arena.watermark(), &RoaringBitmap::new()).unwrap_or_default();
         let path = segment_path(&core.folder, id);
-        let mut file = core.fs.create_new(&path, false)?;
-        file.append(&bytes)?;
-        file.sync_data()?;
+        let out = FileSink::new(core.fs.clone(), path.clone());
+        if let Some(out) = arena.reader().seal(id, arena.watermark(), &RoaringBitmap::new(), out) {
+            out.finish()?;
+        }
         core.fs.sync_dir(&core.folder)?;
         Ok(Some(Arc::new(Segment::open(&path, core.fs.map(&path)?)?)))
     }

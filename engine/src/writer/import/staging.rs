@@ -18,6 +18,7 @@ use crate::open::{Arena, ArenaCapacity, ArenaReader, RowData, Watermark, attribu
 use crate::parquet::Mark;
 use crate::record::Operation;
 use crate::schema::{ATTRIBUTE_COUNT, COLUMN_COUNT, Column};
+use crate::segment::sink::FileSink;
 use crate::session::Extent;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
 use crate::vfs::{Scratch, SharedFs};
@@ -424,9 +425,8 @@ struct SealJob {
 
 impl SealJob {
     fn run(&self) -> Result<(), StorageError> {
-        let bytes = self.reader.seal(self.id, self.watermark, &RoaringBitmap::new()).unwrap_or_default();
-        let mut file = self.fs.create_new(&self.path, false)?;
-        file.append(&bytes)?;
-        file.sync_data()
+        let out = FileSink::new(self.fs.clone(), self.path.clone());
+        let out = self.reader.seal(self.id, self.watermark, &RoaringBitmap::new(), out);
+        out.map_or(Ok(()), |out| out.finish().map(drop))
     }
 }
