@@ -30,6 +30,7 @@ use crate::vfs::{Fs, SharedFs};
 use crate::writer::{Core, Leavings, SealJob, SealedFile, Spare};
 pub use crate::writer::{Receipt, StoreOptions};
 pub use aggregator::AGGREGATE_ROWS_MIN;
+use background::{Leisure, Patience};
 pub use compactor::{CompactionFigures, CompactionProgress, CompactionSettings, DaysOf};
 use compactor::{Compactor, Counters};
 pub use complaints::Tell;
@@ -352,6 +353,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// Brings the result of the seal that is under way.
     sealed: Option<Receiver<SealResult>>,
+    /// Until somebody waits for it.
+    patience: Option<Patience>,
     /// Removes what the seal before has left, and keeps what serves the next one.
     removal: Option<JoinHandle<Option<Spare>>>,
 }
@@ -363,7 +366,7 @@ const GATHER: Duration = Duration::from_micros(500);
 
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
-        Self { core, shared, sealed: None, removal: None }
+        Self { core, shared, sealed: None, patience: None, removal: None }
     }
 
     fn run(mut self, queue: &Receiver<Waiting>, mut tasks: Receiver<Task>) -> Result<(), StorageError> {
@@ -473,15 +476,18 @@ impl Writer {
         self.sealed = Some(sealed);
         let job = Arc::new(job);
         let (on_thread, report_on_thread) = (job.clone(), report.clone());
+        let (mut leisure, patience) = Leisure::new();
+        self.patience = Some(patience);
         let spawned = background::spawn("sealer", move || {
-            let _ = report_on_thread.send(on_thread.run());
+            let _ = report_on_thread.send(on_thread.run(&mut || leisure.rest()));
         });
         if spawned.is_err() {
-            let _ = report.send(job.run());
+            let _ = report.send(job.run(&mut || ()));
         }
     }
 
     fn wait_for_seal(&mut self) {
+        self.patience = None;
         if let Some(sealed) = &self.sealed {
             let result = sealed.recv();
             self.end_seal(result);

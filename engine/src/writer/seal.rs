@@ -25,7 +25,7 @@ use crate::manifest::{Manifest, SegmentEntry, Superseded, segment_path};
 use crate::open::{ArenaCapacity, ArenaReader, Watermark};
 use crate::record::FRAME_CARRIED;
 use crate::segment::Segment;
-use crate::segment::sink::FileSink;
+use crate::segment::sink::{FileSink, Sink};
 use crate::units::{SegmentId, SessionKey};
 use crate::vfs::SharedFs;
 
@@ -85,18 +85,32 @@ impl Leavings {
     }
 }
 
+/// Calls somebody after each piece that was written.
+struct Restful<'r> {
+    file: FileSink,
+    rest: &'r mut dyn FnMut(),
+}
+
+impl Sink for Restful<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.file.put(bytes);
+        (self.rest)();
+    }
+}
+
 impl SealJob {
-    /// Writes and syncs the segment and the event ids.
+    /// Writes and syncs the segment and the event ids. Calls `rest` now and then.
     ///
     /// # Errors
     /// The failed operation.
-    pub fn run(&self) -> Result<SealedFile, StorageError> {
+    pub fn run(&self, rest: &mut dyn FnMut()) -> Result<SealedFile, StorageError> {
         let ids = self.ids.run()?;
-        let out = FileSink::new(self.fs.clone(), self.path.clone());
+        let file = FileSink::new(self.fs.clone(), self.path.clone());
+        let out = Restful { file, rest };
         let Some(out) = self.reader.seal(self.id, self.watermark, &self.left_out, out) else {
             return Ok(SealedFile { segment: None, ids });
         };
-        let len = out.finish()?;
+        let len = out.file.finish()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
         let segment = Segment::open(&self.path, self.fs.map(&self.path)?)?;
         if segment.byte_count() != len {
