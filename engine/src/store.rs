@@ -355,8 +355,8 @@ struct Writer {
     sealed: Option<Receiver<SealResult>>,
     /// Until somebody waits for it.
     patience: Option<Patience>,
-    /// Removes what the seal before has left, and keeps what serves the next one.
-    removal: Option<JoinHandle<Option<Spare>>>,
+    /// Removes what the seal before has left, or makes ready what the next one needs.
+    spare: Option<JoinHandle<Option<Spare>>>,
 }
 
 /// From so many batches in a group on the next ones are expected to come together, too.
@@ -366,7 +366,7 @@ const GATHER: Duration = Duration::from_micros(500);
 
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
-        Self { core, shared, sealed: None, patience: None, removal: None }
+        Self { core, shared, sealed: None, patience: None, spare: None }
     }
 
     fn run(mut self, queue: &Receiver<Waiting>, mut tasks: Receiver<Task>) -> Result<(), StorageError> {
@@ -385,7 +385,7 @@ impl Writer {
             }
         }
         self.wait_for_seal();
-        self.wait_for_removal();
+        self.wait_for_spare();
         match self.shared.latched() {
             Some(latched) => Err(latched),
             None => self.core.close(),
@@ -426,6 +426,7 @@ impl Writer {
         let is_crowd = group.len() >= CROWD_BATCHES;
         self.acknowledge(group);
         self.seal_when_full();
+        self.prepare_seal();
         if is_crowd && queue.len() < CROWD_BATCHES {
             std::thread::sleep(GATHER);
         }
@@ -459,7 +460,7 @@ impl Writer {
                 self.wait_for_seal();
                 continue;
             }
-            self.wait_for_removal();
+            self.wait_for_spare();
             match self.core.begin_seal() {
                 Ok(job) => self.start(job),
                 Err(error) => {
@@ -468,6 +469,18 @@ impl Writer {
                 }
             }
             self.publish();
+        }
+    }
+
+    /// Has made ready what the next seal needs, when it is near.
+    fn prepare_seal(&mut self) {
+        if self.spare.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.wait_for_spare();
+        }
+        if self.spare.is_none() && self.core.wants_spare() {
+            let job = self.core.spare_job();
+            // Should it fail, the seal tries again and says why.
+            self.spare = background::spawn("opener", move || job.run().ok()).ok();
         }
     }
 
@@ -517,13 +530,13 @@ impl Writer {
         let shared = self.shared.clone();
         let work = move || leavings.remove().inspect_err(|error| drop(shared.latch(error))).ok().flatten();
         // Without a thread they stay until the next start.
-        self.removal = background::spawn("remover", work).ok();
+        self.spare = background::spawn("remover", work).ok();
     }
 
-    fn wait_for_removal(&mut self) {
-        if let Some(removal) = self.removal.take() {
+    fn wait_for_spare(&mut self) {
+        if let Some(making) = self.spare.take() {
             // It does not panic; if it did, the next start would remove what is left.
-            let spare = removal.join().ok().flatten();
+            let spare = making.join().ok().flatten();
             if let Err(error) = self.core.keep(spare) {
                 self.shared.latch(&error);
             }

@@ -54,7 +54,7 @@ use crate::vfs::{Lock, SharedFs};
 use assign::Assigned;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
-pub use seal::{Leavings, SealJob, SealedFile, Spare};
+pub use seal::{Leavings, SealJob, SealedFile, Spare, SpareJob};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
@@ -90,10 +90,10 @@ impl OpenSegment {
         Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch }
     }
 
-    /// Makes room in its tables for as much as another one has.
-    fn expect_as_much_as(&mut self, other: &Self) {
-        self.arena.expect_texts(other.arena.text_count());
-        self.index.expect(other.arena.watermark().sessions);
+    /// Makes room in its tables for so many strings and sessions.
+    fn expect(&mut self, texts: usize, sessions: usize) {
+        self.arena.expect_texts(texts);
+        self.index.expect(sessions);
     }
 
     /// An empty one in the place of this one, over the same memory, which is there already, and with room in its tables
@@ -103,8 +103,7 @@ impl OpenSegment {
         let (texts, sessions) = (arena.text_count(), arena.watermark().sessions);
         drop(index);
         let mut emptied = Self::over(Arena::over(arena.into_scratch().rewind()?, capacity).ok()?, scratch);
-        emptied.arena.expect_texts(texts);
-        emptied.index.expect(sessions);
+        emptied.expect(texts, sessions);
         Some(emptied)
     }
 

@@ -65,8 +65,30 @@ pub struct Leavings {
     capacity: ArenaCapacity,
 }
 
-/// An empty open segment for the next seal. To make one then would take the time of many events.
+/// An empty open segment for the next seal: to make one then would take the time of many events.
 pub struct Spare(pub(super) OpenSegment);
+
+/// Makes a [`Spare`], on any thread.
+pub struct SpareJob {
+    fs: SharedFs,
+    folder: PathBuf,
+    name: u64,
+    capacity: ArenaCapacity,
+    texts: usize,
+    sessions: usize,
+}
+
+impl SpareJob {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// The failed operation.
+    pub fn run(&self) -> Result<Spare, StorageError> {
+        let mut open = OpenSegment::create(&self.fs, &self.folder, self.name, self.capacity)?;
+        open.expect(self.texts, self.sessions);
+        Ok(Spare(open))
+    }
+}
 
 impl Leavings {
     /// Removes them. What was sealed is made empty and kept, unless a query still reads it.
@@ -153,9 +175,10 @@ impl Core {
             log.commit()?;
         }
         let next = match self.spare.take() {
-            Some(spare) => spare.0,
-            None => self.another_open_segment(generation)?,
+            Some(spare) => spare,
+            None => self.spare_job().run()?,
         };
+        let next = next.0;
         let full = std::mem::replace(&mut self.open, next);
         self.log = Some(log);
         self.generation = generation;
@@ -173,10 +196,21 @@ impl Core {
         ArenaCapacity::for_seal_rows(self.options.seal_rows)
     }
 
-    fn another_open_segment(&self, name: u64) -> Result<OpenSegment, StorageError> {
-        let mut next = OpenSegment::create(&self.fs, &self.folder, name, self.capacity())?;
-        next.expect_as_much_as(&self.open);
-        Ok(next)
+    /// Whether a seal is near that would have to make its open segment first.
+    pub fn wants_spare(&self) -> bool {
+        self.spare.is_none() && self.frozen.is_none() && self.open.fresh_rows >= self.options.seal_rows / 2
+    }
+
+    /// What makes the open segment of the next seal, to be kept by [`Self::keep`] before that begins.
+    pub fn spare_job(&self) -> SpareJob {
+        SpareJob {
+            fs: self.fs.clone(),
+            folder: self.folder.clone(),
+            name: self.generation + 1,
+            capacity: self.capacity(),
+            texts: self.open.arena.text_count(),
+            sessions: self.open.arena.watermark().sessions,
+        }
     }
 
     fn seal_job(&mut self, id: SegmentId) -> SealJob {
