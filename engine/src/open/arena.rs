@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
 use super::coded::RowData;
 use super::interner::{InsertHash, Interner, InternerReader};
 use super::view::SiteViews;
@@ -108,8 +110,19 @@ impl Arena {
     /// # Errors
     /// The scratch is too small.
     pub fn over(mut scratch: Scratch, capacity: ArenaCapacity) -> Result<Self, StorageError> {
-        let rows = capacity.rows;
         let interner = Interner::new(&mut scratch, capacity.strings, capacity.string_bytes)?;
+        Self::with(interner, scratch, capacity.rows)
+    }
+
+    /// This one without anything in it, over the same memory. `None` while somebody reads it.
+    pub fn emptied(self, capacity: ArenaCapacity) -> Option<Self> {
+        let (table, scratch) = self.into_parts();
+        let mut scratch = scratch.rewind()?;
+        let interner = Interner::over(table, &mut scratch, capacity.strings, capacity.string_bytes).ok()?;
+        Self::with(interner, scratch, capacity.rows).ok()
+    }
+
+    fn with(interner: Interner, mut scratch: Scratch, rows: usize) -> Result<Self, StorageError> {
         let code_columns =
             |scratch: &mut Scratch, count: usize| -> Result<Vec<AppendColumn<u32>>, StorageError> {
                 (0..count).map(|_| scratch.column(rows)).collect()
@@ -169,7 +182,12 @@ impl Arena {
 
     /// The scratch that it lay over, to be rewound once nobody reads any more.
     pub fn into_scratch(self) -> Scratch {
-        self.scratch
+        self.into_parts().1
+    }
+
+    /// What outlives its columns, all of which are gone when this returns.
+    fn into_parts(self) -> (HashTable<u32>, Scratch) {
+        (self.interner.into_table(), self.scratch)
     }
 
     /// The readers' side.
@@ -200,9 +218,20 @@ impl Arena {
             && bytes_free >= text_bytes
     }
 
-    /// Makes room in its tables for so many strings, so that they are not made anew as they grow.
-    pub fn expect_texts(&mut self, count: usize) {
-        self.interner.expect(count);
+    /// While it is empty: makes room for so many strings at once and touches what is used first, since the system gives
+    /// memory page by page. What that puts in is to be taken out again with [`Self::emptied`].
+    ///
+    /// # Errors
+    /// There is no room for anything.
+    pub fn warm(&mut self, strings: usize) -> Result<(), StorageError> {
+        self.interner.warm(strings);
+        let key = SessionKey {
+            site: SiteId::default(),
+            visitor: VisitorId::default(),
+            session: SessionId::default(),
+        };
+        self.push_session(key, None, &[0; ATTRIBUTE_COUNT])?;
+        self.push_row(0, None, &RowData::default()).map(drop)
     }
 
     /// The code of a string that is here; of any other what [`Self::insert_text`] takes.

@@ -44,15 +44,31 @@ pub(super) struct InternerReader {
 
 impl Interner {
     pub(super) fn new(scratch: &mut Scratch, entries: usize, bytes: usize) -> Result<Self, StorageError> {
+        Self::over(HashTable::new(), scratch, entries, bytes)
+    }
+
+    /// One that uses the room of an empty table.
+    pub(super) fn over(
+        table: HashTable<u32>,
+        scratch: &mut Scratch,
+        entries: usize,
+        bytes: usize,
+    ) -> Result<Self, StorageError> {
         let mut interner = Self {
             latest: [0; COLUMN_COUNT],
-            table: HashTable::new(),
+            table,
             hasher: DefaultHashBuilder::default(),
             entries: scratch.column(entries)?,
             bytes: scratch.column(bytes)?,
         };
         let _ = interner.entries.push(Entry { offset: 0, len: 0, site: 0, column: 0, site_code: 0 });
         Ok(interner)
+    }
+
+    /// The table, emptied.
+    pub(super) fn into_table(mut self) -> HashTable<u32> {
+        self.table.clear();
+        self.table
     }
 
     pub(super) fn byte_count(&self) -> usize {
@@ -79,11 +95,13 @@ impl Interner {
         self.entries.as_slice().get(code as usize).map_or(0, |entry| entry.len as usize)
     }
 
-    /// Has the table grow to so many strings at once.
-    pub(super) fn expect(&mut self, strings: usize) {
-        if self.table.is_empty() {
-            self.table.reserve(strings, |_| 0);
+    /// Has the table grow to so many strings at once while there is none, and touches it.
+    pub(super) fn warm(&mut self, strings: usize) {
+        self.table.reserve(strings, |_| 0);
+        for number in 0..strings as u64 {
+            self.table.insert_unique(self.hasher.hash_one(number), 0, |_| 0);
         }
+        self.table.clear();
     }
 
     /// The code of a string that is here; of any other the hash with which it is inserted.

@@ -27,10 +27,20 @@ pub(super) struct SessionIndex {
 }
 
 impl SessionIndex {
-    /// Makes room for so many sessions.
-    pub(super) fn expect(&mut self, sessions: usize) {
+    /// Makes room for so many sessions while there is none, and touches it.
+    pub(super) fn warm(&mut self, sessions: usize) {
+        let extent = Extent { start: TimestampMs::MAX, last: TimestampMs::MIN };
+        let none = Known { extent, rows: 0, text_bytes: 0, last_row: NO_ROW, next: NONE };
+        self.sessions.resize(sessions, none);
         self.first.reserve(sessions);
-        self.sessions.reserve(sessions);
+        self.first.extend((0..sessions as u64).map(|number| ((SiteId(0), VisitorId(number)), NONE)));
+        self.clear();
+    }
+
+    /// Forgets all sessions, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.first.clear();
+        self.sessions.clear();
     }
 
     /// Adds a session without rows; ordinals are given in order.

@@ -90,21 +90,25 @@ impl OpenSegment {
         Self { arena, index: SessionIndex::default(), fresh_rows: 0, moved: Arc::default(), scratch }
     }
 
-    /// Makes room in its tables for so many strings and sessions.
-    fn expect(&mut self, texts: usize, sessions: usize) {
-        self.arena.expect_texts(texts);
-        self.index.expect(sessions);
+    /// This one, which is empty, with room in its tables for so many strings and sessions, and with the memory that it
+    /// uses first touched: the system gives it page by page.
+    fn warmed(
+        mut self,
+        texts: usize,
+        sessions: usize,
+        capacity: ArenaCapacity,
+    ) -> Result<Self, StorageError> {
+        self.arena.warm(texts)?;
+        self.index.warm(sessions);
+        let in_use = StorageError::TooLarge { what: "somebody reads what is not there yet".into() };
+        self.emptied(capacity).ok_or(in_use)
     }
 
-    /// An empty one in the place of this one, over the same memory, which is there already, and with room in its tables
-    /// for as much. `None` while somebody reads this one.
-    fn emptied(self, capacity: ArenaCapacity) -> Option<Self> {
-        let Self { arena, index, scratch, .. } = self;
-        let (texts, sessions) = (arena.text_count(), arena.watermark().sessions);
-        drop(index);
-        let mut emptied = Self::over(Arena::over(arena.into_scratch().rewind()?, capacity).ok()?, scratch);
-        emptied.expect(texts, sessions);
-        Some(emptied)
+    /// An empty one in the place of this one, over the same memory. `None` while somebody reads this one.
+    fn emptied(mut self, capacity: ArenaCapacity) -> Option<Self> {
+        self.index.clear();
+        let arena = self.arena.emptied(capacity)?;
+        Some(Self { index: self.index, ..Self::over(arena, self.scratch) })
     }
 
     /// A session, whole, as the operation that moves it elsewhere.

@@ -33,7 +33,7 @@ use crate::vfs::SharedFs;
 /// open segment is sealed.
 const CARRIED_SHARE: usize = 8;
 /// Rows that they hold at most: events wait meanwhile. Of the other sessions those that go on are moved when they do.
-const CARRIED_ROWS_MAX: usize = 2_048;
+const CARRIED_ROWS_MAX: usize = 512;
 /// Frames of carried sessions are about this long.
 const CARRIED_FRAME_BYTES: usize = 1 << 20;
 
@@ -84,9 +84,8 @@ impl SpareJob {
     /// # Errors
     /// The failed operation.
     pub fn run(&self) -> Result<Spare, StorageError> {
-        let mut open = OpenSegment::create(&self.fs, &self.folder, self.name, self.capacity)?;
-        open.expect(self.texts, self.sessions);
-        Ok(Spare(open))
+        let open = OpenSegment::create(&self.fs, &self.folder, self.name, self.capacity)?;
+        open.warmed(self.texts, self.sessions, self.capacity).map(Spare)
     }
 }
 
@@ -175,10 +174,9 @@ impl Core {
             log.commit()?;
         }
         let next = match self.spare.take() {
-            Some(spare) => spare,
-            None => self.spare_job().run()?,
+            Some(spare) => spare.0,
+            None => OpenSegment::create(&self.fs, &self.folder, generation, self.capacity())?,
         };
-        let next = next.0;
         let full = std::mem::replace(&mut self.open, next);
         self.log = Some(log);
         self.generation = generation;
