@@ -492,10 +492,10 @@ impl Writer {
         let (mut leisure, patience) = Leisure::new();
         self.patience = Some(patience);
         let spawned = background::spawn("sealer", move || {
-            let _ = report_on_thread.send(on_thread.run(&mut || leisure.rest()));
+            let _ = report_on_thread.send(on_thread.run_resting(&mut || leisure.rest()));
         });
         if spawned.is_err() {
-            let _ = report.send(job.run(&mut || ()));
+            let _ = report.send(job.run());
         }
     }
 

@@ -185,7 +185,7 @@ impl Core {
     fn shrink(&mut self) -> Result<(), StorageError> {
         if self.wants_seal() {
             let job = self.begin_seal()?;
-            let file = job.run(&mut || ())?;
+            let file = job.run()?;
             self.finish_seal(file)?;
         }
         Ok(())

@@ -120,11 +120,19 @@ impl Sink for Restful<'_> {
 }
 
 impl SealJob {
-    /// Writes and syncs the segment and the event ids. Calls `rest` now and then.
+    /// Writes and syncs the segment and the event ids.
     ///
     /// # Errors
     /// The failed operation.
-    pub fn run(&self, rest: &mut dyn FnMut()) -> Result<SealedFile, StorageError> {
+    pub fn run(&self) -> Result<SealedFile, StorageError> {
+        self.run_resting(&mut || ())
+    }
+
+    /// The same; calls `rest` now and then.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_resting(&self, rest: &mut dyn FnMut()) -> Result<SealedFile, StorageError> {
         let ids = self.ids.run()?;
         let file = FileSink::new(self.fs.clone(), self.path.clone());
         let out = Restful { file, rest };

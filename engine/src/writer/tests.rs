@@ -47,7 +47,7 @@ fn a_text_has_one_code_in_all_segments() {
             core.append_events(&events).unwrap();
             core.commit().unwrap();
             core.request_seal();
-            let file = core.begin_seal().unwrap().run(&mut || ()).unwrap();
+            let file = core.begin_seal().unwrap().run().unwrap();
             core.finish_seal(file).unwrap();
         }
         assert_eq!(core.sealed.len(), 4);
