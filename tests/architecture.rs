@@ -36,7 +36,7 @@ engine lake: checksum dictionary error index limits manifest parquet schema segm
 engine limits:
 engine log: checksum codec error limits version vfs
 engine manifest: checksum codec error event units version vfs
-engine open: error limits record schema segment segment::build segment::layout segment::table units vfs
+engine open: error limits record schema segment segment::build segment::layout segment::sink segment::table units vfs
 engine parquet: error event query schema segment::table units vfs
 engine positions: event limits
 engine query: segment::table
@@ -71,16 +71,17 @@ engine scan: segment::table
 engine schema:
 engine segment:
 engine segment::blocks: checksum error segment::codes segment::layout
-engine segment::build: event schema segment::finder segment::layout segment::table units
+engine segment::build: event schema segment::finder segment::layout segment::sink segment::table units
 engine segment::codes: schema segment::cold segment::ranks segment::verdicts
 engine segment::cold: error schema segment::key_sets segment::ranks segment::verdicts
 engine segment::filter:
 engine segment::finder:
 engine segment::key_sets: event
-engine segment::layout: checksum codec error schema units version vfs
+engine segment::layout: checksum codec error schema segment::sink units version vfs
 engine segment::ranks:
 engine segment::reader: error manifest schema segment::blocks segment::filter segment::finder segment::layout segment::table session units vfs
 engine segment::sessions: event segment::codes segment::cold units
+engine segment::sink: error vfs
 engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
 engine segment::verdicts: schema units
 engine session: limits schema units
@@ -89,7 +90,7 @@ engine store: aggregate compaction error event lake limits rebuild snapshot unit
 engine units:
 engine version: error vfs
 engine vfs: error
-engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::layout segment::table session snapshot units vfs
+engine writer: aggregate codec dictionary error event ids index lake limits log manifest open parquet positions query record scan schema segment segment::layout segment::sink segment::table session snapshot units vfs
 server admin: auth clock engine::error engine::units enrich::protection filters goals lists rejections sites state
 server api:
 server api::browser: app hit
