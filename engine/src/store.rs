@@ -357,6 +357,8 @@ struct Writer {
     patience: Option<Patience>,
     /// Removes what the seal before has left, or makes ready what the next one needs.
     spare: Option<JoinHandle<Option<Spare>>>,
+    /// It was tried since the last seal.
+    spare_tried: bool,
 }
 
 /// From so many batches in a group on the next ones are expected to come together, too.
@@ -366,7 +368,7 @@ const GATHER: Duration = Duration::from_micros(500);
 
 impl Writer {
     fn new(core: Core, shared: Arc<Shared>) -> Self {
-        Self { core, shared, sealed: None, patience: None, spare: None }
+        Self { core, shared, sealed: None, patience: None, spare: None, spare_tried: false }
     }
 
     fn run(mut self, queue: &Receiver<Waiting>, mut tasks: Receiver<Task>) -> Result<(), StorageError> {
@@ -460,7 +462,12 @@ impl Writer {
                 self.wait_for_seal();
                 continue;
             }
+            // It also removes the logs before: what this seal leaves over must not be among them.
             self.wait_for_spare();
+            if self.shared.latched().is_some() {
+                return;
+            }
+            self.spare_tried = false;
             match self.core.begin_seal() {
                 Ok(job) => self.start(job),
                 Err(error) => {
@@ -477,9 +484,11 @@ impl Writer {
         if self.spare.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait_for_spare();
         }
-        if self.spare.is_none() && self.core.wants_spare() {
+        let may = !self.spare_tried && self.spare.is_none() && self.shared.latched().is_none();
+        if may && self.core.wants_spare() {
             let job = self.core.spare_job();
-            // Should it fail, the seal tries again and says why.
+            // Should it fail, the seal tries again and says why; until then it is left alone.
+            self.spare_tried = true;
             self.spare = background::spawn("opener", move || job.run().ok()).ok();
         }
     }
@@ -490,7 +499,7 @@ impl Writer {
         let job = Arc::new(job);
         let (on_thread, report_on_thread) = (job.clone(), report.clone());
         let (mut leisure, patience) = Leisure::new();
-        self.patience = Some(patience);
+        self.patience = Some(patience).filter(|_| !job.is_awaited());
         let spawned = background::spawn("sealer", move || {
             let _ = report_on_thread.send(on_thread.run_resting(&mut || leisure.rest()));
         });
@@ -529,7 +538,7 @@ impl Writer {
     fn remove(&mut self, leavings: Leavings) {
         let shared = self.shared.clone();
         let work = move || leavings.remove().inspect_err(|error| drop(shared.latch(error))).ok().flatten();
-        // Without a thread they stay until the next start.
+        // Nobody has wanted a spare since the seal began. Without a thread they stay until the next start.
         self.spare = background::spawn("remover", work).ok();
     }
 

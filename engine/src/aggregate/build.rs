@@ -13,7 +13,7 @@ use crate::units::{SegmentId, SiteId};
 /// Groups of a day at most; a grouping with more is left to the scan.
 const DAY_GROUPS_MAX: usize = 1024;
 /// Groups of a week or month at most.
-const MONTH_GROUPS_MAX: usize = 1 << 18;
+const PERIOD_GROUPS_MAX: usize = 1 << 18;
 
 /// What an aggregate is to be made of.
 #[derive(Clone, Copy)]
@@ -43,26 +43,19 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
     let (recurring, at) = making.recurring;
     let covered = Covered::find(&making.source, recurring.of_source(at), making.days);
     let summed = Covered::find(&making.source, None, making.days);
-    let mut counting = Counting::default();
-    for (what, covered) in [(Counted::All, &covered), (Counted::SumsOnly, &summed)] {
-        let days = covered.days();
-        for &day in &days {
-            counting.add(making, (what, covered), Grain::Day, (day, day), cancelled)?;
-        }
-        let month = |day: usize| making.days.months.get(day).copied();
-        let week = |day: usize| (month(day), making.days.week_of(day));
-        let months = days.chunk_by(|&a, &b| month(a) == month(b)).map(|days| (Grain::Month, days));
-        let weeks = days.chunk_by(|&a, &b| week(a) == week(b)).map(|days| (Grain::Week, days));
-        for (grain, days) in months.chain(weeks) {
-            if let (Some(&first), Some(&last)) = (days.first(), days.last()) {
-                counting.add(making, (what, covered), grain, (first, last), cancelled)?;
+    let mut groupings = Vec::new();
+    for grain in [Grain::Day, Grain::Month, Grain::Week] {
+        let mut counting = Counting::default();
+        for (what, covered) in [(Counted::All, &covered), (Counted::SumsOnly, &summed)] {
+            if SPECS.iter().any(|spec| (spec.counted, spec.grain) == (what, grain)) {
+                counting.add_all(making, (what, covered), grain, cancelled)?;
             }
         }
+        counting.encode_into(&mut groupings);
     }
-    if counting.is_empty() {
+    if groupings.is_empty() {
         return Ok(None);
     }
-    let groupings = counting.encode();
     let content = Content {
         source: making.number,
         site: making.site,
@@ -74,7 +67,7 @@ pub fn build(making: &Making<'_>, cancelled: Cancelled<'_>) -> Result<Option<Vec
     Ok(file::encode(&content))
 }
 
-/// The periods of each grouping so far; `None` for those with too many groups.
+/// The periods of each grouping of a grain so far; `None` for those with too many groups.
 struct Counting {
     periods: Vec<Option<Vec<entries::Counted>>>,
 }
@@ -86,16 +79,13 @@ impl Default for Counting {
 }
 
 impl Counting {
-    fn is_empty(&self) -> bool {
-        self.periods.iter().flatten().all(Vec::is_empty)
-    }
-
-    /// The entries of all groupings that are not too large, and do not need one that is.
-    fn encode(&self) -> Vec<(u8, Vec<u8>)> {
-        let mut groupings: Vec<(u8, Vec<u8>)> = Vec::new();
+    /// Adds the entries of all groupings that have any, are not too large, and do not need one that is.
+    fn encode_into(&self, groupings: &mut Vec<(u8, Vec<u8>)>) {
         for (spec, periods) in SPECS.iter().zip(&self.periods) {
             let is_kept = |other: &Spec| groupings.iter().any(|grouping| grouping.0 == other.id);
             let encoded = match (periods, spec.without_title()) {
+                (None, _) => None,
+                (Some(periods), _) if periods.is_empty() => None,
                 (Some(periods), None) => Some(entries::encode(spec, periods)),
                 (Some(periods), Some((plain, pages))) if is_kept(plain) && pages.is_none_or(is_kept) => {
                     let by_path = self.of(plain).unwrap_or_default();
@@ -107,12 +97,28 @@ impl Counting {
                 encoded.filter(|bytes| bytes.len() <= ENTRIES_BYTES_MAX).map(|bytes| (spec.id, bytes)),
             );
         }
-        groupings
     }
 
     fn of(&self, spec: &Spec) -> Option<&[entries::Counted]> {
         let at = SPECS.iter().position(|other| other.id == spec.id)?;
         self.periods.get(at)?.as_deref()
+    }
+
+    /// Counts all periods of a grain.
+    fn add_all(
+        &mut self,
+        making: &Making<'_>,
+        counted: (Counted, &Covered),
+        grain: Grain,
+        cancelled: Cancelled<'_>,
+    ) -> Result<(), QueryError> {
+        let period = |day: usize| making.days.period_of(day, grain);
+        for days in counted.1.days().chunk_by(|&a, &b| period(a) == period(b)) {
+            if let (Some(&first), Some(&last)) = (days.first(), days.last()) {
+                self.add(making, counted, grain, (first, last), cancelled)?;
+            }
+        }
+        Ok(())
     }
 
     /// Counts a period for all groupings of a grain.
@@ -125,7 +131,7 @@ impl Counting {
         cancelled: Cancelled<'_>,
     ) -> Result<(), QueryError> {
         let sessions = covered.of_days(first, last);
-        let groups_max = if grain == Grain::Day { DAY_GROUPS_MAX } else { MONTH_GROUPS_MAX };
+        let groups_max = if grain == Grain::Day { DAY_GROUPS_MAX } else { PERIOD_GROUPS_MAX };
         for (spec, periods) in SPECS.iter().zip(&mut self.periods) {
             if (spec.counted, spec.grain) != (what, grain) || periods.is_none() {
                 continue;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::specs::Grain;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::query::Clock;
 use crate::units::TimestampMs;
@@ -42,9 +43,37 @@ impl LocalDays {
     }
 
     /// A number that is the same for the days of one week, which begins on a Monday, and ascends.
-    pub(super) fn week_of(&self, day: usize) -> Option<i64> {
+    fn week_of(&self, day: usize) -> Option<i64> {
         let start = *self.edges.get(day)?;
         Some((start + shift(&self.shifts, start)).div_euclid(WEEK_MS))
+    }
+
+    /// What the days have in common that are counted together.
+    pub(super) fn period_of(&self, day: usize, grain: Grain) -> (Option<u32>, Option<i64>) {
+        let within_month = match grain {
+            Grain::Day => i64::try_from(day).ok(),
+            Grain::Week => self.week_of(day),
+            Grain::Month => None,
+        };
+        (self.months.get(day).copied(), within_month)
+    }
+
+    /// Whether all days of a period lie within the span.
+    pub(super) fn has_period_within(&self, grain: Grain, span: &Range<TimestampMs>) -> bool {
+        let days: Vec<usize> = (0..self.months.len()).collect();
+        days.chunk_by(|&a, &b| self.period_of(a, grain) == self.period_of(b, grain)).any(|period| {
+            let own = period.first().zip(period.last()).and_then(|(&first, &last)| self.span(first, last));
+            own.is_some_and(|own| span.start <= own.start && own.end <= span.end)
+        })
+    }
+
+    /// Whether a moment lies within a month, with days of it before and behind.
+    pub(super) fn cuts_month(&self, at: TimestampMs) -> bool {
+        let next = self.edges.partition_point(|&edge| edge <= at);
+        let month = |day: usize| self.months.get(day);
+        let Some(day) = next.checked_sub(1).filter(|&day| month(day).is_some()) else { return false };
+        let is_first = day.checked_sub(1).and_then(month) != month(day);
+        self.edges.get(day) != Some(&at) || !is_first
     }
 
     /// The time from the start of one day to the end of another.

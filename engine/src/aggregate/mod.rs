@@ -1,6 +1,6 @@
 //! Counts of immutable sources, made beforehand, from which unfiltered questions are answered without a scan.
 //!
-//! An aggregate belongs to one site in one source. For each local day (month, where groups are many) of the site's
+//! An aggregate belongs to one site in one source. For each local day (week and month, where groups are many) of the site's
 //! zone it has the counts of each of a fixed list of groupings, over sessions whose visitors occur on that day and in
 //! that source alone: those add up. A query takes the counts of the days that it is about and scans only the rest:
 //! sessions that are not covered, sources without aggregates, days of which it wants a part. What was covered and
@@ -123,9 +123,13 @@ impl Aggregates {
         let mut known = Vec::new();
         for (number, (source, id)) in sources.iter().zip(numbers).enumerate() {
             let Some(aggregate) = id.and_then(|id| self.get(id, query.site)) else { continue };
-            let by_weeks =
-                by_weeks.filter(|spec| aggregate.has(spec) && !plan::lies_within(&source.table, &query.span));
+            let cuts_month =
+                [query.span.start, query.span.end].iter().any(|&at| aggregate.days().cuts_month(at));
+            let by_weeks = by_weeks.filter(|spec| cuts_month && aggregate.has(spec));
             let spec = by_weeks.unwrap_or(whole);
+            if !aggregate.days().has_period_within(spec.grain, &query.span) {
+                continue;
+            }
             if aggregate.covered(spec).len() != source.table.session_count() {
                 continue;
             }

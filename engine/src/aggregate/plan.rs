@@ -77,7 +77,7 @@ pub(super) fn known(
 }
 
 /// Whether all of a source lies within a span.
-pub(super) fn lies_within(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> bool {
+fn lies_within(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> bool {
     table.runs.iter().all(|run| span.start <= run.min_time && run.max_time < span.end)
 }
 

@@ -27,6 +27,9 @@ pub struct ArenaCapacity {
     pub string_bytes: usize,
 }
 
+/// Bytes that the alignment of columns takes at most.
+const ALIGNMENT_BYTES: usize = 64 * (COLUMN_COUNT + 16);
+
 impl ArenaCapacity {
     /// Room for twice `seal_rows` (half of them moved here) and, beyond them, for a whole batch and the moves it causes.
     pub fn for_seal_rows(seal_rows: usize) -> Self {
@@ -38,8 +41,7 @@ impl ArenaCapacity {
     fn scratch_bytes(self) -> usize {
         let per_row = 4 + 4 + 8 + 1 + 4 * ROW_TEXT_COUNT + 8 + 8 + 8;
         let per_session = 4 + 8 + 4 + 1 + 8 + 4 * ATTRIBUTE_COUNT;
-        let alignment = 64 * (COLUMN_COUNT + 16);
-        self.rows * (per_row + per_session) + self.strings * 20 + self.string_bytes + alignment
+        self.rows * (per_row + per_session) + self.strings * 20 + self.string_bytes + ALIGNMENT_BYTES
     }
 }
 
@@ -114,12 +116,14 @@ impl Arena {
         Self::with(interner, scratch, capacity.rows)
     }
 
-    /// This one without anything in it, over the same memory. `None` while somebody reads it.
+    /// This one without anything in it, over the same memory. `None` while somebody reads it, and when it has other
+    /// memory than such a capacity needs.
     pub fn emptied(self, capacity: ArenaCapacity) -> Option<Self> {
         let (table, scratch) = self.into_parts();
         let mut scratch = scratch.rewind()?;
         let interner = Interner::over(table, &mut scratch, capacity.strings, capacity.string_bytes).ok()?;
-        Self::with(interner, scratch, capacity.rows).ok()
+        let emptied = Self::with(interner, scratch, capacity.rows).ok()?;
+        (emptied.scratch.bytes_left() <= ALIGNMENT_BYTES).then_some(emptied)
     }
 
     fn with(interner: Interner, mut scratch: Scratch, rows: usize) -> Result<Self, StorageError> {

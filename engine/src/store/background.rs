@@ -41,6 +41,8 @@ pub(super) struct Patience {
 
 /// It rests after no less work than this.
 const WORK_MIN: Duration = Duration::from_millis(1);
+/// It rests no longer than this: what takes longer waited itself, for the disk or a processor.
+const REST_MAX: Duration = Duration::from_millis(250);
 
 impl Leisure {
     /// For work that begins now.
@@ -54,7 +56,7 @@ impl Leisure {
         let worked = self.worked_since.elapsed();
         if worked >= WORK_MIN {
             // Either the time is over or the patience is.
-            let _ = self.hurried.recv_timeout(worked);
+            let _ = self.hurried.recv_timeout(worked.min(REST_MAX));
             self.worked_since = Instant::now();
         }
     }

@@ -62,6 +62,11 @@ const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
 /// Bytes that an event takes in the log, as a rule.
 const EVENT_BYTES_EXPECTED: usize = 256;
 
+/// The path of an open segment's scratch file.
+fn scratch_path(folder: &Path, name: u64) -> PathBuf {
+    folder.join(format!("open-{name:016x}"))
+}
+
 /// An open segment with what its writer knows of it.
 struct OpenSegment {
     arena: Arena,
@@ -81,7 +86,7 @@ impl OpenSegment {
         name: u64,
         capacity: ArenaCapacity,
     ) -> Result<Self, StorageError> {
-        let scratch = folder.join(format!("open-{name:016x}"));
+        let scratch = scratch_path(folder, name);
         let arena = Arena::create(&**fs, &scratch, capacity)?;
         Ok(Self::over(arena, scratch))
     }
@@ -104,7 +109,7 @@ impl OpenSegment {
         self.emptied(capacity).ok_or(in_use)
     }
 
-    /// An empty one in the place of this one, over the same memory. `None` while somebody reads this one.
+    /// An empty one in the place of this one, over the same memory: see [`Arena::emptied`].
     fn emptied(mut self, capacity: ArenaCapacity) -> Option<Self> {
         self.index.clear();
         let arena = self.arena.emptied(capacity)?;

@@ -186,6 +186,7 @@ impl Core {
         if self.wants_seal() {
             let job = self.begin_seal()?;
             let file = job.run()?;
+            drop(job);
             self.finish_seal(file)?;
         }
         Ok(())

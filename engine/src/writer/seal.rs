@@ -46,6 +46,7 @@ pub struct SealJob {
     id: SegmentId,
     path: PathBuf,
     ids: IdSeal,
+    awaited: bool,
 }
 
 /// What a [`SealJob`] made.
@@ -84,8 +85,13 @@ impl SpareJob {
     /// # Errors
     /// The failed operation.
     pub fn run(&self) -> Result<Spare, StorageError> {
-        let open = OpenSegment::create(&self.fs, &self.folder, self.name, self.capacity)?;
-        open.warmed(self.texts, self.sessions, self.capacity).map(Spare)
+        let made = OpenSegment::create(&self.fs, &self.folder, self.name, self.capacity)
+            .and_then(|open| open.warmed(self.texts, self.sessions, self.capacity));
+        if made.is_err() {
+            // What it has taken of the disk others need.
+            let _ = self.fs.remove(&super::scratch_path(&self.folder, self.name));
+        }
+        made.map(Spare)
     }
 }
 
@@ -120,6 +126,11 @@ impl Sink for Restful<'_> {
 }
 
 impl SealJob {
+    /// Whether somebody asked for the seal and waits for it.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     /// Writes and syncs the segment and the event ids.
     ///
     /// # Errors
@@ -195,7 +206,7 @@ impl Core {
         for payload in &frames {
             self.apply_all(FRAME_CARRIED, payload, &path)?;
         }
-        Ok(self.seal_job(id))
+        Ok(self.seal_job(id, whole))
     }
 
     fn capacity(&self) -> ArenaCapacity {
@@ -214,12 +225,13 @@ impl Core {
             folder: self.folder.clone(),
             name: self.generation + 1,
             capacity: self.capacity(),
-            texts: self.open.arena.text_count(),
-            sessions: self.open.arena.watermark().sessions,
+            // It is asked for when the segment is half full.
+            texts: 2 * self.open.arena.text_count(),
+            sessions: 2 * self.open.arena.watermark().sessions,
         }
     }
 
-    fn seal_job(&mut self, id: SegmentId) -> SealJob {
+    fn seal_job(&mut self, id: SegmentId, awaited: bool) -> SealJob {
         let open = self.frozen.as_ref().map_or(&self.open, |frozen| &frozen.open);
         let job = SealJob {
             fs: self.fs.clone(),
@@ -229,6 +241,7 @@ impl Core {
             id,
             path: segment_path(&self.folder, id),
             ids: self.ids.begin_seal(),
+            awaited,
         };
         if let Some(frozen) = &mut self.frozen {
             frozen.left_out = job.left_out.clone();
