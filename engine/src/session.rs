@@ -2,9 +2,11 @@
 //!
 //! It is decided once, when the event arrives, and stored. One rule holds for events on time and late ones.
 
+use std::ops::{Range, RangeInclusive};
+
 use crate::limits::{SESSION_LENGTH_MS_MAX, SESSION_NUMBER_MAX, SESSION_NUMBERS_UNSEEN};
 use crate::schema::Column;
-use crate::units::TimestampMs;
+use crate::units::{DAY_MS, DayUtc, TimestampMs};
 
 /// The columns that make a visit another one: an event that names a different referrer or campaign opens a new
 /// session. An event that names none joins any.
@@ -17,6 +19,18 @@ pub const CAMPAIGN_COLUMNS: [Column; 7] = [
     Column::UtmContent,
     Column::UtmTerm,
 ];
+
+/// Rows of a session lie on the days around the one on which it was opened.
+const DAYS_AROUND: i64 = 2;
+
+/// Whether sessions that were opened on one of these days may have rows in the span.
+pub fn may_have_rows(days: &RangeInclusive<DayUtc>, span: &Range<TimestampMs>) -> bool {
+    let (first, last) = (i64::from(days.start().0), i64::from(days.end().0));
+    // Times beyond the first and the last day that have numbers are of these.
+    let (is_first, is_last) = (first == 0, last == i64::from(u16::MAX));
+    (is_first || (first - DAYS_AROUND) * DAY_MS < span.end)
+        && (is_last || span.start < (last + 1 + DAYS_AROUND) * DAY_MS)
+}
 
 /// The time a session spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

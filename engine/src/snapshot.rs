@@ -11,7 +11,7 @@ use crate::dictionary::SiteDictionary;
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::event::FileIdentity;
 use crate::index::{Loaded, Needs};
-use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile};
+use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile, open_together};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{Exporter, Key, KeyBy, Month, Target, Watch, Written};
@@ -22,10 +22,9 @@ use crate::query::{
 };
 use crate::segment::Segment;
 use crate::segment::table::Run;
-use crate::units::{DAY_MS, DayUtc, SegmentId, SiteId, TimestampMs};
+use crate::session;
+use crate::units::{DayUtc, SegmentId, SiteId, TimestampMs};
 
-/// Rows of a session lie on the days around the one on which it was opened.
-const DAYS_AROUND: i64 = 2;
 const ALL_DAYS: RangeInclusive<DayUtc> = DayUtc(0)..=DayUtc(u16::MAX);
 
 /// A sealed segment and what of it must not count.
@@ -79,16 +78,6 @@ pub struct Unread {
     pub damage: StorageError,
     /// The days on which its sessions were opened; all days when nobody can tell.
     pub days: RangeInclusive<DayUtc>,
-}
-
-impl Unread {
-    /// Whether rows of it may lie in the span.
-    fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
-        let (first, last) = (i64::from(self.days.start().0), i64::from(self.days.end().0));
-        let is_last = *self.days.end() == *ALL_DAYS.end();
-        (first - DAYS_AROUND) * DAY_MS < span.end
-            && (is_last || span.start < (last + 1 + DAYS_AROUND) * DAY_MS)
-    }
 }
 
 /// A site's data.
@@ -160,18 +149,30 @@ impl Snapshot {
 
     /// Why data of the site is missing that may lie in the span, when damage was found.
     pub fn incomplete(&self, site: SiteId, span: &Range<TimestampMs>) -> Option<String> {
-        self.unread(site).find(|unread| unread.may_touch(span)).map(|unread| in_short(&unread.damage))
+        let touches = |days: &RangeInclusive<DayUtc>| session::may_have_rows(days, span);
+        let unread = self.unread_of(site, touches).find(|unread| touches(&unread.days));
+        unread.map(|unread| in_short(&unread.damage))
     }
 
     /// What of the site's data is damaged.
     pub fn unread(&self, site: SiteId) -> impl Iterator<Item = Unread> + '_ {
+        self.unread_of(site, |_| true)
+    }
+
+    /// The same, where files of the lake are looked at only if somebody asks for such days.
+    fn unread_of(
+        &self,
+        site: SiteId,
+        is_asked: impl Fn(&RangeInclusive<DayUtc>) -> bool,
+    ) -> impl Iterator<Item = Unread> {
         let in_segments = self.sealed.iter().filter_map(move |view| {
             let damage = view.segment.table(site).err()?;
             Some(Unread { damage, days: view.segment.days_of(site).unwrap_or(ALL_DAYS) })
         });
         let lake = self.lake.site(site);
         let dictionary = lake.and_then(|lake| lake.dictionary.as_ref()?.open().err());
-        let in_lake = lake.into_iter().flat_map(|lake| &lake.files).filter_map(move |live| {
+        let files = lake.into_iter().flat_map(|lake| &lake.files);
+        let in_lake = files.filter(move |live| is_asked(&live.key.days())).filter_map(move |live| {
             // Without the dictionary no file of the site can be read.
             let damage = dictionary.clone().or_else(|| live.file.open().err())?;
             Some(Unread { damage, days: live.key.days() })
@@ -236,11 +237,11 @@ impl Snapshot {
             Some(result) => Some(result?),
             None => return Ok(sources),
         };
-        for live in &lake.files {
-            if !is_wanted(live) {
-                sources.left_out.extend(live.file.damage().is_none().then(|| live.file.number()));
-                continue;
-            }
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = lake.files.iter().partition(|live| is_wanted(live));
+        open_together(&wanted.iter().map(|live| &live.file).collect::<Vec<_>>());
+        let unwanted = unwanted.iter().filter(|live| live.file.damage().is_none());
+        sources.left_out.extend(unwanted.map(|live| live.file.number()));
+        for live in wanted {
             let load = |open: Arc<OpenFile>| {
                 let loaded = Loaded::load(&open.index, needs, &open.columns)?;
                 Ok(SourceFile { live: live.clone(), open, loaded })
@@ -344,8 +345,8 @@ impl Snapshot {
         })
     }
 
-    /// The visitors of a site that recur, for a query of these sources over a span. What is known of all parts that never
-    /// change holds for some of them.
+    /// The visitors of a site that recur, for a query of these sources over a span. What is known of more parts that never
+    /// change holds for some of them, so it is kept for the next query.
     fn recurring(
         &self,
         site: SiteId,
@@ -353,22 +354,36 @@ impl Snapshot {
         data: &SiteSources,
         sources: &[Source<'_>],
     ) -> Result<Recurring, StorageError> {
-        let all = data.all_unchanging();
-        let known = match self.recurring.known(site, &all) {
-            Some(known) => known,
-            None => {
-                let needs = Needs::nothing(TimestampMs::MIN..TimestampMs::MAX);
-                let whole = self.sources(site, &needs)?;
-                if whole.all_unchanging() != all {
-                    // Damage has turned up since.
-                    return Recurring::find(sources);
-                }
-                self.recurring.find(site, &all, &whole.tables(site)?)?
-            }
+        let own: Vec<SegmentId> = data.numbers().into_iter().map_while(|number| number).collect();
+        let known = match self.recurring.known(site, &own) {
+            Some(known) => Some(known),
+            None => self.find_recurring(site, &own, &data.all_unchanging())?,
         };
-        let own = data.numbers().into_iter().map_while(|number| number);
-        let own = own.filter_map(|number| all.iter().position(|known| *known == number));
-        known.only(own).extend_for(sources, span)
+        known.map_or_else(|| Recurring::find(sources), |known| known.extend_for(sources, span))
+    }
+
+    /// Finds who recurs in some files of a site, and in those of all its files for which that is known already. `None`:
+    /// damage has turned up.
+    fn find_recurring(
+        &self,
+        site: SiteId,
+        own: &[SegmentId],
+        all: &[SegmentId],
+    ) -> Result<Option<Recurring>, StorageError> {
+        let known = self.recurring.all_known(site, |file| all.contains(&file));
+        let files = known.files_with(own);
+        let needs = Needs::nothing(TimestampMs::MIN..TimestampMs::MAX);
+        let data = self.parts(site, &needs, |live| files.contains(&live.file.number()))?;
+        let (numbers, tables) = (data.numbers(), data.tables(site)?);
+        let table = |file: &SegmentId| {
+            let at = numbers.iter().position(|number| *number == Some(*file))?;
+            tables.get(at).copied()
+        };
+        let Some(tables) = files.iter().map(table).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let known = known.extended(files, &tables)?;
+        let found = known.of(own);
+        self.recurring.keep(site, known);
+        Ok(found)
     }
 
     /// Lists sessions: see [`query::list_sessions`].

@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use super::days::LocalDays;
 use crate::query::Source;
 use crate::scan::bits::Bits;
-use crate::segment::table::{FLAG_FIRST, Run, SiteTable, States, Visitors};
+use crate::segment::table::{FLAG_FIRST, SiteTable, States, Visitors};
 use crate::units::TimestampMs;
 
 /// The day of a session that is not covered.
@@ -85,8 +85,8 @@ fn runs(table: &SiteTable<'_>) -> impl Iterator<Item = Range<usize>> {
 
 /// The sessions from the first to the last run that can hold something within the span.
 pub(super) fn sessions_near(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> Range<usize> {
-    let near = |(run, _): &(&Run, _)| run.min_time < span.end && run.max_time >= span.start;
-    let mut near = table.runs.iter().zip(runs(table)).filter(near).map(|(_, sessions)| sessions);
+    let near = table.runs.iter().zip(runs(table)).filter(|(run, _)| run.may_touch(span));
+    let mut near = near.map(|(_, sessions)| sessions);
     let first = near.next().unwrap_or_default();
     let (start, end) = (first.start, first.end);
     near.fold(start..end, |all, own| all.start.min(own.start)..all.end.max(own.end))
@@ -124,7 +124,7 @@ pub(super) fn leave_out_spans(table: &SiteTable<'_>, sessions: &mut Bits, spans:
     }
     let is_within = |at: i64| spans.iter().any(|span| span.contains(&at));
     for (run, own) in table.runs.iter().zip(runs(table)) {
-        let mut near = spans.iter().filter(|span| run.min_time < span.end && run.max_time >= span.start);
+        let mut near = spans.iter().filter(|span| run.may_touch(span));
         let Some(first) = near.next() else { continue };
         if first.start <= run.min_time && run.max_time < first.end {
             sessions.remove_range(own);

@@ -36,6 +36,14 @@ impl LocalDays {
             && self.shifts.is_sorted_by_key(|shift| shift.0)
     }
 
+    /// From the start of the first day to the end of the last.
+    pub fn span(&self) -> Range<TimestampMs> {
+        match self.edges[..] {
+            [first, .., end] => first..end,
+            _ => 0..0,
+        }
+    }
+
     /// The day that holds a moment.
     pub(super) fn day_of(&self, time: TimestampMs) -> Option<usize> {
         let next = self.edges.partition_point(|&edge| edge <= time);
@@ -62,7 +70,7 @@ impl LocalDays {
     pub(super) fn has_period_within(&self, grain: Grain, span: &Range<TimestampMs>) -> bool {
         let days: Vec<usize> = (0..self.months.len()).collect();
         days.chunk_by(|&a, &b| self.period_of(a, grain) == self.period_of(b, grain)).any(|period| {
-            let own = period.first().zip(period.last()).and_then(|(&first, &last)| self.span(first, last));
+            let own = period.first().zip(period.last()).and_then(|(&first, &last)| self.span_of(first, last));
             own.is_some_and(|own| span.start <= own.start && own.end <= span.end)
         })
     }
@@ -77,7 +85,7 @@ impl LocalDays {
     }
 
     /// The time from the start of one day to the end of another.
-    pub(super) fn span(&self, first: usize, last: usize) -> Option<Range<TimestampMs>> {
+    pub(super) fn span_of(&self, first: usize, last: usize) -> Option<Range<TimestampMs>> {
         Some(*self.edges.get(first)?..*self.edges.get(last + 1)?)
     }
 

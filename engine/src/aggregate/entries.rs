@@ -239,7 +239,7 @@ pub(super) fn decode(spec: &Spec, days: &LocalDays, bytes: &[u8]) -> Result<Entr
         let first = reader.varint()? as usize;
         let last = first.saturating_add(reader.varint()? as usize);
         let own = reader.count(1)?;
-        let span = days.span(first, last).ok_or(reader.malformed("a period without days"))?;
+        let span = days.span_of(first, last).ok_or(reader.malformed("a period without days"))?;
         entries.periods.push(Period { span, entries: count..count + own });
         count += own;
     }

@@ -1,7 +1,7 @@
 //! The bytes of an aggregate file: of one site in one source. Written once, never changed, made anew at will.
 //!
 //! ```text
-//! magic "HITSAGG1" 8 | version u32 = 3 | length of the head u32 | head | CRC32C u32 of all before
+//! magic "HITSAGG1" 8 | version u32 = 4 | length of the head u32 | head | CRC32C u32 of all before
 //! head    source u64 | site u32 | sessions of the source varint
 //!         zone string | days varint, their edges (zigzag, each as the difference to the one before), their months
 //!         (varint each) | shifts varint, each: from when zigzag, shift zigzag
@@ -28,7 +28,7 @@ use crate::units::{SegmentId, SiteId};
 use crate::version::Kind;
 use crate::vfs::Bytes;
 
-const KIND: Kind = Kind { magic: *b"HITSAGG1", version: 3 };
+const KIND: Kind = Kind { magic: *b"HITSAGG1", version: 4 };
 /// Bytes before the head.
 const PREFIX_BYTES: usize = 16;
 /// Bytes of a grouping's entries at most, before compression.

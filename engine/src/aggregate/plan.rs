@@ -50,8 +50,14 @@ pub(super) fn known(
         return Ok(None);
     }
     let Some(passes) = Passes::new(part.source, spec, query, cancelled)? else { return Ok(None) };
+    let of_time = is_of_time(query);
+    if of_time && !passes.leave_one_group() {
+        return Ok(None);
+    }
     if let Some(rest) = all_but(part, spec, query, &places) {
-        let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &Columns::default(), take);
+        let counts = move |take: Take<'_>| {
+            give(&entries, &places, spec, (of_time, &passes), &Columns::default(), take)
+        };
         let sessions = Uncounted::AllBut(rest);
         return Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }));
     }
@@ -71,7 +77,7 @@ pub(super) fn known(
     let stale = leave_out_stale(part.source, &mut sessions, recurring);
     let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
     let off = Columns::negated(&off, spec);
-    let counts = move |take: Take<'_>| give(&entries, &places, spec, &passes, &off, take);
+    let counts = move |take: Take<'_>| give(&entries, &places, spec, (of_time, &passes), &off, take);
     let sessions = Uncounted::These(sessions);
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
 }
@@ -101,19 +107,17 @@ fn give(
     entries: &Entries,
     places: &[Place],
     spec: &Spec,
-    passes: &Passes,
+    (of_time, passes): (bool, &Passes),
     off: &Columns,
     take: Take<'_>,
 ) -> Result<(), QueryError> {
     let mut give =
         |bucket: Option<u32>, columns: &Columns, own: Range<usize>, passes: &[Option<Vec<bool>>]| {
-            let keys = match bucket {
-                Some(bucket) => Keys::One(bucket),
-                None => Keys::Codes(columns.keys(own.clone())),
-            };
+            let codes = columns.keys(own.clone());
+            let keys = bucket.map_or(Keys::Codes(codes), |bucket| Keys::One(bucket, codes));
             take(&Piece { keys, passes, numbers: columns.numbers(own, spec.sums) })
         };
-    let bucket = |bucket: u32| (spec.key_length() == 0).then_some(bucket);
+    let bucket = |bucket: u32| of_time.then_some(bucket);
     match all_within(places) {
         Some(all) if entries.periods.len() > 1 => {
             let whole = entries.whole();
@@ -169,6 +173,10 @@ fn bucket(own: &Range<TimestampMs>, edges: &[TimestampMs]) -> Place {
     }
 }
 
+fn is_of_time(query: &Query) -> bool {
+    matches!(query.group, Group::All | Group::Buckets(_))
+}
+
 /// Which groups the filter lets pass: for each column of the key the codes that do.
 struct Passes(Vec<Option<Vec<bool>>>);
 
@@ -197,5 +205,11 @@ impl Passes {
             }
         }
         Ok(Some(Self(passes)))
+    }
+
+    /// Whether one group passes at most. Visitors and sessions of several may be the same, so these do not add up.
+    fn leave_one_group(&self) -> bool {
+        let is_one = |codes: &Vec<bool>| codes.iter().filter(|passes| **passes).count() <= 1;
+        self.0.iter().all(|passes| passes.as_ref().is_some_and(is_one))
     }
 }

@@ -6,13 +6,16 @@
 //! | time on page in growth | page views | all, buckets | day |
 //! | session durations, time on page | sums alone, of sessions and of page views | all, buckets | day |
 //! | hours, weekdays, minutes | page views | clock | day |
-//! | channel, language, country, os and versions, browser, platform, screen, utm, their options | sessions | attributes | day |
+//! | channel, language, country, os and versions, browser, platform, screen, utm, their options; totals, series and session durations of one of them | sessions | attributes | day |
+//! | time on page of one of them | page views | attributes | day |
 //! | host names, their options | page views | hostname | day |
 //! | what has no city or no region | sessions | all | day |
 //! | browser versions, campaigns, terms, regions, cities, referrers, their options | sessions | attributes | month, week |
 //! | pages with and without titles, and a list's pages | page views | path, title | month, week |
 //! | entry and exit pages | page views | entry, exit | month, week |
 //! | pages of events | events | path, title | month, week |
+//!
+//! The totals and series of what passes a filter are those of a group, when the filter leaves no other group.
 //!
 //! What has many groups is kept by month and by week: a few days are scanned fast, of a span of weeks all but its ends is
 //! known, and long ones are added up of few numbers.
@@ -102,7 +105,11 @@ const fn sums(id: u8, unit: Unit, sums: Sums) -> Spec {
 }
 
 const fn attributes(id: u8, columns: &'static [Column]) -> Spec {
-    day(id, Unit::Sessions, By::Columns(columns), Sums::None)
+    day(id, Unit::Sessions, By::Columns(columns), Sums::Durations)
+}
+
+const fn times_by(id: u8, columns: &'static [Column]) -> Spec {
+    day(id, Unit::PageViews, By::Columns(columns), Sums::TimeOnPage)
 }
 
 const fn many(id: u8, columns: &'static [Column]) -> Spec {
@@ -113,7 +120,7 @@ const fn many(id: u8, columns: &'static [Column]) -> Spec {
 const WEEKLY: u8 = 64;
 
 /// Groupings with few groups.
-const FEW: [Spec; 21] = {
+const FEW: [Spec; 31] = {
     use Column::*;
     use Unit::{PageViews, Sessions};
     [
@@ -136,6 +143,16 @@ const FEW: [Spec; 21] = {
         attributes(18, &[UtmSource]),
         attributes(19, &[UtmMedium]),
         attributes(21, &[UtmContent]),
+        times_by(37, &[Channel]),
+        times_by(38, &[Language]),
+        times_by(39, &[Country]),
+        times_by(40, &[Os]),
+        times_by(41, &[Browser]),
+        times_by(42, &[Platform]),
+        times_by(43, &[ScreenClass]),
+        times_by(44, &[UtmSource]),
+        times_by(45, &[UtmMedium]),
+        times_by(46, &[UtmContent]),
         sums(35, Sessions, Sums::Durations),
         sums(36, PageViews, Sums::TimeOnPage),
     ]
@@ -189,11 +206,17 @@ impl Spec {
             return None;
         }
         let unit = query.counted_unit();
-        let counted = if query.sums_only { Counted::SumsOnly } else { Counted::All };
-        let fits = |spec: &&Self| {
-            (spec.unit, spec.counted) == (unit, counted) && spec.grain != Grain::Week && spec.groups_as(query)
+        let find = |counted: Counted| {
+            let fits = |spec: &&Self| {
+                (spec.unit, spec.counted) == (unit, counted)
+                    && spec.grain != Grain::Week
+                    && spec.groups_as(query)
+                    && spec.measures(query.measures)
+            };
+            SPECS.iter().find(fits)
         };
-        SPECS.iter().filter(fits).find(|spec| spec.measures(query.measures))
+        // What has all has the sums, but not those of visitors that recur.
+        query.sums_only.then(|| find(Counted::SumsOnly)).flatten().or_else(|| find(Counted::All))
     }
 
     /// A grouping by month as it is kept by week.
@@ -208,6 +231,11 @@ impl Spec {
             (Group::All | Group::Buckets(_), By::All) => tested.is_some_and(|tested| tested.is_empty()),
             (Group::All | Group::Buckets(_), By::Absent(column)) => {
                 tested.is_some_and(|tested| !tested.is_empty() && tested.only(&[column]))
+            }
+            // A day is within a bucket or cut by it; longer periods are mostly cut.
+            (Group::Buckets(_), By::Columns(_)) if self.grain != Grain::Day => false,
+            (Group::All | Group::Buckets(_), By::Columns(own)) => {
+                tested.is_some_and(|tested| tested.only(own) && tested.all(own))
             }
             (Group::Clock(clock), By::Clock(slot_ms, slot_count)) => {
                 let alike = (clock.slot_ms, clock.slot_count) == (slot_ms, slot_count);
@@ -291,5 +319,9 @@ impl Tested {
 
     fn only(&self, columns: &[Column]) -> bool {
         self.0.iter().all(|column| columns.contains(column))
+    }
+
+    fn all(&self, columns: &[Column]) -> bool {
+        columns.iter().all(|column| self.0.contains(column))
     }
 }

@@ -64,6 +64,8 @@ struct Asked {
     /// Of another zone.
     other_clock: Option<i64>,
     test: Option<TextSpec>,
+    /// Whether what passes is asked for as one group, and then whether for sums alone.
+    as_one: Option<bool>,
     measures: (bool, bool),
 }
 
@@ -76,15 +78,16 @@ fn questions() -> impl Strategy<Value = Asked> {
         prop::option::weighted(0.3, (prop::collection::vec(0..DAYS as usize + 3, 2..6), off())),
         prop::option::weighted(0.2, prop_oneof![Just(0i64), Just(1), Just(24), -40..40i64]),
         prop::option::weighted(0.3, (0..4u8, 0..4u8)),
-        (any::<bool>(), any::<bool>()),
+        (any::<bool>(), any::<bool>(), prop::option::of(any::<bool>())),
     )
-        .prop_map(|(spec, days, buckets, other_clock, test, measures)| Asked {
+        .prop_map(|(spec, days, buckets, other_clock, test, (durations, time_on_page, as_one))| Asked {
             spec,
             days,
             buckets,
             other_clock,
             test,
-            measures,
+            as_one,
+            measures: (durations, time_on_page),
         })
 }
 
@@ -100,11 +103,12 @@ fn prefix(column: Column) -> &'static str {
 fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
     let spec = &SPECS[asked.spec];
     let mut filter = Filter::default();
-    if let (Some(test), Some(&column)) = (asked.test, spec.columns().first())
-        && matches!(spec.by, By::Columns(_))
-    {
-        let tests = if column.is_attribute() { &mut filter.attributes } else { &mut filter.rows };
-        tests.push((column, text_test(test, prefix(column))));
+    let tested = if asked.as_one.is_some() { usize::MAX } else { 1 };
+    if let (Some(test), By::Columns(columns)) = (asked.test, spec.by) {
+        for &column in columns.iter().take(tested) {
+            let tests = if column.is_attribute() { &mut filter.attributes } else { &mut filter.rows };
+            tests.push((column, text_test(test, prefix(column))));
+        }
     }
     let group = match spec.by {
         By::All => Group::All,
@@ -117,6 +121,7 @@ fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
             let shifts = asked.other_clock.map(|hours| vec![(0, hours * HOUR_MS)]);
             Group::Clock(Clock { pieces: shifts.unwrap_or(days.shifts.clone()), slot_ms, slot_count })
         }
+        By::Columns(_) if asked.as_one.is_some() => Group::All,
         By::Columns(columns) => Group::Columns(columns.to_vec()),
         By::Entry(with_title) => Group::Entry(with_title),
         By::Exit(with_title) => Group::Exit(with_title),
@@ -145,7 +150,8 @@ fn question(asked: &Asked, days: &LocalDays, by_scan: bool) -> Query {
         order: Order::VISITORS,
         limit: None,
         by_scan,
-        sums_only: spec.counted == Counted::SumsOnly,
+        sums_only: spec.counted == Counted::SumsOnly
+            || matches!(spec.by, By::Columns(_)) && asked.as_one == Some(true),
     }
 }
 
@@ -269,7 +275,7 @@ fn plain_world(zone: ZoneSpec) -> World {
 
 fn whole(spec: usize) -> Asked {
     let days = (0, DAYS as usize + 2, 0);
-    Asked { spec, days, buckets: None, other_clock: None, test: None, measures: (false, false) }
+    Asked { spec, days, buckets: None, other_clock: None, test: None, as_one: None, measures: (false, false) }
 }
 
 /// About days of which a grouping by weeks knows some, while no source lies within them.
@@ -290,6 +296,28 @@ fn every_grouping_is_used() {
     assert!(world.aggregates.cache_bytes() > 0);
     assert!(world.aggregates.take_damage().is_empty());
     assert!(world.whole > SPECS.len(), "all but a few sessions of some sources");
+}
+
+#[test]
+fn what_one_group_has_is_the_answer_of_a_filter_that_leaves_no_other() {
+    let (mut world, days) = (plain_world((0, (5, 2), 7)), local_days((0, (5, 2), 7)));
+    let by_columns = |spec: &&Spec| matches!(spec.by, By::Columns(_)) && spec.grain != Grain::Week;
+    for kept in SPECS.iter().filter(by_columns) {
+        let spec = SPECS.iter().position(|other| other.id == kept.id).unwrap();
+        for sums_only in [false, true] {
+            let one = Asked { test: Some((0, 1)), as_one: Some(sums_only), ..whole(spec) };
+            let (answer, left_out, scanned) = world.ask(&question(&one, &days, false));
+            assert!(left_out > 0, "{kept:?}");
+            assert_eq!(answer, scanned);
+            let by_day = Asked { buckets: Some(((0..15).collect(), 0)), ..one.clone() };
+            let (answer, left_out, scanned) = world.ask(&question(&by_day, &days, false));
+            assert_eq!(left_out > 0, kept.grain == Grain::Day, "{kept:?}");
+            assert_eq!(answer, scanned);
+            let several = Asked { test: Some((3, 2)), ..one };
+            let (answer, _, scanned) = world.ask(&question(&several, &days, false));
+            assert_eq!(answer, scanned, "{kept:?}");
+        }
+    }
 }
 
 #[test]
@@ -328,8 +356,16 @@ fn what_has_no_counts_is_left_to_the_scan() {
     assert!(!ask(&|query| query.measures.meta_keys = true));
     assert!(!ask(&|query| query.unit = Unit::Rows));
     assert!(!ask(&|query| query.filter.entry_path = Some(text_test((3, 0), ""))));
-    assert!(!ask(&|query| query.filter.attributes.push((Column::Os, text_test((3, 0), "")))));
-    assert!(!ask(&|query| query.filter.rows.push((Column::Path, text_test((3, 0), "")))));
+    let by = |column: Column| (column, text_test((3, 0), ""));
+    assert!(ask(&|query| query.filter.attributes.push(by(Column::Os))));
+    assert!(!ask(&|query| query.filter.attributes.extend([by(Column::Os), by(Column::Country)])));
+    assert!(ask(&|query| query.filter.attributes.extend([by(Column::Os), by(Column::OsVersion)])));
+    assert!(ask(&|query| query.filter.rows.push(by(Column::Path))));
+    assert!(!ask(&|query| query.filter.rows.push(by(Column::EventName))));
+    let by_days = |query: &mut Query| query.group = Group::Buckets(days.edges.clone());
+    assert!(ask(&|query| (by_days(query), query.filter.attributes.push(by(Column::Os))).1));
+    assert!(!ask(&|query| (by_days(query), query.filter.rows.push(by(Column::Path))).1));
+    assert!(!ask(&|query| query.filter.attributes.push(by(Column::BrowserVersion))));
     assert!(!ask(&|query| query.group = Group::Columns(vec![Column::Region])));
     assert!(ask(&|query| query.group = Group::Columns(vec![Column::Country])));
 }
@@ -365,11 +401,11 @@ fn every_flipped_byte_and_every_cut_is_seen() {
 #[test]
 fn a_newer_version_is_refused() {
     let mut bytes = file();
-    bytes[8] = 4;
+    bytes[8] = 5;
     let head_end = 16 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let crc = crate::checksum::crc32c(&bytes[..head_end]);
     bytes[head_end..head_end + 4].copy_from_slice(&crc.to_le_bytes());
-    assert!(matches!(read(bytes), Err(StorageError::Version { found: 4, supported: 3, .. })));
+    assert!(matches!(read(bytes), Err(StorageError::Version { found: 5, supported: 4, .. })));
 }
 
 #[test]

@@ -73,8 +73,7 @@ impl Loaded {
     pub fn load(index: &Index, needs: &Needs, cold: &dyn ColdColumns) -> Result<Self, StorageError> {
         let mut loaded = Self::default();
         let touches = index.runs()?.iter().any(|run| {
-            let in_span = run.min_time < needs.span.end && run.max_time >= needs.span.start;
-            in_span && needs.days.as_ref().is_none_or(|days| days.contains(&run.day_utc()))
+            run.may_touch(&needs.span) && needs.days.as_ref().is_none_or(|days| days.contains(&run.day_utc()))
         });
         if !touches {
             return Ok(loaded);

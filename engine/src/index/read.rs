@@ -165,6 +165,14 @@ impl Index {
         Ok(SiteTable { starts: Some(starts.as_ranks()), ..table })
     }
 
+    /// Checks it and makes ready what queries need of it, unless that was done. Damage is told by those who ask.
+    pub fn prepare(&self) {
+        let nothing = NOTHING.get_or_init(Loaded::default);
+        if let Ok(table) = self.checked().and_then(|blocks| assemble(&blocks, &NoStrings, None, nothing)) {
+            self.starts.get_or_init(|| starts_of(&table));
+        }
+    }
+
     /// Checks every byte.
     ///
     /// # Errors
@@ -412,10 +420,18 @@ fn visitors<'a>(blocks: &Blocks<'a>, sessions: usize) -> Result<Visitors<'a>, St
 /// Shapes must fit the rows, and each run begin with a visitor.
 fn check_sessions(table: &SiteTable<'_>) -> Result<(), &'static str> {
     let States::Shapes(states) = table.states else { return Err("the sessions have no shapes") };
+    for shape in states.shapes {
+        let inside = |row: u32| row == NO_ROW || row < shape.rows;
+        if !inside(shape.entry) || !inside(shape.exit) {
+            return Err("a shape's entry or exit lies outside its rows");
+        }
+    }
+    let first_row = |session: usize| table.first_rows.get(session).unwrap_or(0);
+    let mut row = first_row(0);
     for session in 0..table.session_count() {
         let Some(shape) = states.shape(session) else { return Err("a session's shape is missing") };
-        let inside = |row: u32| row == NO_ROW || row < shape.rows;
-        if table.rows(session).len() != shape.rows as usize || !inside(shape.entry) || !inside(shape.exit) {
+        let end = first_row(session + 1);
+        if end.wrapping_sub(std::mem::replace(&mut row, end)) != shape.rows {
             return Err("a session's shape does not fit its rows");
         }
     }
@@ -432,7 +448,12 @@ fn check_visitors(table: &SiteTable<'_>) -> Result<(), &'static str> {
     if !known.sessions.is_sorted_by(|a, b| a < b) || !is_inside {
         return Err("the known visitors are out of order");
     }
-    let is_given = |&session: &usize| table.states.flags(session) & FLAG_GIVEN_ID != 0;
+    let States::Shapes(states) = table.states else { return Err("the sessions have no shapes") };
+    if states.shapes.iter().all(|shape| shape.flags & FLAG_GIVEN_ID == 0) {
+        return Ok(());
+    }
+    let is_given =
+        |&session: &usize| states.shape(session).is_some_and(|shape| shape.flags & FLAG_GIVEN_ID != 0);
     let given = (0..table.session_count()).filter(is_given);
     let mut left = known.sessions.iter();
     for session in given {

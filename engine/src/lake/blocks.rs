@@ -90,6 +90,8 @@ pub struct CheckedBytes(Arc<Content>);
 
 struct Content {
     path: PathBuf,
+    mapped: Bytes,
+    /// The same, as others take them.
     bytes: SharedBytes,
     checksums: BlockChecksums,
     /// A bit for each block that was found sound.
@@ -101,8 +103,8 @@ impl CheckedBytes {
     pub fn new(path: &Path, bytes: Bytes, checksums: BlockChecksums) -> Self {
         let words = checksums.sums.len().div_ceil(64);
         let sound = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let bytes = SharedBytes::from_owner(bytes);
-        Self(Arc::new(Content { path: path.to_path_buf(), bytes, checksums, sound }))
+        let (mapped, bytes) = (bytes.clone(), SharedBytes::from_owner(bytes));
+        Self(Arc::new(Content { path: path.to_path_buf(), mapped, bytes, checksums, sound }))
     }
 
     /// The file's path.
@@ -132,8 +134,13 @@ impl CheckedBytes {
         if range.is_empty() {
             return Ok(());
         }
-        ((range.start / BLOCK) as usize..range.end.div_ceil(BLOCK) as usize)
-            .try_for_each(|block| self.check_block(block))
+        let mut blocks = (range.start / BLOCK) as usize..range.end.div_ceil(BLOCK) as usize;
+        if let Some(first) = blocks.clone().find(|&block| !self.is_sound(block)) {
+            self.0.mapped.fetch(first * BLOCK_BYTES..(blocks.end * BLOCK_BYTES).min(bytes.len()));
+            blocks.start = first;
+            blocks.try_for_each(|block| self.check_block(block))?;
+        }
+        Ok(())
     }
 
     /// The bytes of a range, checked.
@@ -145,21 +152,26 @@ impl CheckedBytes {
         Ok(self.0.bytes.slice(range.start as usize..range.end as usize))
     }
 
-    fn check_block(&self, block: usize) -> Result<(), StorageError> {
-        let Content { path, bytes, checksums, sound } = &*self.0;
-        let (word, bit) = (sound.get(block / 64), 1u64 << (block % 64));
+    /// Whether a block was found sound.
+    fn is_sound(&self, block: usize) -> bool {
+        let word = self.0.sound.get(block / 64);
         // The bit says something about bytes that never change, so there is nothing to put in order.
-        if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (block % 64)) != 0)
+    }
+
+    fn check_block(&self, block: usize) -> Result<(), StorageError> {
+        if self.is_sound(block) {
             return Ok(());
         }
+        let Content { path, bytes, checksums, sound, .. } = &*self.0;
         let start = block * BLOCK_BYTES;
         let content = bytes.get(start..bytes.len().min(start + BLOCK_BYTES)).unwrap_or_default();
         if checksums.sums.get(block) != Some(&crc32c(content)) {
             let what = format!("the checksum of block {block} does not match");
             return Err(StorageError::corrupt(path, start as u64, what));
         }
-        if let Some(word) = word {
-            word.fetch_or(bit, Ordering::Relaxed);
+        if let Some(word) = sound.get(block / 64) {
+            word.fetch_or(1 << (block % 64), Ordering::Relaxed);
         }
         Ok(())
     }

@@ -4,10 +4,11 @@
 //! those that are mapped only some stay so (see [`OpenFiles`]). Whoever uses one keeps it by an `Arc`.
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::{Builder, available_parallelism, scope};
 
 use super::blocks::BlockChecksums;
 use super::cache::ColumnCache;
@@ -22,6 +23,7 @@ use crate::parquet::Key;
 use crate::segment::filter::VisitorFilter;
 use crate::segment::table::Run;
 use crate::segment::verdicts::VerdictMemory;
+use crate::session;
 use crate::units::{DayUtc, SegmentId, SiteId, TimestampMs, VisitorId};
 use crate::vfs::{Bytes, SharedFs};
 
@@ -98,6 +100,8 @@ pub struct LakeFile {
     site: SiteId,
     index: SegmentId,
     index_len: u64,
+    /// On which its sessions were opened.
+    days: RangeInclusive<DayUtc>,
     parquet: PathBuf,
     parquet_len: u64,
     parquet_end_crc: u32,
@@ -119,6 +123,7 @@ impl LakeFile {
             site,
             index: entry.index,
             index_len: entry.index_len,
+            days: key.days(),
             parquet: parquet_path(&context.folder, host, key),
             parquet_len: entry.parquet_len,
             parquet_end_crc: entry.parquet_end_crc,
@@ -135,9 +140,12 @@ impl LakeFile {
         self.index
     }
 
-    /// Whether rows of it may lie in the span. Nobody knows until it was mapped for the first time.
+    /// Whether rows of it may lie in the span. Once it was mapped that is known better than its days tell.
     pub fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
-        self.span.get().is_none_or(|own| own.start < span.end && span.start < own.end)
+        match self.span.get() {
+            Some(own) => own.start < span.end && span.start < own.end,
+            None => session::may_have_rows(&self.days, span),
+        }
     }
 
     /// Notes that somebody could not look for sessions in it, be it damaged or an operation failed.
@@ -265,17 +273,14 @@ impl LakeFile {
     /// It is another file, or could not be mapped.
     pub fn map_parquet(&self) -> Result<Bytes, StorageError> {
         let fs = &self.context.fs;
-        if fs.exists(&self.parquet)? {
-            let bytes = fs.map(&self.parquet)?;
-            if self.is_it(&bytes) {
-                return Ok(bytes);
-            }
-        }
-        let temporary = temporary_path(&self.parquet);
-        if fs.exists(&temporary)? {
-            let bytes = fs.map(&temporary)?;
-            if self.is_it(&bytes) {
-                return Ok(bytes);
+        for path in [&self.parquet, &temporary_path(&self.parquet)] {
+            if fs.exists(path)? {
+                let bytes = fs.map(path)?;
+                // A query needs a few columns of it at most.
+                bytes.read_in_pieces();
+                if self.is_it(&bytes) {
+                    return Ok(bytes);
+                }
             }
         }
         Err(StorageError::corrupt(&self.parquet, 0, "it is missing, or not the file that was written here"))
@@ -288,7 +293,8 @@ impl LakeFile {
         Err(StorageError::corrupt(path, 0, "the file is missing"))
     }
 
-    fn is_it(&self, parquet: &[u8]) -> bool {
+    fn is_it(&self, parquet: &Bytes) -> bool {
+        parquet.fetch(parquet.len().saturating_sub(PARQUET_END_BYTES)..parquet.len());
         parquet.len() as u64 == self.parquet_len && end_crc(parquet) == self.parquet_end_crc
     }
 
@@ -315,6 +321,32 @@ impl LakeFile {
     pub fn damage(&self) -> Option<StorageError> {
         self.opened.damage()
     }
+}
+
+/// Opens files that are not open, each on one of several threads, and makes them ready for queries. What keeps one from being
+/// opened is told by those who open it next.
+pub fn open_together(files: &[&Arc<LakeFile>]) {
+    let closed: Vec<_> =
+        files.iter().filter(|file| !file.opened.is_open() && file.damage().is_none()).collect();
+    if closed.len() < 2 {
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(file) = closed.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Ok(open) = file.open() {
+                open.index.prepare();
+            }
+        }
+    };
+    let threads = available_parallelism().map_or(1, |count| count.get()).min(closed.len());
+    scope(|scope| {
+        for _ in 1..threads {
+            // Without another thread this one opens them all.
+            let _ = Builder::new().name("file opener".into()).spawn_scoped(scope, work);
+        }
+        work();
+    });
 }
 
 /// From the first row of these runs to the last.

@@ -22,7 +22,7 @@ pub use blocks::{BLOCK_BYTES, BlockChecksums, BlockChecksumsBuilder, CheckedByte
 pub use cache::ColumnCache;
 pub use cold::ParquetColumns;
 pub use compacted::{Compacted, Taken};
-pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
+pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc, open_together};
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
 pub use orphans::{remove_temporaries, remove_unnamed};
 pub use paths::{

@@ -283,7 +283,11 @@ fn visitors_of_files_that_are_gone_are_forgotten() {
         }
         let own: Vec<_> = own.into_iter().map(|session| (session, false)).collect();
         let table = OwnedTable::new(&own, &mut codes, 4);
-        let found = cache.find(SiteId(1), &[SegmentId(file)], &[table.source()]).unwrap();
+        let known = cache.all_known(SiteId(1), |known| known == SegmentId(file));
+        let files = known.files_with(&[SegmentId(file)]);
+        assert_eq!(files, [SegmentId(file)]);
+        cache.keep(SiteId(1), known.extended(files.clone(), &[table.source()]).unwrap());
+        let found = cache.known(SiteId(1), &files).unwrap();
         assert!((10..=40).contains(&found.visitor_count()), "{}", found.visitor_count());
     }
 }

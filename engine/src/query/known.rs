@@ -20,8 +20,8 @@ pub type Key = [u32; KEY_COLUMNS_MAX];
 
 /// The groups that numbers are of.
 pub enum Keys<'k> {
-    /// All are of the group of time at this place.
-    One(u32),
+    /// All are of the group of time at this place; the codes are those that pass or not.
+    One(u32, [&'k [u32]; KEY_COLUMNS_MAX]),
     /// For each column of the key the local code of each group, or the places of groups of time.
     Codes([&'k [u32]; KEY_COLUMNS_MAX]),
 }
@@ -89,13 +89,23 @@ impl Piece<'_> {
         places: &mut Vec<u32>,
     ) {
         places.clear();
-        let codes = match &self.keys {
-            Keys::One(place) => return places.resize(self.numbers.sessions.len(), *place),
-            Keys::Codes(codes) => codes,
-        };
         let passes = |column: usize, code: u32| match self.passes.get(column) {
             Some(Some(passes)) => passes.get(code as usize).copied().unwrap_or(false),
             _ => true,
+        };
+        let codes = match &self.keys {
+            Keys::One(place, _) if self.passes.iter().all(Option::is_none) => {
+                return places.resize(self.numbers.sessions.len(), *place);
+            }
+            Keys::One(place, codes) => {
+                let is_in = |at: usize| {
+                    let mut codes = codes.iter().enumerate();
+                    codes.all(|(column, codes)| passes(column, codes.get(at).copied().unwrap_or(0)))
+                };
+                let all = 0..self.numbers.sessions.len();
+                return places.extend(all.map(|at| if is_in(at) { *place } else { NO_GROUP }));
+            }
+            Keys::Codes(codes) => codes,
         };
         match (placing, columns) {
             (Placing::Code, [column, ..]) => places.extend(codes[0].iter().map(|&code| {

@@ -24,7 +24,7 @@ use crate::scan::bits::Bits;
 use crate::scan::common::{Head, common};
 use crate::scan::count::Recurrence;
 use crate::scan::recurring::{DAYS_APART_MAX, recurring_within};
-use crate::segment::table::{FLAG_GIVEN_ID, KnownVisitors, OwnedRanks, Run, SiteTable, Visitors};
+use crate::segment::table::{FLAG_GIVEN_ID, KnownVisitors, OwnedRanks, SiteTable, Visitors};
 use crate::units::{SegmentId, SiteId, TimestampMs};
 
 /// Numbers of so many visitors who are marked nowhere are kept rather than giving all others new ones; tests have few.
@@ -47,41 +47,69 @@ struct Marks {
     numbers: Vec<u32>,
 }
 
-/// The marks of each site's files, which never change. Two to three bits a session, four bytes for one that is marked, and
-/// twelve for its visitor.
+/// The marks of the files of each site that were asked about so far. Files never change. Two to three bits a session, four
+/// bytes for one that is marked, and twelve for its visitor.
 #[derive(Default)]
 pub struct RecurringCache {
-    sites: Mutex<HashMap<SiteId, (Vec<SegmentId>, Recurring)>>,
+    sites: Mutex<HashMap<SiteId, KnownMarks>>,
 }
 
-impl RecurringCache {
-    /// The marks of all segments and indexes that a site has, when they are known.
-    pub fn known(&self, site: SiteId, all: &[SegmentId]) -> Option<Recurring> {
-        let sites = self.lock();
-        sites.get(&site).filter(|(segments, _)| segments == all).map(|(_, marks)| marks.clone())
+/// The marks of some segments and indexes of a site, in the order in which somebody first asked about them.
+#[derive(Debug, Clone, Default)]
+pub struct KnownMarks {
+    files: Vec<SegmentId>,
+    marks: Recurring,
+}
+
+impl KnownMarks {
+    /// The marks of these files, when all are known.
+    pub fn of(&self, files: &[SegmentId]) -> Option<Recurring> {
+        let place = |file: &SegmentId| self.files.iter().position(|known| known == file);
+        let places: Option<Vec<usize>> = files.iter().map(place).collect();
+        places.map(|places| self.marks.only(places))
     }
 
-    /// Finds the marks of all sources that are tables of the segments (or indexes) `all`. What is known of an earlier
-    /// list is extended as far as that one begins like this.
+    /// The files that are known, and these: what [`Self::extended`] needs the tables of.
+    pub fn files_with(&self, files: &[SegmentId]) -> Vec<SegmentId> {
+        let new = files.iter().filter(|file| !self.files.contains(file));
+        self.files.iter().chain(new).copied().collect()
+    }
+
+    /// With more files: `files` are those of [`Self::files_with`], `sources` their tables.
     ///
     /// # Errors
     /// Visitors of an index could not be read.
-    pub fn find(
-        &self,
-        site: SiteId,
-        all: &[SegmentId],
-        sources: &[Source<'_>],
-    ) -> Result<Recurring, StorageError> {
-        let (known, marks) = self.lock().get(&site).cloned().unwrap_or_default();
-        let shared = known.iter().zip(all).take_while(|(known, own)| known == own).count();
-        let kept = marks.only(0..shared);
-        let kept = if kept.is_mostly_forgotten() { Recurring::default() } else { kept };
-        let marks = kept.extend(sources.get(..all.len()).unwrap_or(sources))?;
-        self.lock().insert(site, (all.to_vec(), marks.clone()));
-        Ok(marks)
+    pub fn extended(&self, files: Vec<SegmentId>, sources: &[Source<'_>]) -> Result<Self, StorageError> {
+        Ok(Self { marks: self.marks.extend(sources)?, files })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SiteId, (Vec<SegmentId>, Recurring)>> {
+    /// Without the files that are gone. Those that stay keep marks of visitors who recurred in these only.
+    fn without_gone(&self, is_live: impl Fn(SegmentId) -> bool) -> Self {
+        let known = self.files.iter().copied().enumerate();
+        let (places, files): (Vec<usize>, _) = known.filter(|(_, file)| is_live(*file)).unzip();
+        let marks = self.marks.only(places);
+        if marks.is_mostly_forgotten() { Self::default() } else { Self { files, marks } }
+    }
+}
+
+impl RecurringCache {
+    /// The marks of these segments and indexes of a site, when all are known.
+    pub fn known(&self, site: SiteId, files: &[SegmentId]) -> Option<Recurring> {
+        self.lock().get(&site)?.of(files)
+    }
+
+    /// All that is known of a site's files that live still.
+    pub fn all_known(&self, site: SiteId, is_live: impl Fn(SegmentId) -> bool) -> KnownMarks {
+        let known = self.lock().get(&site).cloned().unwrap_or_default();
+        known.without_gone(is_live)
+    }
+
+    /// Keeps what is known of a site's files.
+    pub fn keep(&self, site: SiteId, known: KnownMarks) {
+        self.lock().insert(site, known);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SiteId, KnownMarks>> {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,9 +143,8 @@ impl Recurring {
     ) -> Result<Self, StorageError> {
         let (mut marks, mut roster) = (self.marks.clone(), self.roster.clone());
         marks.truncate(sources.len());
-        let may_touch = |run: &Run| run.min_time < span.end && run.max_time >= span.start;
         for (at, source) in sources.iter().enumerate().skip(marks.len()) {
-            if !source.table.runs.iter().any(may_touch) {
+            if !source.table.runs.iter().any(|run| run.may_touch(span)) {
                 marks.push(Arc::default());
                 continue;
             }

@@ -73,15 +73,21 @@ impl Narrow<'_> {
 
     /// Whether all codes are below `bound`.
     pub fn are_below(&self, bound: usize) -> bool {
-        let fits = |code: u32| (code as usize) < bound;
-        match self {
-            Narrow::Constant(code) => fits(*code),
-            Narrow::U8(codes) => codes.iter().all(|&code| fits(code.into())),
-            Narrow::U16(codes) => codes.iter().all(|&code| fits(code.into())),
-            Narrow::U32(codes) => codes.iter().all(|&code| fits(code)),
-            Narrow::Ranked(ranked) => fits(0) && ranked.codes.iter().all(|&code| fits(code.into())),
-        }
+        let greatest = match self {
+            Narrow::Constant(code) => Some(*code),
+            Narrow::U8(codes) => greatest(codes).map(u32::from),
+            Narrow::U16(codes) => greatest(codes).map(u32::from),
+            Narrow::U32(codes) => greatest(codes),
+            Narrow::Ranked(ranked) => greatest(ranked.codes).map(u32::from).or(Some(0)),
+        };
+        greatest.is_none_or(|code| (code as usize) < bound)
     }
+}
+
+/// A loop without a way out, so that it takes many codes at once.
+fn greatest<T: Copy + Ord>(codes: &[T]) -> Option<T> {
+    let (&first, rest) = codes.split_first()?;
+    Some(rest.iter().fold(first, |greatest, &code| greatest.max(code)))
 }
 
 /// A column of dictionary codes.

@@ -99,6 +99,11 @@ impl<'t> From<&'t str> for Sought<'t> {
 pub(crate) struct TextHash(u64);
 
 impl TextHash {
+    /// The hash, as a number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// Eight bytes at a time are multiplied, and both halves of the product are folded together.
     pub fn of(text: &[u8]) -> Self {
         let mut hash = text.len() as u64 ^ 0x243f_6a88_85a3_08d3;

@@ -441,7 +441,11 @@ fn check_structure(table: &SiteTable<'_>) -> Result<(), &'static str> {
 pub(crate) fn check_cover(table: &SiteTable<'_>) -> Result<(), &'static str> {
     let (sessions, rows) = (table.session_count(), table.row_count());
     let first_row = |at| table.first_rows.get(at);
-    let ascending = (0..sessions).all(|session| first_row(session) < first_row(session + 1));
+    let mut before = first_row(0);
+    let ascending = (1..=sessions).all(|session| {
+        let own = first_row(session);
+        std::mem::replace(&mut before, own) < own
+    });
     if !ascending || first_row(0) != Some(0) || first_row(sessions) != Some(rows as u32) {
         return Err("the sessions' rows do not cover the rows");
     }

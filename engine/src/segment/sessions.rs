@@ -47,6 +47,11 @@ impl Run {
         DayUtc(self.day as u16)
     }
 
+    /// Whether it may have rows or sessions with times within the span.
+    pub fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
+        self.min_time < span.end && self.max_time >= span.start
+    }
+
     /// The run's sessions.
     pub fn sessions(&self) -> Range<usize> {
         self.first_session as usize..(self.first_session + self.session_count) as usize

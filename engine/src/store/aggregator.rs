@@ -13,6 +13,23 @@ use crate::vfs;
 /// Files with fewer rows are scanned, unless settings say otherwise.
 pub const AGGREGATE_ROWS_MIN: u64 = 16 << 10;
 
+/// Registers the aggregates that are there. No file of the lake is opened for it.
+///
+/// # Errors
+/// A failed operation.
+pub(super) fn take_all(
+    context: &LakeContext,
+    snapshot: &Snapshot,
+    settings: &CompactionSettings,
+) -> Result<(), StorageError> {
+    for (site, lake) in snapshot.lake().sites() {
+        for file in &lake.files {
+            take(context, snapshot, settings, (file.file.number(), site))?;
+        }
+    }
+    Ok(())
+}
+
 /// Registers an aggregate for each large file of the lake. `stopped` gives a reason to stop.
 ///
 /// # Errors
@@ -28,16 +45,17 @@ pub(super) fn keep(
     let mut live = Vec::new();
     for (site, lake) in snapshot.lake().sites() {
         for file in lake.files.iter().filter(|file| file.entry.rows >= settings.aggregate_rows_min) {
-            live.push((file.file.number(), site));
-            let known = snapshot.aggregates().get(file.file.number(), site);
-            let Some(span) = snapshot.span_of(file) else { continue };
-            let Some(days) = (settings.days_of)(site, &span) else { continue };
-            if known.is_some_and(|known| *known.days() == days) {
+            let name = (file.file.number(), site);
+            live.push(name);
+            let known = snapshot.aggregates().get(name.0, site);
+            if known.is_some_and(|known| is_current(&known, settings))
+                || take(context, snapshot, settings, name)?
+            {
                 continue;
             }
-            if !take(context, snapshot, file.file.number(), site, &days)? {
-                written += make(context, snapshot, (file.file.number(), site), &days, stopped)?;
-            }
+            let Some(span) = snapshot.span_of(file) else { continue };
+            let Some(days) = (settings.days_of)(site, &span) else { continue };
+            written += make(context, snapshot, name, &days, stopped)?;
         }
     }
     snapshot.aggregates().retain(|number, site| live.contains(&(number, site)));
@@ -55,20 +73,25 @@ fn remove_damaged(context: &LakeContext, snapshot: &Snapshot) -> Result<(), Stor
     Ok(())
 }
 
-/// Registers the aggregate that is there, if it is of these days. One that is damaged is made anew.
+/// Whether the days of an aggregate are those that its site has now.
+fn is_current(aggregate: &Aggregate, settings: &CompactionSettings) -> bool {
+    let days = aggregate.days();
+    (settings.days_of)(aggregate.site(), &days.span()).is_some_and(|now| now == *days)
+}
+
+/// Registers the aggregate that is there, if it is of the site's days. One that is damaged is made anew.
 fn take(
     context: &LakeContext,
     snapshot: &Snapshot,
-    number: SegmentId,
-    site: SiteId,
-    days: &LocalDays,
+    settings: &CompactionSettings,
+    (number, site): (SegmentId, SiteId),
 ) -> Result<bool, StorageError> {
     let path = aggregate::path(&context.folder, number.0);
     if !context.fs.exists(&path)? {
         return Ok(false);
     }
     let Ok(found) = Aggregate::of(&path, context.fs.map(&path)?) else { return Ok(false) };
-    let fits = found.source() == number && found.site() == site && found.days() == days;
+    let fits = (found.source(), found.site()) == (number, site) && is_current(&found, settings);
     if fits {
         snapshot.aggregates().register(found);
     }

@@ -15,7 +15,7 @@
 #![allow(unsafe_code, reason = "memory maps need it; it is kept in this one module")]
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -66,6 +66,27 @@ impl Bytes {
         // have no business writing to the data folder.
         let map = unsafe { memmap2::Mmap::map(file)? };
         Ok(Self(Arc::new(Source::Mapped(map))))
+    }
+
+    /// Says that pieces of them are going to be read, each announced by [`Self::fetch`]: the system need not read what lies
+    /// around a piece, which may be megabytes.
+    pub fn read_in_pieces(&self) {
+        #[cfg(unix)]
+        if let Source::Mapped(map) = &*self.0 {
+            // Without it more is read than is needed.
+            let _ = map.advise(memmap2::Advice::Random);
+        }
+    }
+
+    /// Says that a piece is going to be read.
+    pub fn fetch(&self, piece: Range<usize>) {
+        #[cfg(unix)]
+        if let Source::Mapped(map) = &*self.0 {
+            // Without it each page is fetched when it is read.
+            let _ = map.advise_range(memmap2::Advice::WillNeed, piece.start, piece.len());
+        }
+        #[cfg(not(unix))]
+        let _ = piece;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which session an event belongs to, and the operation that says so.
 
+use super::filters::Key;
 use super::{Core, OpenSegment};
 use crate::codec::Writer;
 use crate::error::StorageError;
@@ -115,7 +116,8 @@ impl Core {
         if let Some(frozen) = &self.frozen {
             in_open(&frozen.open, site, visitor, Place::Frozen, &mut found);
         }
-        for (segment, sealed) in self.sealed.iter().enumerate().rev() {
+        for segment in self.sealed.that_may_hold(Key::of_visitor(site, visitor)) {
+            let Some(sealed) = self.sealed.get(segment) else { continue };
             let superseded = sealed.superseded.get(&site);
             sealed.segment.sessions_of(
                 site,
@@ -135,6 +137,10 @@ impl Core {
         found
     }
 
+    fn sealed_table(&self, segment: usize, site: SiteId) -> Result<Option<SiteTable<'_>>, StorageError> {
+        self.sealed.get(segment).map_or(Ok(None), |sealed| sealed.segment.table(site))
+    }
+
     fn is_other_campaign(&self, event: &Event, candidate: &Candidate) -> Result<bool, StorageError> {
         Ok(match candidate.place {
             Place::Open(ordinal) => is_other_campaign(
@@ -148,7 +154,7 @@ impl Core {
                 )
             }),
             Place::Sealed { segment, session } => {
-                self.sealed[segment].segment.table(event.site)?.is_some_and(|table| {
+                self.sealed_table(segment, event.site)?.is_some_and(|table| {
                     is_other_campaign(
                         |named| event.texts.get(named),
                         |column| attribute(&table, session, column),
@@ -211,7 +217,7 @@ impl Core {
                 Some(frozen) => take(frozen.open.operation(ordinal)),
                 None => false,
             },
-            Place::Sealed { segment, session } => match self.sealed[segment].segment.table(key.site)? {
+            Place::Sealed { segment, session } => match self.sealed_table(segment, key.site)? {
                 Some(table) => take(sealed_operation(&table, key, session)?),
                 None => false,
             },

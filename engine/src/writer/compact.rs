@@ -108,11 +108,7 @@ impl Core {
                 self.next_site_code.insert((site, column), next);
             }
         }
-        let (emptied, kept) = std::mem::take(&mut self.sealed)
-            .into_iter()
-            .partition(|sealed| sealed.segment.is_void(&sealed.superseded));
-        self.sealed = kept;
-        let emptied: Vec<super::Sealed> = emptied;
+        let emptied = self.sealed.take_out(|sealed| sealed.segment.is_void(&sealed.superseded));
         emptied.iter().map(|sealed| sealed.segment.id()).collect()
     }
 

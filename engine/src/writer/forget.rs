@@ -75,7 +75,7 @@ impl Core {
     /// Voids the sites' sessions in sealed segments. Whether there are any.
     fn void_sites_in_segments(&mut self, sites: &BTreeSet<SiteId>) -> bool {
         let mut is_voided = false;
-        for sealed in &mut self.sealed {
+        for sealed in self.sealed.iter_mut() {
             for (site, sessions) in sealed.segment.session_counts().filter(|(site, _)| sites.contains(site)) {
                 let void = sealed.superseded.get(&site).map_or(0, |void| void.len());
                 if void < u64::from(sessions) {

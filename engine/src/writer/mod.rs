@@ -13,6 +13,7 @@
 mod assign;
 mod assumed;
 mod compact;
+mod filters;
 mod forget;
 pub mod import;
 mod index;
@@ -21,6 +22,7 @@ mod options;
 mod rebuild;
 mod recover;
 mod seal;
+mod sealed;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -40,21 +42,23 @@ use crate::ids::{self, RememberedIds};
 use crate::lake::{Lake, LakeContext};
 use crate::limits;
 use crate::log::LogWriter;
-use crate::manifest::{ContentHash, Superseded, Taken};
+use crate::manifest::{ContentHash, Taken};
 use crate::open::{Arena, ArenaCapacity, RowData, attribute_codes};
 use crate::positions::Positions;
 use crate::query::{RecurringCache, Turns};
 use crate::record::{self, FRAME_CARRIED, FRAME_EVENTS, Frame, FrameIds, Operation, Row};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
-use crate::segment::{Segment, Sought};
+use crate::segment::Sought;
 use crate::snapshot::{OpenView, SealedView, Snapshot};
 use crate::units::{EventHash, SegmentId, SessionKey, SiteId, TimestampMs};
 use crate::vfs::{Lock, SharedFs};
 
 use assign::Assigned;
+use filters::Key;
 use index::SessionIndex;
 pub use options::{Receipt, StoreOptions};
 pub use seal::{Leavings, SealJob, SealedFile, Spare, SpareJob};
+use sealed::{Sealed, SealedSegments};
 
 /// Bytes of distinct strings of the open segment at which it is sealed.
 const SEAL_TEXT_BYTES: usize = limits::OPEN_TEXT_BYTES_MAX / 2;
@@ -133,12 +137,6 @@ struct Frozen {
     left_out: RoaringBitmap,
 }
 
-/// A sealed segment with what has left it.
-struct Sealed {
-    segment: Arc<Segment>,
-    superseded: Arc<Superseded>,
-}
-
 /// The writer's state. See the module's head.
 pub struct Core {
     fs: SharedFs,
@@ -153,7 +151,7 @@ pub struct Core {
     /// What the next seal opens.
     spare: Option<Spare>,
     frozen: Option<Frozen>,
-    sealed: Vec<Sealed>,
+    sealed: SealedSegments,
     sealed_views: Option<Arc<Vec<SealedView>>>,
     recurring: Arc<RecurringCache>,
     turns: Arc<Turns>,
@@ -210,6 +208,7 @@ impl Core {
         arrived: TimestampMs,
         position: Option<Position>,
     ) -> Result<Receipt, StorageError> {
+        self.sealed.fill_next();
         let mut payload = Writer::after(Vec::with_capacity(items.size_hint().0 * EVENT_BYTES_EXPECTED));
         let mut new_ids = Vec::new();
         let mut receipt = Receipt::default();
@@ -465,8 +464,9 @@ impl Core {
             return code;
         }
         let sought = Sought::from(text);
-        for sealed in self.sealed.iter().rev() {
-            if let Some(code) = sealed.segment.site_code(site, column, sought) {
+        for at in self.sealed.that_may_hold(Key::of_text(site, column, sought)) {
+            let sealed = self.sealed.get(at);
+            if let Some(code) = sealed.and_then(|known| known.segment.site_code(site, column, sought)) {
                 return code;
             }
         }
@@ -492,7 +492,9 @@ impl Core {
     fn void(&mut self, key: SessionKey) {
         self.void_in_memory(key);
         self.void_in_lake(key);
-        for sealed in &mut self.sealed {
+        let asked: Vec<usize> = self.sealed.that_may_hold(Key::of_visitor(key.site, key.visitor)).collect();
+        for at in asked {
+            let Some(sealed) = self.sealed.get_mut(at) else { continue };
             if let Some(session) = sealed.segment.find_session(key) {
                 let superseded = Arc::make_mut(&mut sealed.superseded);
                 if superseded.entry(key.site).or_default().insert(session) {

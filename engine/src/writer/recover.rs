@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::sealed::{Sealed, SealedSegments};
 use super::versions::refuse_newer;
-use super::{Core, OpenSegment, Sealed, StoreOptions, import, operations};
+use super::{Core, OpenSegment, StoreOptions, import, operations};
 use crate::aggregate;
 use crate::error::StorageError;
 use crate::ids::{self, RememberedIds};
@@ -113,6 +114,7 @@ impl Core {
         ids: RememberedIds,
         lock: Box<dyn Lock>,
     ) -> Self {
+        let sealed = SealedSegments::new(sealed, options.seal_rows);
         Self {
             fs,
             folder: folder.to_path_buf(),

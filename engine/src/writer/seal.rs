@@ -16,7 +16,8 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::index::Known;
-use super::{Core, Frozen, OpenSegment, SEAL_TEXT_BYTES, Sealed};
+use super::sealed::{Lane, Sealed};
+use super::{Core, Frozen, OpenSegment, SEAL_TEXT_BYTES};
 use crate::codec::Writer;
 use crate::error::StorageError;
 use crate::ids::{IdSeal, SealedIds};
@@ -46,6 +47,7 @@ pub struct SealJob {
     id: SegmentId,
     path: PathBuf,
     ids: IdSeal,
+    lane: Lane,
     awaited: bool,
 }
 
@@ -54,6 +56,7 @@ pub struct SealedFile {
     /// The segment, checked; `None` when there was nothing to write.
     segment: Option<Segment>,
     ids: SealedIds,
+    lane: Lane,
 }
 
 /// What nothing names any more once a seal has ended: to be removed. To give up files of this size takes the time of many
@@ -144,11 +147,11 @@ impl SealJob {
     /// # Errors
     /// As [`Self::run`].
     pub fn run_resting(&self, rest: &mut dyn FnMut()) -> Result<SealedFile, StorageError> {
-        let ids = self.ids.run()?;
+        let (ids, lane) = (self.ids.run()?, self.lane.clone());
         let file = FileSink::new(self.fs.clone(), self.path.clone());
         let out = Restful { file, rest };
         let Some(out) = self.reader.seal(self.id, self.watermark, &self.left_out, out) else {
-            return Ok(SealedFile { segment: None, ids });
+            return Ok(SealedFile { segment: None, ids, lane });
         };
         let len = out.file.finish()?;
         self.fs.sync_dir(self.path.parent().unwrap_or(&self.path))?;
@@ -159,7 +162,8 @@ impl SealJob {
         }
         // What the writer would else look at before its next event.
         segment.prepare();
-        Ok(SealedFile { segment: Some(segment), ids })
+        lane.fill(&segment);
+        Ok(SealedFile { segment: Some(segment), ids, lane })
     }
 }
 
@@ -241,6 +245,7 @@ impl Core {
             id,
             path: segment_path(&self.folder, id),
             ids: self.ids.begin_seal(),
+            lane: self.sealed.take_lane(),
             awaited,
         };
         if let Some(frozen) = &mut self.frozen {
@@ -320,10 +325,13 @@ impl Core {
         let (fs, capacity) = (self.fs.clone(), self.capacity());
         let mut leavings = Leavings { fs, paths: Vec::new(), open: None, capacity };
         let Some(frozen) = self.frozen.take() else { return Ok(leavings) };
-        if let Some(segment) = file.segment {
-            let superseded = Arc::new(superseded_since(&frozen, &segment));
-            self.sealed.push(Sealed { segment: Arc::new(segment), superseded });
-            self.sealed_views = None;
+        match file.segment {
+            Some(segment) => {
+                let superseded = Arc::new(superseded_since(&frozen, &segment));
+                self.sealed.push_filled(Sealed { segment: Arc::new(segment), superseded }, file.lane);
+                self.sealed_views = None;
+            }
+            None => self.sealed.give_back(file.lane),
         }
         self.first_generation = self.generation;
         self.taken.retain(|taken| taken.generation >= self.generation);

@@ -50,12 +50,12 @@ fn a_text_has_one_code_in_all_segments() {
             let file = core.begin_seal().unwrap().run().unwrap();
             core.finish_seal(file).unwrap();
         }
-        assert_eq!(core.sealed.len(), 4);
+        assert_eq!(core.sealed.iter().count(), 4);
         let mut given = BTreeSet::new();
         for number in 0..5 * step {
             let text = path(number);
             let in_segment = |round: u64| {
-                let segment = &core.sealed[round as usize].segment;
+                let segment = &core.sealed.get(round as usize).unwrap().segment;
                 let code = segment.site_code(SITE, Column::Path, Sought::from(text.as_str()));
                 assert_eq!(code.is_some(), (round * step..(round + 2) * step).contains(&number), "{text}");
                 code

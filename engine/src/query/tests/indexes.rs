@@ -3,6 +3,7 @@
 use super::super::testindex::OwnedIndex;
 use super::sessions::sessions_query;
 use super::*;
+use crate::error::StorageError;
 use crate::query::RecurringCache;
 use crate::segment::table::SiteStrings;
 use crate::units::SegmentId;
@@ -70,14 +71,22 @@ pub fn rounded(mut query: Query) -> Query {
 fn ask_mixed(owned: &mut [Owned], codes: &SiteCodes, query: &Query) -> Result<Report, QueryError> {
     load(owned, &query.needs());
     let sources = sources(owned, codes);
-    // As a store does whose files come and go: what is known of the first one is kept.
+    // As a store does whose files come and go, and that is asked about some of them first.
     let cache = RecurringCache::default();
-    let numbers: Vec<SegmentId> = (1..=sources.len() as u64).map(SegmentId).collect();
-    if let ([first, .., last], [one, .., other]) = (&sources[..], &numbers[..]) {
-        cache.find(query.site, &numbers[..numbers.len() - 1], &sources[..numbers.len() - 1])?;
-        cache.find(query.site, &[*one, *other], &[*first, *last])?;
+    let all: Vec<u64> = (1..=sources.len() as u64).collect();
+    let find = |own: &[u64], live: &[u64]| {
+        let own: Vec<SegmentId> = own.iter().copied().map(SegmentId).collect();
+        let known = cache.all_known(query.site, |file| live.contains(&file.0));
+        let files = known.files_with(&own);
+        let given: Vec<Source<'_>> = files.iter().map(|file| sources[file.0 as usize - 1]).collect();
+        cache.keep(query.site, known.extended(files, &given)?);
+        Ok::<_, StorageError>(cache.known(query.site, &own).unwrap())
+    };
+    if let [first, .., last] = all[..] {
+        find(&all[1..], &all)?;
+        find(&[last, first], &[first, last])?;
     }
-    let recurring = cache.find(query.site, &numbers, &sources)?;
+    let recurring = find(&all, &all)?;
     execute_both_ways(&sources, &recurring, query)
 }
 

@@ -20,7 +20,8 @@ use crate::manifest::{ContentHash, Superseded, Taken, segment_path};
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SessionKey, SiteId, VisitorId};
-use crate::writer::{Core, Sealed};
+use crate::writer::Core;
+use crate::writer::sealed::Sealed;
 
 /// A file that is loaded and waits to be published.
 pub struct StagedFile {
