@@ -12,6 +12,7 @@ mod crash;
 mod crashes;
 mod damage;
 mod dump;
+mod first;
 mod follow;
 mod forget;
 mod frozen;
