@@ -130,7 +130,8 @@ impl Aggregates {
             if !aggregate.days().has_period_within(spec.grain, &query.span) {
                 continue;
             }
-            if aggregate.covered(spec).len() != source.table.session_count() {
+            let fits = aggregate.covered(spec).len() == source.table.session_count();
+            if !fits || !plan::are_of_use(source, query) {
                 continue;
             }
             let Some(entries) = self.entries(&aggregate, spec) else { continue };

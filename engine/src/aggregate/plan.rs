@@ -82,6 +82,12 @@ pub(super) fn known(
     Ok(Some(Known { source: part.number, sessions, counts: Box::new(counts) }))
 }
 
+/// Whether known counts of a source are of use. To look for rows in what they leave takes as long as to look for them
+/// everywhere, unless they leave few sessions.
+pub(super) fn are_of_use(source: &Source<'_>, query: &Query) -> bool {
+    !is_of_time(query) || query.filter.rows.is_empty() || lies_within(&source.table, &query.span)
+}
+
 /// Whether all of a source lies within a span.
 fn lies_within(table: &SiteTable<'_>, span: &Range<TimestampMs>) -> bool {
     table.runs.iter().all(|run| span.start <= run.min_time && run.max_time < span.end)
@@ -94,7 +100,7 @@ fn all_but(part: &Part<'_, '_>, spec: &Spec, query: &Query, places: &[Place]) ->
     let covered = part.aggregate.covered(spec);
     let recurs = |recurring: &Bits| covered.intersects(recurring);
     let hides = |hidden: &RoaringBitmap| hidden.iter().any(|session| covered.contains(session as usize));
-    let is_whole = query.filter.tests_attributes_only()
+    let is_whole = query.filter.tests_texts_only()
         && places.iter().all(|place| matches!(place, Place::Within(_)))
         && lies_within(table, &query.span)
         && !hidden.is_some_and(hides)

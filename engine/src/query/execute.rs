@@ -183,7 +183,7 @@ impl<'a> Count<'_, 'a> {
             if let Some(Uncounted::AllBut(rest)) = uncounted {
                 if portion.contains(&portions::whole(number)) && !rest.is_empty() {
                     guard.spend(rest.len())?;
-                    prepared.push(Prepared::listed(source, number, rest, &filter.attributes));
+                    prepared.push(Prepared::listed(source, number, rest, filter, &mut verdicts, &mut guard)?);
                 }
                 continue;
             }

@@ -50,14 +50,23 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Nothing but these sessions of a source, of which those count that are not hidden and whose attributes pass.
+    /// Nothing but these sessions of a source, of which those count that are not hidden and whose attributes pass, with the
+    /// rows that pass. Other tests of the filter play no part.
     pub fn listed(
         source: &Source<'a>,
         number: usize,
         sessions: &Arc<[u32]>,
-        attributes: &[(Column, TextTest)],
-    ) -> Self {
-        let (touched, row_tests) = (Vec::new(), Vec::new());
+        Filter { attributes, rows, .. }: &Filter,
+        known: &mut Verdicts,
+        guard: &mut Guard<'_>,
+    ) -> Result<Self, QueryError> {
+        let mut row_tests = Vec::new();
+        for (number, (column, test)) in rows.iter().enumerate() {
+            let dictionary = source.table.dictionary(*column);
+            let mask = masks::of_all(dictionary, test, || known.of(TestOf::Row(number)), guard)?;
+            row_tests.push(CodeTest::new(source.table.codes(*column), mask));
+        }
+        let touched = Vec::new();
         let hidden = source.hidden.filter(|hidden| !hidden.is_empty());
         // Each text is tested once.
         let mut verdicts = vec![HashMap::new(); attributes.len()];
@@ -70,11 +79,11 @@ impl<'a> Prepared<'a> {
             hidden.is_none_or(|hidden| !hidden.contains(*session))
                 && attributes.iter().zip(&mut verdicts).all(test)
         };
-        let listed = Some(match (attributes, hidden) {
+        let listed = Some(match (&attributes[..], hidden) {
             ([], None) => sessions.clone(),
             _ => sessions.iter().copied().filter(passes).collect(),
         });
-        Self { table: source.table, touched, selected: None, row_tests, listed, source: number }
+        Ok(Self { table: source.table, touched, selected: None, row_tests, listed, source: number })
     }
 
     /// Whether any session of the range passes.

@@ -43,7 +43,8 @@ pub type Take<'t> = &'t mut dyn FnMut(&Piece<'_>) -> Result<(), QueryError>;
 pub enum Uncounted {
     /// These.
     These(Bits),
-    /// All but these, ascending. For a query whose filter tests attributes only, and whose span the whole source lies in.
+    /// All but these, ascending. For a query whose filter tests texts of sessions and rows only, and whose span the whole
+    /// source lies in.
     AllBut(Arc<[u32]>),
 }
 

@@ -58,6 +58,25 @@ pub(super) fn of_texts(dictionary: Dictionary<'_>, test: &TextTest) -> Option<Ma
     Some(Mask::of(entries, |_| true))
 }
 
+/// The mask of a test that is applied to all codes.
+///
+/// # Errors
+/// The query is to stop.
+pub(super) fn of_all<'k>(
+    dictionary: Dictionary<'_>,
+    test: &TextTest,
+    in_query: impl FnOnce() -> &'k mut Known,
+    guard: &mut Guard<'_>,
+) -> Result<Mask, QueryError> {
+    match of_texts(dictionary, test) {
+        Some(mask) => Ok(mask),
+        None => {
+            let kept = Kept::of(dictionary, test, in_query);
+            of_test(dictionary, None, &|text| test.holds(text), kept, guard)
+        }
+    }
+}
+
 /// The mask of a test. Only codes that matter are tested (`None`: all).
 ///
 /// # Errors

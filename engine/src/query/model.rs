@@ -55,10 +55,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether nothing is tested but attributes.
-    pub fn tests_attributes_only(&self) -> bool {
-        let Self { attributes: _, entry_path, exit_path, events, rows, tags, session } = self;
-        let no_lists = events.is_empty() && rows.is_empty() && tags.is_empty();
+    /// Whether nothing is tested but texts of sessions and of rows.
+    pub fn tests_texts_only(&self) -> bool {
+        let Self { attributes: _, entry_path, exit_path, events, rows: _, tags, session } = self;
+        let no_lists = events.is_empty() && tags.is_empty();
         no_lists && entry_path.is_none() && exit_path.is_none() && session.is_none()
     }
 

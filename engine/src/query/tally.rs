@@ -6,7 +6,7 @@ use super::filter::{prepare, touched_runs};
 use super::groups::KEY_COLUMNS_MAX;
 use super::guard::Guard;
 use super::known::Key;
-use super::masks::{self, Kept};
+use super::masks;
 use super::portions::Means;
 use super::verdicts::{TestOf, Verdicts};
 use super::{Cancelled, Group, Query, Recurring, Source, TextTest};
@@ -83,13 +83,8 @@ pub fn passing(
     test: &TextTest,
     cancelled: Cancelled<'_>,
 ) -> Result<Vec<bool>, QueryError> {
-    let mask = match masks::of_texts(dictionary, test) {
-        Some(mask) => mask,
-        None => {
-            let mut verdicts = Verdicts::default();
-            let kept = Kept::of(dictionary, test, || verdicts.of(TestOf::Row(0)));
-            masks::of_test(dictionary, None, &|text| test.holds(text), kept, &mut Guard::new(cancelled))?
-        }
-    };
+    let mut verdicts = Verdicts::default();
+    let mut guard = Guard::new(cancelled);
+    let mask = masks::of_all(dictionary, test, || verdicts.of(TestOf::Row(0)), &mut guard)?;
     Ok(mask.into_entries(dictionary.len()))
 }
