@@ -11,7 +11,7 @@ use crate::dictionary::SiteDictionary;
 use crate::error::{ParquetError, QueryError, StorageError};
 use crate::event::FileIdentity;
 use crate::index::{Loaded, Needs};
-use crate::lake::{Lake, LakeDictionary, LiveFile, OpenFile, open_together};
+use crate::lake::{Lake, LiveFile, OpenFile, open_together};
 use crate::manifest::Superseded;
 use crate::open::{ArenaReader, Watermark};
 use crate::parquet::{Exporter, Key, KeyBy, Month, Target, Watch, Written};
@@ -228,17 +228,16 @@ impl Snapshot {
         let (files, left_out, segments) = (Vec::new(), Vec::new(), Vec::new());
         let mut sources = SiteSources { files, left_out, strings: None, segments, incomplete: None };
         let Some(lake) = self.lake.site(site) else { return Ok(sources) };
-        let opened = |dictionary: &Arc<LakeDictionary>| dictionary.open();
-        sources.strings = match lake.dictionary.as_ref().map(opened) {
-            Some(Err(damage @ StorageError::Corrupt { .. })) => {
+        let Some(dictionary) = &lake.dictionary else { return Ok(sources) };
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = lake.files.iter().partition(|live| is_wanted(live));
+        open_together(dictionary, &wanted);
+        sources.strings = match dictionary.open() {
+            Err(damage @ StorageError::Corrupt { .. }) => {
                 sources.incomplete = Some(in_short(&damage));
                 return Ok(sources);
             }
-            Some(result) => Some(result?),
-            None => return Ok(sources),
+            result => Some(result?),
         };
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = lake.files.iter().partition(|live| is_wanted(live));
-        open_together(&wanted.iter().map(|live| &live.file).collect::<Vec<_>>());
         let unwanted = unwanted.iter().filter(|live| live.file.damage().is_none());
         sources.left_out.extend(unwanted.map(|live| live.file.number()));
         for live in wanted {

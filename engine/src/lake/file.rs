@@ -6,9 +6,8 @@
 use std::collections::VecDeque;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::thread::{Builder, available_parallelism, scope};
 
 use super::blocks::BlockChecksums;
 use super::cache::ColumnCache;
@@ -176,6 +175,11 @@ impl LakeFile {
         path == self.parquet || path == self.index_path()
     }
 
+    /// Whether nobody has opened it yet, or it was let go since.
+    pub(super) fn is_closed(&self) -> bool {
+        !self.opened.is_open() && self.damage().is_none()
+    }
+
     /// Whether damage was found in its index, so that it is to be made anew from the Parquet file.
     pub fn wants_index(&self) -> bool {
         let damage = self.damage();
@@ -321,32 +325,6 @@ impl LakeFile {
     pub fn damage(&self) -> Option<StorageError> {
         self.opened.damage()
     }
-}
-
-/// Opens files that are not open, each on one of several threads, and makes them ready for queries. What keeps one from being
-/// opened is told by those who open it next.
-pub fn open_together(files: &[&Arc<LakeFile>]) {
-    let closed: Vec<_> =
-        files.iter().filter(|file| !file.opened.is_open() && file.damage().is_none()).collect();
-    if closed.len() < 2 {
-        return;
-    }
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(file) = closed.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Ok(open) = file.open() {
-                open.index.prepare();
-            }
-        }
-    };
-    let threads = available_parallelism().map_or(1, |count| count.get()).min(closed.len());
-    scope(|scope| {
-        for _ in 1..threads {
-            // Without another thread this one opens them all.
-            let _ = Builder::new().name("file opener".into()).spawn_scoped(scope, work);
-        }
-        work();
-    });
 }
 
 /// From the first row of these runs to the last.

@@ -46,6 +46,11 @@ impl LakeDictionary {
         self.opened.get_or_open(|| self.map()).map(|(dictionary, _)| dictionary)
     }
 
+    /// Whether nobody has opened it yet.
+    pub(super) fn is_closed(&self) -> bool {
+        !self.opened.is_open() && self.damage().is_none()
+    }
+
     /// Strings get codes while it cannot be opened, perhaps others than it has: it is to be made anew.
     pub fn distrust(&self) {
         self.opened.set_aside_unopened(|| {

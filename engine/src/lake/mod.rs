@@ -17,12 +17,13 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod together;
 
 pub use blocks::{BLOCK_BYTES, BlockChecksums, BlockChecksumsBuilder, CheckedBytes};
 pub use cache::ColumnCache;
 pub use cold::ParquetColumns;
 pub use compacted::{Compacted, Taken};
-pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc, open_together};
+pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
 pub use orphans::{remove_temporaries, remove_unnamed};
 pub use paths::{
@@ -31,3 +32,4 @@ pub use paths::{
 };
 pub use rebuilt::{Rebuilt, RebuiltFile};
 pub use search::{Found, Near};
+pub use together::open_together;
