@@ -85,7 +85,7 @@ engine segment::sink: error vfs
 engine segment::table: error schema segment::codes segment::cold segment::ranks segment::sessions units
 engine segment::verdicts: schema units
 engine session: limits schema units
-engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table units
+engine snapshot: aggregate dictionary error event index lake manifest open parquet positions query segment segment::table session units
 engine store: aggregate compaction error event lake limits rebuild snapshot units vfs writer
 engine units:
 engine version: error vfs

@@ -17,6 +17,9 @@ pub const ASSUMED_TEXT_BYTES_MAX: usize = 256 << 10;
 pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
 /// A session lasts less than this.
 pub const SESSION_LENGTH_MS_MAX: i64 = 86_400_000;
+
+/// How long one of an import may last: rows carry the time since their session's start in 32 bits of milliseconds.
+pub const SESSION_SPAN_MS_MAX: i64 = u32::MAX as i64;
 /// Events in one batch.
 pub const BATCH_EVENTS_MAX: usize = 10_000;
 /// Bytes of texts in one batch.

@@ -4,7 +4,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use crate::limits::{SESSION_LENGTH_MS_MAX, SESSION_NUMBER_MAX, SESSION_NUMBERS_UNSEEN};
+use crate::limits::{SESSION_LENGTH_MS_MAX, SESSION_NUMBER_MAX, SESSION_NUMBERS_UNSEEN, SESSION_SPAN_MS_MAX};
 use crate::schema::Column;
 use crate::units::{DAY_MS, DayUtc, TimestampMs};
 
@@ -20,16 +20,18 @@ pub const CAMPAIGN_COLUMNS: [Column; 7] = [
     Column::UtmTerm,
 ];
 
-/// Rows of a session lie on the days around the one on which it was opened.
-const DAYS_AROUND: i64 = 2;
+/// Rows of a session lie on so many days before the one on which it was opened at most: late ones.
+const DAYS_BEFORE: i64 = 2;
+/// And so many after it: sessions that an import names may be longer than others.
+const DAYS_AFTER: i64 = SESSION_SPAN_MS_MAX / DAY_MS + 2;
 
 /// Whether sessions that were opened on one of these days may have rows in the span.
 pub fn may_have_rows(days: &RangeInclusive<DayUtc>, span: &Range<TimestampMs>) -> bool {
     let (first, last) = (i64::from(days.start().0), i64::from(days.end().0));
     // Times beyond the first and the last day that have numbers are of these.
     let (is_first, is_last) = (first == 0, last == i64::from(u16::MAX));
-    (is_first || (first - DAYS_AROUND) * DAY_MS < span.end)
-        && (is_last || span.start < (last + 1 + DAYS_AROUND) * DAY_MS)
+    (is_first || (first - DAYS_BEFORE) * DAY_MS < span.end)
+        && (is_last || span.start < (last + 1 + DAYS_AFTER) * DAY_MS)
 }
 
 /// The time a session spans.

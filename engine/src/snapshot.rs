@@ -82,7 +82,7 @@ pub struct Unread {
 
 /// A site's data.
 pub struct SiteSources {
-    /// The files of the lake, in the order of their numbers.
+    /// The files of the lake.
     files: Vec<SourceFile>,
     /// The numbers of files that are left out, as they have nothing in the span.
     left_out: Vec<SegmentId>,
@@ -101,13 +101,11 @@ impl SiteSources {
         files.chain(self.segments.iter().map(|part| part.sealed.then(|| part.segment.id()))).collect()
     }
 
-    /// The numbers of all parts that never change, of those left out too, in the same order.
-    fn all_unchanging(&self) -> Vec<SegmentId> {
+    /// The numbers of all parts that never change, of those left out too.
+    fn all_unchanging(&self) -> BTreeSet<SegmentId> {
         let files = self.files.iter().map(|file| file.live.file.number());
-        let mut all: Vec<_> = files.chain(self.left_out.iter().copied()).collect();
-        all.sort_unstable();
-        all.extend(self.segments.iter().filter(|part| part.sealed).map(|part| part.segment.id()));
-        all
+        let sealed = self.segments.iter().filter(|part| part.sealed).map(|part| part.segment.id());
+        files.chain(self.left_out.iter().copied()).chain(sealed).collect()
     }
 
     /// Sets the file aside that some damage is in. Whether there is one.
@@ -150,8 +148,9 @@ impl Snapshot {
     /// Why data of the site is missing that may lie in the span, when damage was found.
     pub fn incomplete(&self, site: SiteId, span: &Range<TimestampMs>) -> Option<String> {
         let touches = |days: &RangeInclusive<DayUtc>| session::may_have_rows(days, span);
-        let unread = self.unread_of(site, touches).find(|unread| touches(&unread.days));
-        unread.map(|unread| in_short(&unread.damage))
+        let unread = self.unread_of(site, |live| live.file.may_touch(span));
+        let mut unread = unread.filter(|unread| touches(&unread.days));
+        unread.next().map(|unread| in_short(&unread.damage))
     }
 
     /// What of the site's data is damaged.
@@ -159,12 +158,8 @@ impl Snapshot {
         self.unread_of(site, |_| true)
     }
 
-    /// The same, where files of the lake are looked at only if somebody asks for such days.
-    fn unread_of(
-        &self,
-        site: SiteId,
-        is_asked: impl Fn(&RangeInclusive<DayUtc>) -> bool,
-    ) -> impl Iterator<Item = Unread> {
+    /// The same, of those files of the lake that somebody asks for.
+    fn unread_of(&self, site: SiteId, is_asked: impl Fn(&LiveFile) -> bool) -> impl Iterator<Item = Unread> {
         let in_segments = self.sealed.iter().filter_map(move |view| {
             let damage = view.segment.table(site).err()?;
             Some(Unread { damage, days: view.segment.days_of(site).unwrap_or(ALL_DAYS) })
@@ -172,7 +167,7 @@ impl Snapshot {
         let lake = self.lake.site(site);
         let dictionary = lake.and_then(|lake| lake.dictionary.as_ref()?.open().err());
         let files = lake.into_iter().flat_map(|lake| &lake.files);
-        let in_lake = files.filter(move |live| is_asked(&live.key.days())).filter_map(move |live| {
+        let in_lake = files.filter(move |live| is_asked(live)).filter_map(move |live| {
             // Without the dictionary no file of the site can be read.
             let damage = dictionary.clone().or_else(|| live.file.open().err())?;
             Some(Unread { damage, days: live.key.days() })
@@ -230,7 +225,7 @@ impl Snapshot {
         let Some(lake) = self.lake.site(site) else { return Ok(sources) };
         let Some(dictionary) = &lake.dictionary else { return Ok(sources) };
         let (wanted, unwanted): (Vec<_>, Vec<_>) = lake.files.iter().partition(|live| is_wanted(live));
-        open_together(dictionary, &wanted);
+        let opened = open_together(dictionary, &wanted);
         sources.strings = match dictionary.open() {
             Err(damage @ StorageError::Corrupt { .. }) => {
                 sources.incomplete = Some(in_short(&damage));
@@ -240,12 +235,12 @@ impl Snapshot {
         };
         let unwanted = unwanted.iter().filter(|live| live.file.damage().is_none());
         sources.left_out.extend(unwanted.map(|live| live.file.number()));
-        for live in wanted {
+        for (live, open) in wanted.into_iter().zip(opened) {
             let load = |open: Arc<OpenFile>| {
                 let loaded = Loaded::load(&open.index, needs, &open.columns)?;
                 Ok(SourceFile { live: live.clone(), open, loaded })
             };
-            match live.file.open().and_then(load) {
+            match open.and_then(load) {
                 Ok(file) => sources.files.push(file),
                 Err(damage @ StorageError::Corrupt { .. }) => {
                     sources.incomplete = Some(in_short(&damage));
@@ -254,8 +249,6 @@ impl Snapshot {
                 Err(error) => return Err(error),
             }
         }
-        // What is known of files that stay is kept when another one is replaced: that one is the youngest.
-        sources.files.sort_by_key(|file| file.live.file.number());
         Ok(sources)
     }
 
@@ -367,19 +360,28 @@ impl Snapshot {
         &self,
         site: SiteId,
         own: &[SegmentId],
-        all: &[SegmentId],
+        all: &BTreeSet<SegmentId>,
     ) -> Result<Option<Recurring>, StorageError> {
         let known = self.recurring.all_known(site, |file| all.contains(&file));
         let files = known.files_with(own);
         let needs = Needs::nothing(TimestampMs::MIN..TimestampMs::MAX);
         let data = self.parts(site, &needs, |live| files.contains(&live.file.number()))?;
-        let (numbers, tables) = (data.numbers(), data.tables(site)?);
-        let table = |file: &SegmentId| {
-            let at = numbers.iter().position(|number| *number == Some(*file))?;
-            tables.get(at).copied()
+        let extended = data.tables(site).and_then(|tables| {
+            let numbers = data.numbers();
+            let table = |file: &SegmentId| {
+                let at = numbers.iter().position(|number| *number == Some(*file))?;
+                tables.get(at).copied()
+            };
+            let own = files.iter().map(table).collect::<Option<Vec<_>>>();
+            own.map(|own| known.extended(files, &own)).transpose()
+        });
+        let known = match extended {
+            Ok(Some(known)) => known,
+            Ok(None) => return Ok(None),
+            // It may be in a file that the query is not about.
+            Err(damage) if data.set_aside(&damage) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let Some(tables) = files.iter().map(table).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let known = known.extended(files, &tables)?;
         let found = known.of(own);
         self.recurring.keep(site, known);
         Ok(found)

@@ -1,4 +1,5 @@
-//! Counts of immutable sources, made beforehand, from which unfiltered questions are answered without a scan.
+//! Counts of immutable sources, made beforehand, from which questions without a filter, or about one group, are answered
+//! without a scan.
 //!
 //! An aggregate belongs to one site in one source. For each local day (week and month, where groups are many) of the site's
 //! zone it has the counts of each of a fixed list of groupings, over sessions whose visitors occur on that day and in
@@ -131,7 +132,7 @@ impl Aggregates {
                 continue;
             }
             let fits = aggregate.covered(spec).len() == source.table.session_count();
-            if !fits || !plan::are_of_use(source, query) {
+            if !fits || !plan::are_of_use(source, &aggregate, spec, query) {
                 continue;
             }
             let Some(entries) = self.entries(&aggregate, spec) else { continue };

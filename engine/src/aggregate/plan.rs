@@ -84,8 +84,9 @@ pub(super) fn known(
 
 /// Whether known counts of a source are of use. To look for rows in what they leave takes as long as to look for them
 /// everywhere, unless they leave few sessions.
-pub(super) fn are_of_use(source: &Source<'_>, query: &Query) -> bool {
-    !is_of_time(query) || query.filter.rows.is_empty() || lies_within(&source.table, &query.span)
+pub(super) fn are_of_use(source: &Source<'_>, aggregate: &Aggregate, spec: &Spec, query: &Query) -> bool {
+    let leave_few = || aggregate.rest(spec).is_some() && lies_within(&source.table, &query.span);
+    !is_of_time(query) || query.filter.rows.is_empty() || leave_few()
 }
 
 /// Whether all of a source lies within a span.

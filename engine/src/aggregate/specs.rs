@@ -1,4 +1,4 @@
-//! Which groupings aggregates keep: the one table of what statistics ask without a filter.
+//! Which groupings aggregates keep: the one table of what statistics ask without a filter, or about one group.
 //!
 //! | asked by | unit | group | by |
 //! | --- | --- | --- | --- |

@@ -117,6 +117,17 @@ impl Index {
         blocks.block(Tag::RUNS).map_or(Ok(&[][..]), |block| blocks.all_numbers(block))
     }
 
+    /// As [`Self::runs`], of which nothing else is read or checked.
+    ///
+    /// # Errors
+    /// Their block is damaged.
+    pub fn runs_alone(&self) -> Result<&[Run], StorageError> {
+        let blocks = self.blocks()?;
+        let Some(block) = blocks.block(Tag::RUNS) else { return Ok(&[]) };
+        blocks.check_sum(block)?;
+        blocks.all_numbers(block)
+    }
+
     /// The Parquet file that it belongs to.
     ///
     /// # Errors

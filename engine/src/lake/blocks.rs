@@ -134,13 +134,10 @@ impl CheckedBytes {
         if range.is_empty() {
             return Ok(());
         }
-        let mut blocks = (range.start / BLOCK) as usize..range.end.div_ceil(BLOCK) as usize;
-        if let Some(first) = blocks.clone().find(|&block| !self.is_sound(block)) {
-            self.0.mapped.fetch(first * BLOCK_BYTES..(blocks.end * BLOCK_BYTES).min(bytes.len()));
-            blocks.start = first;
-            blocks.try_for_each(|block| self.check_block(block))?;
-        }
-        Ok(())
+        let blocks = (range.start / BLOCK) as usize..range.end.div_ceil(BLOCK) as usize;
+        // Blocks that are known to be sound may have left memory since.
+        self.0.mapped.fetch(blocks.start * BLOCK_BYTES..(blocks.end * BLOCK_BYTES).min(bytes.len()));
+        blocks.into_iter().try_for_each(|block| self.check_block(block))
     }
 
     /// The bytes of a range, checked.
@@ -152,26 +149,21 @@ impl CheckedBytes {
         Ok(self.0.bytes.slice(range.start as usize..range.end as usize))
     }
 
-    /// Whether a block was found sound.
-    fn is_sound(&self, block: usize) -> bool {
-        let word = self.0.sound.get(block / 64);
-        // The bit says something about bytes that never change, so there is nothing to put in order.
-        word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (block % 64)) != 0)
-    }
-
     fn check_block(&self, block: usize) -> Result<(), StorageError> {
-        if self.is_sound(block) {
+        let Content { path, bytes, checksums, sound, .. } = &*self.0;
+        let (word, bit) = (sound.get(block / 64), 1u64 << (block % 64));
+        // The bit says something about bytes that never change, so there is nothing to put in order.
+        if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
             return Ok(());
         }
-        let Content { path, bytes, checksums, sound, .. } = &*self.0;
         let start = block * BLOCK_BYTES;
         let content = bytes.get(start..bytes.len().min(start + BLOCK_BYTES)).unwrap_or_default();
         if checksums.sums.get(block) != Some(&crc32c(content)) {
             let what = format!("the checksum of block {block} does not match");
             return Err(StorageError::corrupt(path, start as u64, what));
         }
-        if let Some(word) = sound.get(block / 64) {
-            word.fetch_or(1 << (block % 64), Ordering::Relaxed);
+        if let Some(word) = word {
+            word.fetch_or(bit, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -139,12 +139,25 @@ impl LakeFile {
         self.index
     }
 
-    /// Whether rows of it may lie in the span. Once it was mapped that is known better than its days tell.
+    /// Whether rows of it may lie in the span. To tell it, no more of the file is read than the times of its days.
     pub fn may_touch(&self, span: &Range<TimestampMs>) -> bool {
+        if self.span.get().is_none() && session::may_have_rows(&self.days, span) {
+            // What keeps it from being read is told to those who open it.
+            let _ = self.look_at_span();
+        }
         match self.span.get() {
             Some(own) => own.start < span.end && span.start < own.end,
             None => session::may_have_rows(&self.days, span),
         }
+    }
+
+    fn look_at_span(&self) -> Result<(), StorageError> {
+        let path = self.index_path();
+        let bytes = self.map_existing(&path)?;
+        bytes.read_in_pieces();
+        let span = span_of(self.index_over(&path, bytes)?.runs_alone()?);
+        self.span.get_or_init(|| span);
+        Ok(())
     }
 
     /// Notes that somebody could not look for sessions in it, be it damaged or an operation failed.
@@ -226,20 +239,25 @@ impl LakeFile {
     /// It is damaged or could not be read.
     pub fn read_index(&self) -> Result<Index, StorageError> {
         let path = self.index_path();
-        let bytes = self.map_existing(&path)?;
+        let index = self.index_over(&path, self.map_existing(&path)?)?;
+        index.runs()?;
+        Ok(index)
+    }
+
+    /// Its index over these bytes, of which the outline is checked.
+    fn index_over(&self, path: &Path, bytes: Bytes) -> Result<Index, StorageError> {
         if self.index_len == 0 {
             let what = "sessions have moved since it was found damaged, or its Parquet file was";
-            return Err(StorageError::corrupt(&path, 0, what));
+            return Err(StorageError::corrupt(path, 0, what));
         }
         if bytes.len() as u64 != self.index_len {
             let what = format!("the file has {} bytes, the manifest says {}", bytes.len(), self.index_len);
-            return Err(StorageError::corrupt(&path, 0, what));
+            return Err(StorageError::corrupt(path, 0, what));
         }
-        let index = Index::open(&path, bytes)?;
+        let index = Index::open(path, bytes)?;
         if index.id() != self.index || index.site() != self.site {
-            return Err(StorageError::corrupt(&path, 0, "it is the index of another file"));
+            return Err(StorageError::corrupt(path, 0, "it is the index of another file"));
         }
-        index.runs()?;
         Ok(index)
     }
 
@@ -262,6 +280,8 @@ impl LakeFile {
             StorageError::corrupt(&self.index_path(), 0, "it has not one checksum for each block")
         })?;
         let parquet = self.map_parquet()?;
+        // A query needs a few columns of it at most.
+        parquet.read_in_pieces();
         let (cache, verdicts) = (self.context.cache.clone(), self.context.verdicts.clone());
         let columns = ParquetColumns::new(&self.parquet, self.index, parquet, checksums, cache, verdicts);
         let runs = index.runs()?;
@@ -280,8 +300,6 @@ impl LakeFile {
         for path in [&self.parquet, &temporary_path(&self.parquet)] {
             if fs.exists(path)? {
                 let bytes = fs.map(path)?;
-                // A query needs a few columns of it at most.
-                bytes.read_in_pieces();
                 if self.is_it(&bytes) {
                     return Ok(bytes);
                 }

@@ -222,7 +222,7 @@ impl Work {
             self.shared.compaction.failures.fetch_add(1, Ordering::Relaxed);
             self.complaints.note::<()>("remove what a crash has left in the lake", Err(&error.into()));
         }
-        self.take_aggregates();
+        aggregator::take_all(&self.context, &self.shared.snapshot.load(), &self.settings);
         let (mut looked_at, mut look_at) = (None, Instant::now());
         let mut mending = Schedule::default();
         loop {
@@ -341,11 +341,6 @@ impl Work {
 
     fn is_gone(&self, site: SiteId) -> bool {
         (self.settings.host_of)(site).is_none()
-    }
-
-    /// Has the first queries use the aggregates that are there. What is wrong with them is told by [`Self::aggregate`].
-    fn take_aggregates(&self) {
-        let _ = aggregator::take_all(&self.context, &self.shared.snapshot.load(), &self.settings);
     }
 
     /// Makes the aggregates that are missing.

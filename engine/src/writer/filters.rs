@@ -19,7 +19,9 @@ use crate::units::{SiteId, VisitorId};
 pub(super) const LANES: usize = 8;
 /// Bits of a key in its word.
 const PROBES: u32 = 4;
-const WORD_BITS: u64 = 64;
+const WORD_BITS: u32 = u64::BITS;
+/// Bits of the place of a bit in its word.
+const PLACE_BITS: u32 = WORD_BITS.ilog2();
 
 /// The filters of up to eight segments. One thread may fill a lane while another asks: it must not believe that lane yet.
 pub(super) struct Bank {
@@ -77,6 +79,7 @@ fn for_each_key(segment: &Segment, mut take: impl FnMut(Key)) -> Result<(), Stor
                 continue;
             }
         };
+        // A segment has the visitors of all its sessions.
         if let Visitors::All(visitors) = table.visitors {
             visitors.iter().for_each(|&visitor| take(Key::of_visitor(site, VisitorId(visitor))));
         }
@@ -113,7 +116,8 @@ impl Key {
     fn place(self, lines: usize) -> (usize, u64) {
         let line = ((u128::from(self.0) * lines as u128) >> 64) as usize;
         let mixed = self.0.wrapping_mul(0x94d0_49bb_1331_11eb);
-        let bits = (1..=PROBES).map(|probe| 1 << ((mixed >> (WORD_BITS as u32 - 6 * probe)) % WORD_BITS));
+        let place = |probe| (mixed >> (WORD_BITS - PLACE_BITS * probe)) % u64::from(WORD_BITS);
+        let bits = (1..=PROBES).map(|probe| 1 << place(probe));
         (line, bits.fold(0, |all, bit: u64| all | bit))
     }
 }
@@ -122,21 +126,26 @@ impl Key {
 mod tests {
     use super::*;
 
+    /// As full as a segment makes them that has a text and a visitor for each row.
     #[test]
     fn all_that_are_there_pass_and_few_others() {
+        const WORDS: usize = 1 << 10;
+        const KEYS: u64 = 8 * 8 * WORDS as u64;
         for stride in [1, 0x1000_0000_0001] {
-            let bank = Bank::new(1 << 10);
+            let bank = Bank::new(WORDS);
             let key = |n: u64| Key::of_visitor(SiteId(1), VisitorId(n * stride));
-            for n in 0..8_000 {
-                let (line, bits) = key(n).place(1 << 10);
+            for n in 0..KEYS {
+                let (line, bits) = key(n).place(WORDS);
                 bank.lines[line].0[(n % 8) as usize].fetch_or(bits, Ordering::Relaxed);
             }
-            assert!((0..8_000).all(|n| bank.may_hold(key(n)) >> (n % 8) & 1 == 1));
-            let others: u32 = (8_000..108_000).map(|n| bank.may_hold(key(n)).count_ones()).sum();
-            assert!(others < 2_000, "{others} of 800,000 others pass");
-            let another_site =
-                (0..8_000).filter(|&n| bank.may_hold(Key::of_visitor(SiteId(2), VisitorId(n * stride))) != 0);
-            assert!(another_site.count() < 400);
+            assert!((0..KEYS).all(|n| bank.may_hold(key(n)) >> (n % 8) & 1 == 1));
+            let others = |key: &dyn Fn(u64) -> Key| -> u32 {
+                (KEYS..KEYS + 10_000).map(|n| bank.may_hold(key(n)).count_ones()).sum()
+            };
+            let passing = others(&key);
+            assert!(passing < 80_000 / 25, "{passing} of 80,000 others pass");
+            let of_another_site = others(&|n| Key::of_visitor(SiteId(2), VisitorId((n - KEYS) * stride)));
+            assert!(of_another_site < 80_000 / 25, "{of_another_site} of another site pass");
         }
     }
 }

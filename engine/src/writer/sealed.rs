@@ -7,7 +7,7 @@ use crate::error::StorageError;
 use crate::manifest::Superseded;
 use crate::segment::Segment;
 
-/// Rows of a segment for each word of its filter: with a text and a visitor for each of them, about one in seventy others
+/// Rows of a segment for each word of its filter: with a text and a visitor for each of them, about one in thirty others
 /// passes.
 const ROWS_PER_WORD: usize = 4;
 const FILTER_WORDS_MIN: usize = 1 << 6;

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::filters::Key;
+use super::sealed::{Sealed, SealedSegments};
 use super::{Core, StoreOptions};
 use crate::event::{Event, Kind, Texts};
 use crate::schema::Column;
-use crate::segment::Sought;
+use crate::segment::{Segment, Sought};
 use crate::units::{SiteId, VisitorId};
 use crate::vfs::sim::SimFs;
 
@@ -67,4 +69,83 @@ fn a_text_has_one_code_in_all_segments() {
         assert_eq!(given, (1..=5 * step as u32).collect());
         assert_eq!(core.site_code(SITE, Column::Path, "/another"), 5 * step as u32 + 1);
     }
+}
+
+/// Segments come and go, those of a seal with a filter, those of a start and an import without one; whatever was filled by
+/// then, all that have a text or a visitor are among those that are asked.
+#[test]
+fn segments_that_have_something_are_asked_for_it() {
+    let mut core = Core::open(Arc::new(SimFs::new(2)), Path::new("/data"), StoreOptions::default()).unwrap();
+    let (count, each) = (40u64, 5);
+    for round in 0..count {
+        let of_round = (0..each).map(|n| view(round << 32 | n, &format!("/{round}/{n}")));
+        core.append_events(&of_round.collect::<Vec<_>>()).unwrap();
+        core.commit().unwrap();
+        core.request_seal();
+        let file = core.begin_seal().unwrap().run().unwrap();
+        core.finish_seal(file).unwrap();
+    }
+    let segments: Vec<Arc<Segment>> = core.sealed.iter().map(|sealed| sealed.segment.clone()).collect();
+    let sealed =
+        |round: u64| Sealed { segment: segments[round as usize].clone(), superseded: Arc::default() };
+    let check = |all: &SealedSegments, live: &[u64]| {
+        let ids: Vec<_> = all.iter().map(|sealed| sealed.segment.id()).collect();
+        assert_eq!(ids, live.iter().map(|&round| segments[round as usize].id()).collect::<Vec<_>>());
+        let mut asked = 0;
+        for (at, &round) in live.iter().enumerate() {
+            for n in 0..each {
+                let path = format!("/{round}/{n}");
+                let text = Key::of_text(SITE, Column::Path, Sought::from(path.as_str()));
+                let visitor = Key::of_visitor(SITE, VisitorId((round << 32 | n) + 1));
+                assert!(all.that_may_hold(text).any(|found| found == at), "{path}");
+                assert!(all.that_may_hold(visitor).any(|found| found == at), "{path}");
+                asked += all.that_may_hold(text).count();
+            }
+        }
+        asked
+    };
+    let mut live: Vec<u64> = (0..20).collect();
+    let mut all = SealedSegments::new(live.iter().map(|&round| sealed(round)).collect(), 0);
+    check(&all, &live);
+    let mut flying = Vec::new();
+    let mut random = 12_345u64;
+    for step in 0..400 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (choice, number) = (random >> 33, (random >> 40) % count);
+        match choice % 6 {
+            0 | 1 if !live.contains(&number) && !flying.iter().any(|(round, _)| *round == number) => {
+                flying.push((number, all.take_lane()));
+            }
+            2 => {
+                if let Some((round, lane)) = flying.pop() {
+                    lane.fill(&segments[round as usize]);
+                    all.push_filled(sealed(round), lane);
+                    live.push(round);
+                }
+            }
+            3 if !live.contains(&number) && !flying.iter().any(|(round, _)| *round == number) => {
+                all.push(sealed(number));
+                live.push(number);
+            }
+            4 => {
+                let goes = |round: u64| (round + step).is_multiple_of(3);
+                let gone = all.take_out(|sealed| {
+                    goes(segments.iter().position(|own| own.id() == sealed.segment.id()).unwrap() as u64)
+                });
+                assert_eq!(gone.len(), live.iter().filter(|&&round| goes(round)).count());
+                live.retain(|&round| !goes(round));
+            }
+            5 if step % 20 == 0 => {
+                if let Some((_, lane)) = flying.pop() {
+                    all.give_back(lane);
+                }
+            }
+            _ => all.fill_next(),
+        }
+        check(&all, &live);
+    }
+    (0..count).for_each(|_| all.fill_next());
+    assert!(!live.is_empty());
+    let asked = check(&all, &live);
+    assert!(asked < 2 * live.len() * each as usize, "{asked} are asked when all are filled");
 }

@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 
 use hitstone_engine::event::Event;
 use hitstone_engine::query::{Group, Query, Unit};
 use hitstone_engine::units::SiteId;
+use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
+use hitstone_engine::writer::import::{Loader, Row, SegmentSize};
 
 use crate::compaction::compact;
 use crate::model::Model;
-use crate::setup::{open, seal, store, view};
+use crate::setup::{FOLDER, open, seal, store, view};
 use crate::workload::Rng;
 
 const DAY_MS: i64 = 86_400_000;
@@ -97,4 +100,71 @@ fn a_question_opens_the_files_that_it_is_about() {
             }
         }
     }
+}
+
+/// A session that an import names may be longer than others: its later rows are found, too.
+#[test]
+fn rows_far_from_their_file_are_found() {
+    let fs = SimFs::new(9);
+    let mut core = open(&fs, 1 << 12).unwrap();
+    let (start, later) = (days(25..26).start, days(45..46));
+    let base = core.begin_import(SiteId(1)).unwrap().unwrap();
+    let mut loader = Loader::new(base, SegmentSize { rows: 100, sessions: 100 }, false).unwrap();
+    for time in [start, later.start + 3_000] {
+        let event = view(7, time, "/");
+        let row = Row { session: Some(5), ..Row::of_event(&event) };
+        loader.push(&row).unwrap();
+    }
+    let file = loader.finish().unwrap();
+    core.publish_import(file, [1; 32], false).unwrap().unwrap();
+    drop(loader);
+    compact_all(&mut core);
+    assert_eq!(core.snapshot().lake().counts(), (1, 2));
+    drop(core);
+    let mut core = open(&fs.kill(), 1 << 12).unwrap();
+    assert_eq!(found(&mut core, &later), (1, 1));
+    assert_eq!(found(&mut core, &days(60..61)), (0, 0));
+}
+
+/// Of files of which one is damaged the first question says so when it is about that one's days, and no other does.
+#[test]
+fn the_first_question_tells_of_damage_in_its_days() {
+    let (fs, mut model) = (SimFs::new(11), Model::default());
+    let mut core = open(&fs, 1 << 12).unwrap();
+    for day in 0..MONTHS[3] {
+        store(&mut core, &[view(1_000 + day as u64, (FIRST_DAY + day) * DAY_MS, "/")], &mut model);
+    }
+    compact_all(&mut core);
+    drop(core);
+    let fs = fs.kill();
+    let indexes: Vec<String> = {
+        let all = fs.list(Path::new(FOLDER)).unwrap();
+        all.into_iter().filter(|name| name.starts_with("index-")).collect()
+    };
+    assert_eq!(indexes.len(), 3);
+    let spans = [days(3..20), days(40..50), days(70..80)];
+    // How often so many of the months were told to be damaged. Some bytes only fill up.
+    let mut counts = [0; 4];
+    for index in &indexes {
+        let path = Path::new(FOLDER).join(index);
+        let len = fs.read(&path).unwrap().len() as u64;
+        for offset in (0..len).step_by(97) {
+            let fs = fs.kill();
+            assert!(fs.flip_bits(&path, offset, 4));
+            let mut damaged = 0;
+            for span in &spans {
+                let mut core = open(&fs.kill(), 1 << 12).unwrap();
+                let snapshot = core.snapshot();
+                let found = found(&mut core, span);
+                if snapshot.incomplete(SiteId(1), span).is_some() {
+                    damaged += 1;
+                } else {
+                    assert_eq!(found, wanted(&model, span), "{index}, byte {offset}");
+                }
+            }
+            counts[damaged] += 1;
+        }
+    }
+    // Where the times of its days cannot be read any more, days that are near may be told of, too.
+    assert!(counts[1] > counts[0] && counts[2] + counts[3] > 0, "{counts:?}");
 }

@@ -25,9 +25,6 @@ use crate::vfs::{Scratch, SharedFs};
 use crate::writer::SEAL_TEXT_BYTES;
 use crate::writer::index::SessionIndex;
 
-/// How long a session may last at most: rows carry the time since its start in 32 bits of milliseconds.
-const SESSION_SPAN_MS_MAX: i64 = u32::MAX as i64;
-
 /// Texts of each column that are found without a search.
 const RECENT_TEXTS: usize = 1 << 9;
 
@@ -150,7 +147,8 @@ impl Staging {
         let known = self.index.known(ordinal);
         (known.rows as usize) < limits::SESSION_ROWS_MAX
             && (known.text_bytes as usize) < limits::SESSION_TEXT_BYTES_MAX
-            && known.extent.last.max(row.time) - known.extent.start.min(row.time) <= SESSION_SPAN_MS_MAX
+            && known.extent.last.max(row.time) - known.extent.start.min(row.time)
+                <= limits::SESSION_SPAN_MS_MAX
     }
 
     /// The code of a row's text. One that is marked is looked for once a batch.
