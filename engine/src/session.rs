@@ -20,18 +20,27 @@ pub const CAMPAIGN_COLUMNS: [Column; 7] = [
     Column::UtmTerm,
 ];
 
-/// Rows of a session lie on so many days before the one on which it was opened at most: late ones.
-const DAYS_BEFORE: i64 = 2;
-/// And so many after it: sessions that an import names may be longer than others.
-const DAYS_AFTER: i64 = SESSION_SPAN_MS_MAX / DAY_MS + 2;
+/// Rows of a session lie on the days around the one on which it was opened.
+const DAYS_AROUND: i64 = 2;
+/// Sessions that an import names may be longer than others.
+const IMPORTED_DAYS_AFTER: i64 = SESSION_SPAN_MS_MAX / DAY_MS + DAYS_AROUND;
 
 /// Whether sessions that were opened on one of these days may have rows in the span.
 pub fn may_have_rows(days: &RangeInclusive<DayUtc>, span: &Range<TimestampMs>) -> bool {
+    touch(days, IMPORTED_DAYS_AFTER, span)
+}
+
+/// The same of sessions that no import has named.
+pub fn are_near(days: &RangeInclusive<DayUtc>, span: &Range<TimestampMs>) -> bool {
+    touch(days, DAYS_AROUND, span)
+}
+
+fn touch(days: &RangeInclusive<DayUtc>, days_after: i64, span: &Range<TimestampMs>) -> bool {
     let (first, last) = (i64::from(days.start().0), i64::from(days.end().0));
     // Times beyond the first and the last day that have numbers are of these.
     let (is_first, is_last) = (first == 0, last == i64::from(u16::MAX));
-    (is_first || (first - DAYS_BEFORE) * DAY_MS < span.end)
-        && (is_last || span.start < (last + 1 + DAYS_AFTER) * DAY_MS)
+    (is_first || (first - DAYS_AROUND) * DAY_MS < span.end)
+        && (is_last || span.start < (last + 1 + days_after) * DAY_MS)
 }
 
 /// The time a session spans.

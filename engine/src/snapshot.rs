@@ -147,32 +147,40 @@ impl Snapshot {
 
     /// Why data of the site is missing that may lie in the span, when damage was found.
     pub fn incomplete(&self, site: SiteId, span: &Range<TimestampMs>) -> Option<String> {
-        let touches = |days: &RangeInclusive<DayUtc>| session::may_have_rows(days, span);
-        let unread = self.unread_of(site, |live| live.file.may_touch(span));
-        let mut unread = unread.filter(|unread| touches(&unread.days));
-        unread.next().map(|unread| in_short(&unread.damage))
+        let is_asked =
+            |live: &LiveFile| session::are_near(&live.key.days(), span) || live.file.may_touch(span);
+        let in_segments = self.unread_segments(site);
+        let mut in_segments = in_segments.filter(|unread| session::may_have_rows(&unread.days, span));
+        let unread = in_segments.next().or_else(|| self.unread_files(site, is_asked).next());
+        unread.map(|unread| in_short(&unread.damage))
     }
 
     /// What of the site's data is damaged.
     pub fn unread(&self, site: SiteId) -> impl Iterator<Item = Unread> + '_ {
-        self.unread_of(site, |_| true)
+        self.unread_segments(site).chain(self.unread_files(site, |_| true))
     }
 
-    /// The same, of those files of the lake that somebody asks for.
-    fn unread_of(&self, site: SiteId, is_asked: impl Fn(&LiveFile) -> bool) -> impl Iterator<Item = Unread> {
-        let in_segments = self.sealed.iter().filter_map(move |view| {
+    fn unread_segments(&self, site: SiteId) -> impl Iterator<Item = Unread> {
+        self.sealed.iter().filter_map(move |view| {
             let damage = view.segment.table(site).err()?;
             Some(Unread { damage, days: view.segment.days_of(site).unwrap_or(ALL_DAYS) })
-        });
+        })
+    }
+
+    /// Files of the lake that somebody asks for; the others are not looked at.
+    fn unread_files(
+        &self,
+        site: SiteId,
+        is_asked: impl Fn(&LiveFile) -> bool,
+    ) -> impl Iterator<Item = Unread> {
         let lake = self.lake.site(site);
         let dictionary = lake.and_then(|lake| lake.dictionary.as_ref()?.open().err());
-        let files = lake.into_iter().flat_map(|lake| &lake.files);
-        let in_lake = files.filter(move |live| is_asked(live)).filter_map(move |live| {
+        let files = lake.into_iter().flat_map(|lake| &lake.files).filter(move |live| is_asked(live));
+        files.filter_map(move |live| {
             // Without the dictionary no file of the site can be read.
             let damage = dictionary.clone().or_else(|| live.file.open().err())?;
             Some(Unread { damage, days: live.key.days() })
-        });
-        in_segments.chain(in_lake)
+        })
     }
 
     /// The parts of a site's data that are sound, with what is needed of the lake's files at hand.

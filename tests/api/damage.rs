@@ -305,6 +305,14 @@ fn what_comes_while_it_is_damaged_is_there_afterwards() {
 fn a_damaged_aggregate_changes_no_answer_and_is_made_anew() {
     let aggregates = named("aggregate-");
     assert_eq!(aggregates.len(), 1, "April is large enough: {aggregates:?}");
+    // What else has counts that are made beforehand.
+    let lists = |client: &mut Client| -> Vec<Value> {
+        let lists =
+            ["country", "language", "browser", "platform", "screen", "utm/source", "city", "page/exit"];
+        lists.map(|list| client.statistics(list, "from=2025-03-28&to=2025-05-02")).into()
+    };
+    let whole_lists =
+        lists(&mut start(damaged(&april(), |bytes| Some(bytes.to_vec()))).log_in(&prepared().site));
     let mut mended = 0;
     for (what, folder) in damages(&aggregates[0]) {
         let server = start(folder);
@@ -314,6 +322,7 @@ fn a_damaged_aggregate_changes_no_answer_and_is_made_anew() {
                 assert_eq!(answer.incomplete, None, "{what}, {when}: {name}");
                 assert_eq!(&answer.value, whole, "{what}, {when}: {name}");
             }
+            assert_eq!(lists(&mut client), whole_lists, "{what}, {when}");
             server.folder().run_json(&["compact", "--json"]);
         }
         let now = fs::read(server.folder().data().join(&aggregates[0])).unwrap_or_default();
