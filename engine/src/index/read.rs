@@ -236,13 +236,7 @@ impl Index {
             if !alive && run.day != day {
                 continue;
             }
-            let visitors = table.visitors_of(run)?;
-            let first = visitors.partition_point(|&known| known < visitor.0);
-            for at in first..visitors.len() {
-                if visitors.get(at) != Some(&visitor.0) {
-                    break;
-                }
-                let session = run.first_session as usize + at;
+            for session in table.sessions_of(run, visitor.0)? {
                 let times = table.exact_times(session)?;
                 let (Some(&start), Some(&last)) = (times.first(), times.last()) else { continue };
                 let Some(id) = table.states.session_id(session) else { continue };

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use super::codes::{Codes, Dictionary, Narrow, RankedCodes, SiteStrings};
-use super::cold::{ColdColumns, ColdNumbers};
+use super::cold::{ColdColumns, ColdNumbers, ColdRows};
 pub use super::ranks::{OwnedRanks, Ranks};
 pub use super::sessions::{
     FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, FirstRows, Gaps, Kinds, KnownVisitors,
@@ -197,15 +198,45 @@ impl<'a> SiteTable<'a> {
         runs: impl Iterator<Item = &'r Run>,
     ) -> Result<Option<u32>, StorageError> {
         for run in runs.filter(|run| run.day == u32::from(session.day().0)) {
-            let visitors = self.visitors_of(run)?;
-            let first = visitors.partition_point(|&known| known < visitor);
-            let own = visitors.iter().skip(first).take_while(|&&known| known == visitor).count();
-            let mut own = (run.first_session as usize + first..).take(own);
+            let mut own = self.sessions_of(run, visitor)?;
             if let Some(found) = own.find(|&at| self.states.session_id(at) == Some(session.0)) {
                 return Ok(Some(found as u32));
             }
         }
         Ok(None)
+    }
+
+    /// The sessions of a run that are a visitor's. Of the Parquet file no more is read than a search touches: a run may have
+    /// millions of sessions.
+    ///
+    /// # Errors
+    /// As [`SiteTable::visitors_of`].
+    pub fn sessions_of(&self, run: &Run, visitor: u64) -> Result<Range<usize>, StorageError> {
+        let count = self.session_count();
+        let first = (run.first_session as usize).min(count);
+        let all = first..first.saturating_add(run.session_count as usize).min(count);
+        let mut read: Option<Arc<ColdRows<u64>>> = None;
+        let mut visitor_of = |session: usize| {
+            if let Visitors::All(_) | Visitors::OfRows(..) = self.visitors {
+                return self.visitors.get(session).ok_or_else(not_there);
+            }
+            let row = self.first_rows.get(session).ok_or_else(not_there)?;
+            if let Some(known) = read.as_ref().and_then(|read| read.get(row)) {
+                return Ok(known);
+            }
+            let found = self.cold()?.visitors(row..row.saturating_add(1))?;
+            read.insert(found).get(row).ok_or_else(not_there)
+        };
+        let (mut low, mut high) = (all.start, all.end);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if visitor_of(middle)? < visitor { low = middle + 1 } else { high = middle }
+        }
+        let mut end = low;
+        while end < all.end && visitor_of(end)? == visitor {
+            end += 1;
+        }
+        Ok(low..end)
     }
 
     /// The visitor of a session, from the Parquet file when it is not at hand.
