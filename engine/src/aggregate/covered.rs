@@ -77,10 +77,7 @@ impl Covered {
 /// The sessions of each run.
 fn runs(table: &SiteTable<'_>) -> impl Iterator<Item = Range<usize>> {
     let count = table.session_count();
-    table.runs.iter().map(move |run| {
-        let first = (run.first_session as usize).min(count);
-        first..first.saturating_add(run.session_count as usize).min(count)
-    })
+    table.runs.iter().map(move |run| run.sessions(count))
 }
 
 /// The sessions from the first to the last run that can hold something within the span.

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::plan::Step;
 use super::situation::hidden_or_later;
+use super::strings::Strings;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
 use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile, ROW_COLUMNS};
@@ -22,10 +23,11 @@ use crate::query::Source;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
 use crate::segment::build::SessionState;
+use crate::segment::sink::FileSink;
 use crate::segment::table::{FLAG_BOUNCE, FLAG_GIVEN_ID, NO_ROW, SiteTable};
 use crate::snapshot::Snapshot;
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
-use crate::vfs::{create_anew, write_synced};
+use crate::vfs::create_anew;
 
 /// What becomes one file of the lake.
 pub struct CompactionJob {
@@ -139,9 +141,9 @@ impl CompactionJob {
         let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded, &hidden)?;
         let mut gathered = Gathered::new(&sources);
         let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
+        let entry = self.write_index(&mut gathered, &parquet, checksums)?;
         let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref());
         let dictionary = dictionary.map_err(|error| self.codes_or(error))?;
-        let entry = self.write_index(&mut gathered, &parquet, checksums)?;
         let fs = &*self.context.fs;
         fs.sync_dir(&self.context.folder)?;
         fs.sync_dir(parquet.parent().unwrap_or(&self.context.folder))?;
@@ -228,24 +230,28 @@ impl CompactionJob {
         let number = self.numbers[1];
         let path = dictionary_path(&self.context.folder, number);
         let mut builder = DictionaryBuilder::new(&path, older);
-        let new = sources.tables.iter().zip(&gathered.sources).skip(usize::from(sources.has_before));
-        for (source, seen) in new {
+        let strings = Column::ALL.map(|column| Strings::new(column, &sources.tables));
+        let strings = strings.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let new = sources.tables.iter().zip(&gathered.sources).enumerate();
+        for (table, (source, seen)) in new.skip(usize::from(sources.has_before)) {
             for (column, codes) in Gathered::columns().zip(&seen.codes) {
                 let dictionary = source.table.dictionary(column);
                 for local in (0..).zip(codes).filter(|(_, used)| **used).map(|(local, _)| local) {
                     let code = dictionary.site_codes.get(local as usize).copied().unwrap_or(0);
                     if code != 0 {
-                        builder.add(column, code, dictionary.get(local))?;
+                        let number = strings[column.index()].number(table, local);
+                        builder.add(column, code, dictionary.get(local), number)?;
                     }
                 }
             }
         }
-        if older.is_some() && builder.new_count() == 0 {
+        if older.is_some() && builder.is_empty() {
             return Ok(None);
         }
-        let bytes = builder.finish(number, self.site)?;
-        write_synced(&*self.context.fs, &path, &bytes)?;
-        Ok(Some((number, bytes.len() as u64)))
+        let out = FileSink::anew(self.context.fs.clone(), path)?;
+        let text = |column: Column, number| strings[column.index()].get(number);
+        let len = builder.finish(number, self.site, text, out)?.finish()?;
+        Ok(Some((number, len)))
     }
 
     fn write_index(
@@ -257,14 +263,14 @@ impl CompactionJob {
         let builder = std::mem::take(&mut gathered.index);
         let (rows, sessions) = (builder.row_count() as u64, builder.session_count() as u64);
         let (number, numbers_end) = (self.numbers[0], builder.numbers_end());
-        let bytes = builder.finish(self.site, number, &of_file);
-        let fs = &*self.context.fs;
-        write_synced(fs, &index_path(&self.context.folder, number), &bytes)?;
+        let fs = &self.context.fs;
+        let out = FileSink::anew(fs.clone(), index_path(&self.context.folder, number))?;
+        let index_len = builder.finish(self.site, number, &of_file, out).finish()?;
         let written = fs.map(&temporary_path(parquet))?;
         Ok(LakeEntry {
             key: self.step.key.to_string(),
             index: number,
-            index_len: bytes.len() as u64,
+            index_len,
             parquet_len: of_file.len,
             parquet_end_crc: end_crc(&written),
             rows,

@@ -6,6 +6,7 @@
 mod job;
 mod plan;
 mod situation;
+mod strings;
 
 pub use job::CompactionJob;
 pub use plan::{Reason, SEGMENTS_MAX, Situation, Step, Waiting};

@@ -22,7 +22,7 @@ impl Situation {
                 let lake = snapshot.lake().site(site);
                 let is_stuck = |day| lake.is_some_and(|lake| lake.is_stuck(|key| key.contains(day)));
                 for run in table.runs.iter().filter(|run| !is_stuck(run.day_utc())) {
-                    let rows = live_rows(&table, run.sessions(), &hidden);
+                    let rows = live_rows(&table, run.sessions(table.session_count()), &hidden);
                     if rows > 0 {
                         let fresh = Waiting { rows: 0, oldest: view.segment.id() };
                         let waiting = situation.waiting.entry((site, run.day_utc())).or_insert(fresh);
@@ -56,7 +56,7 @@ pub(super) fn hidden_or_later(
         let is_late = |session: &usize| {
             !is_inside(table.times.start(*session)) || !is_inside(table.times.last(*session))
         };
-        found.extend(run.sessions().filter(is_late).map(|session| session as u32));
+        found.extend(run.sessions(table.session_count()).filter(is_late).map(|session| session as u32));
     }
     found
 }

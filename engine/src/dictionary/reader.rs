@@ -353,11 +353,6 @@ impl<'a> Strings<'a> {
         self.bytes.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Bytes of all strings.
-    pub(super) fn byte_count(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Places in the byte order of the strings.
     pub(super) fn order(&self) -> &'a [u32] {
         self.order

@@ -25,10 +25,11 @@ fn open(bytes: &[u8]) -> Result<SiteDictionary, StorageError> {
 
 fn build(older: Option<&SiteDictionary>, entries: &[((Column, u32), String)]) -> Vec<u8> {
     let mut builder = DictionaryBuilder::new(Path::new("dictionary-1"), older);
-    for ((column, code), text) in entries {
-        builder.add(*column, *code, text).unwrap();
+    for (number, ((column, code), text)) in (0..).zip(entries) {
+        builder.add(*column, *code, text, number).unwrap();
     }
-    builder.finish(SegmentId(1), SITE).unwrap()
+    let text = |_, number: u32| entries[number as usize].1.as_str();
+    builder.finish(SegmentId(1), SITE, text, Vec::new()).unwrap()
 }
 
 /// Strings with codes that follow each other, or with gaps; in an order that is not that of the codes.
@@ -181,7 +182,8 @@ fn a_damaged_column_spoils_no_other() {
     assert_eq!(dictionary.find(Column::Path, "/a"), Some(3));
     assert!(matches!(dictionary.strings(Column::Source), Err(StorageError::Corrupt { .. })));
     assert_eq!(dictionary.get(Column::Source, 9), "", "what is damaged is not served");
-    assert!(DictionaryBuilder::new(Path::new("next"), Some(&dictionary)).finish(SegmentId(2), SITE).is_err());
+    let builder = DictionaryBuilder::new(Path::new("next"), Some(&dictionary));
+    assert!(builder.finish(SegmentId(2), SITE, |_, _| "", Vec::new()).is_err());
 }
 
 #[test]
@@ -195,19 +197,23 @@ fn cut_short_is_refused() {
 #[test]
 fn codes_and_strings_stay_one_to_one() {
     let older = open(&small()).unwrap();
-    let mut builder = DictionaryBuilder::new(Path::new("next"), Some(&older));
-    builder.add(Column::Path, 0, "").unwrap();
-    builder.add(Column::Path, 3, "/a").unwrap();
-    assert_eq!(builder.new_count(), 0);
-    builder.add(Column::Path, 5, "/b").unwrap();
-    builder.add(Column::Path, 5, "/b").unwrap();
-    assert_eq!(builder.new_count(), 1);
-    for (code, text) in [(3, "/b"), (5, "/c"), (0, "/c"), (6, "")] {
-        assert!(builder.add(Column::Path, code, text).is_err(), "{code} {text:?}");
+    let texts = ["", "/a", "/b", "/b", "/c", "/a"];
+    let next = |added: &[(u32, u32)]| {
+        let mut builder = DictionaryBuilder::new(Path::new("next"), Some(&older));
+        for &(code, number) in added {
+            builder.add(Column::Path, code, texts[number as usize], number)?;
+        }
+        let is_empty = builder.is_empty();
+        let bytes = builder.finish(SegmentId(2), SITE, |_, number| texts[number as usize], Vec::new())?;
+        Ok((is_empty, open(&bytes).unwrap().len(Column::Path)))
+    };
+    assert_eq!(next(&[(0, 0), (3, 1), (3, 5)]).unwrap(), (true, 3));
+    assert_eq!(next(&[(5, 2), (0, 0), (5, 3)]).unwrap(), (false, 4));
+    // Code 3 is that of "/a", which has no other; 0 is that of "", which has no other; 5 is not that of two strings.
+    for unfit in [&[(3, 2)][..], &[(6, 5)], &[(0, 4)], &[(6, 0)], &[(5, 2), (5, 4)], &[(5, 2), (6, 3)]] {
+        let damage: Result<_, StorageError> = next(unfit);
+        assert!(matches!(damage, Err(StorageError::Corrupt { path, .. }) if path == Path::new("next")));
     }
-    builder.add(Column::Path, 6, "/a").unwrap();
-    let doubled = builder.finish(SegmentId(2), SITE);
-    assert!(matches!(doubled, Err(StorageError::Corrupt { path, .. }) if path == Path::new("next")));
 }
 
 #[test]

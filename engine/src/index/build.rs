@@ -3,12 +3,13 @@
 use hashbrown::HashMap;
 
 use super::columns::Widening;
-use super::combinations::{Combinations, EVENT, MEMBERS_MAX, Members, OF_ROWS, OF_SESSIONS, PAGE, all};
+use super::combinations::{Combinations, EVENT, MEMBERS_MAX, OF_ROWS, OF_SESSIONS, PAGE, all};
 use super::{CHECKSUM_BLOCK_BYTES, KNOWN_SHARE};
 use crate::scan::recurring::recurring_within;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::build::SessionState;
 use crate::segment::layout::{FileWriter, Tag};
+use crate::segment::sink::Sink;
 use crate::segment::table::{FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape};
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
 
@@ -70,13 +71,12 @@ pub enum Unfit {
 }
 
 /// Gathers sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct IndexBuilder {
     runs: Vec<Run>,
     visitors: Vec<u64>,
     last_session: SessionId,
     starts: Vec<u32>,
-    first_rows: Vec<u32>,
     shapes: HashMap<Shape, u32>,
     shapes_met: Vec<Shape>,
     shape_codes: Widening,
@@ -85,10 +85,28 @@ pub struct IndexBuilder {
     combinations: [Combinations; OF_SESSIONS.len() + OF_ROWS.len()],
 }
 
+impl Default for IndexBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl IndexBuilder {
     /// An index without sessions.
     pub fn new() -> Self {
-        Self::default()
+        let mut widths = all().map(|(number, columns)| columns.len() + usize::from(number == EVENT));
+        Self {
+            runs: Vec::new(),
+            visitors: Vec::new(),
+            last_session: SessionId::default(),
+            starts: Vec::new(),
+            shapes: HashMap::new(),
+            shapes_met: Vec::new(),
+            shape_codes: Widening::default(),
+            gaps: Widening::default(),
+            row_count: 0,
+            combinations: std::array::from_fn(|_| Combinations::new(widths.next().unwrap_or(1))),
+        }
     }
 
     /// How many sessions there are so far.
@@ -126,13 +144,14 @@ impl IndexBuilder {
         self.visitors.push(session.visitor);
         self.last_session = session.session;
         self.starts.push(start);
-        self.first_rows.push(self.row_count);
         self.row_count = row_count;
         self.push_shape(session, rows, is_first);
         for (combinations, columns) in self.combinations.iter_mut().zip(OF_SESSIONS) {
-            combinations.push(members(columns, |column| {
-                session.attributes.get(column.index()).copied().unwrap_or(0)
-            }));
+            let mut members = [0; MEMBERS_MAX];
+            for (member, &column) in members.iter_mut().zip(columns) {
+                *member = session.attributes.get(column.index()).copied().unwrap_or(0);
+            }
+            combinations.push(&members[..columns.len()]);
         }
         self.push_rows(session.rows, start);
         Ok(())
@@ -202,32 +221,27 @@ impl IndexBuilder {
                 self.gaps.push((row.time.div_euclid(1000) - i64::from(start)) as u32);
             }
             let [hostname, path, title, event_name] = row.texts;
-            let page = [hostname, path, title, 0, 0, 0];
-            let event = [event_name, row.kind.into(), 0, 0, 0, 0];
-            if let Some(combinations) = self.combinations.get_mut(PAGE) {
-                combinations.push(page);
-            }
-            if let Some(combinations) = self.combinations.get_mut(EVENT) {
-                combinations.push(event);
-            }
+            self.combinations[PAGE].push(&[hostname, path, title]);
+            self.combinations[EVENT].push(&[event_name, row.kind.into()]);
         }
     }
 
-    /// The file of the index with number `id`.
-    pub fn finish(self, site: SiteId, id: SegmentId, parquet: &ParquetFile) -> Vec<u8> {
-        self.finish_within(KNOWN_SHARE, site, id, parquet)
+    /// Writes the index with number `id` to `out`.
+    pub fn finish<S: Sink>(self, site: SiteId, id: SegmentId, parquet: &ParquetFile, out: S) -> S {
+        self.finish_within(KNOWN_SHARE, site, id, parquet, out)
     }
 
     /// As [`IndexBuilder::finish`], with another share of known visitors above which all are written.
-    pub(crate) fn finish_within(
+    pub(crate) fn finish_within<S: Sink>(
         mut self,
         known_share: usize,
         site: SiteId,
         id: SegmentId,
         parquet: &ParquetFile,
-    ) -> Vec<u8> {
+        out: S,
+    ) -> S {
         debug_assert_eq!(parquet.checksums.len() as u64, parquet.len.div_ceil(CHECKSUM_BLOCK_BYTES));
-        let mut out = FileWriter::new(id);
+        let mut out = FileWriter::to(id, out);
         out.begin_site(site, self.visitors.len(), self.row_count as usize);
         out.block(Tag::RUNS, 0, &self.runs);
         out.block(Tag::START_SECONDS, 0, &self.starts);
@@ -247,22 +261,31 @@ impl IndexBuilder {
         out.finish()
     }
 
-    fn write_first_rows(&self, out: &mut FileWriter) {
-        let mut first_rows = self.first_rows.clone();
-        first_rows.push(self.row_count);
-        let bases: Vec<u32> = first_rows.iter().step_by(FIRST_ROW_BLOCK).copied().collect();
-        let offset = |(at, &row): (usize, &u32)| u16::try_from(row - bases[at / FIRST_ROW_BLOCK]).ok();
-        match first_rows.iter().enumerate().map(offset).collect::<Option<Vec<u16>>>() {
-            Some(offsets) => {
-                out.block(Tag::FIRST_ROW_BASES, 0, &bases);
-                out.block(Tag::FIRST_ROW_OFFSETS, 0, &offsets);
-            }
-            None => out.block(Tag::FIRST_ROW, 0, &first_rows),
+    fn write_first_rows<S: Sink>(&self, out: &mut FileWriter<S>) {
+        let bases: Vec<u32> = self.first_rows().step_by(FIRST_ROW_BLOCK).collect();
+        let mut offsets =
+            self.first_rows().zip(0..).map(|(row, at): (u32, usize)| row - bases[at / FIRST_ROW_BLOCK]);
+        if offsets.all(|offset| u16::try_from(offset).is_ok()) {
+            let offsets = self.first_rows().zip(0..);
+            let offsets = offsets.map(|(row, at): (u32, usize)| (row - bases[at / FIRST_ROW_BLOCK]) as u16);
+            out.block(Tag::FIRST_ROW_BASES, 0, &bases);
+            out.numbers(Tag::FIRST_ROW_OFFSETS, 0, offsets);
+        } else {
+            out.numbers(Tag::FIRST_ROW, 0, self.first_rows());
         }
     }
 
+    /// The first row of each session, and after the last one the row count.
+    fn first_rows(&self) -> impl Iterator<Item = u32> + '_ {
+        let ends = (0..self.shape_codes.len()).scan(0, |end, session| {
+            *end += self.shapes_met.get(self.shape_code(session)).map_or(0, |shape| shape.rows);
+            Some(*end)
+        });
+        std::iter::once(0).chain(ends)
+    }
+
     /// The visitors that recur, or all when those are many.
-    fn write_visitors(&self, out: &mut FileWriter, known_share: usize) {
+    fn write_visitors<S: Sink>(&self, out: &mut FileWriter<S>, known_share: usize) {
         let is_given = |shape: &Shape| shape.flags & FLAG_GIVEN_ID != 0;
         let given: Vec<bool> = self.shapes_met.iter().map(is_given).collect();
         let is_given = |session: usize| given.get(self.shape_code(session)).copied().unwrap_or(false);
@@ -283,12 +306,4 @@ impl IndexBuilder {
     fn shape_code(&self, session: usize) -> usize {
         self.shape_codes.get(session) as usize
     }
-}
-
-fn members(columns: &[Column], code: impl Fn(Column) -> u32) -> Members {
-    let mut members = [0; MEMBERS_MAX];
-    for (member, &column) in members.iter_mut().zip(columns) {
-        *member = code(column);
-    }
-    members
 }

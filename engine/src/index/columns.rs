@@ -1,6 +1,7 @@
 //! Columns of numbers that are as narrow as the greatest that came so far.
 
 use crate::segment::layout::{FileWriter, Tag};
+use crate::segment::sink::Sink;
 use crate::segment::table::Narrow;
 
 /// A column that widens when it must.
@@ -54,6 +55,17 @@ impl Widening {
         }
     }
 
+    /// Puts other numbers in their places, none of them greater than the greatest was.
+    pub fn rename(&mut self, name: impl Fn(u32) -> u32) {
+        match self {
+            Self::U8(numbers) => numbers.iter_mut().for_each(|number| *number = name((*number).into()) as u8),
+            Self::U16(numbers) => {
+                numbers.iter_mut().for_each(|number| *number = name((*number).into()) as u16)
+            }
+            Self::U32(numbers) => numbers.iter_mut().for_each(|number| *number = name(*number)),
+        }
+    }
+
     /// How many numbers there are.
     pub fn len(&self) -> usize {
         match self {
@@ -73,7 +85,7 @@ impl Widening {
     }
 
     /// Writes the column as a block, or as one number when all are alike.
-    pub fn write(&self, out: &mut FileWriter, tag: Tag, value: u32) {
+    pub fn write<S: Sink>(&self, out: &mut FileWriter<S>, tag: Tag, value: u32) {
         match self {
             Self::U8(numbers) => write(out, tag, value, numbers),
             Self::U16(numbers) => write(out, tag, value, numbers),
@@ -82,19 +94,16 @@ impl Widening {
     }
 
     /// Writes the column as a block of at least 16 bits.
-    pub fn write_wide(&self, out: &mut FileWriter, tag: Tag) {
+    pub fn write_wide<S: Sink>(&self, out: &mut FileWriter<S>, tag: Tag) {
         match self {
-            Self::U8(numbers) => {
-                let wide: Vec<u16> = numbers.iter().map(|&number| number.into()).collect();
-                out.block(tag, 0, &wide);
-            }
+            Self::U8(numbers) => out.numbers(tag, 0, numbers.iter().map(|&number| u16::from(number))),
             Self::U16(numbers) => out.block(tag, 0, numbers),
             Self::U32(numbers) => out.block(tag, 0, numbers),
         }
     }
 }
 
-fn write<T>(out: &mut FileWriter, tag: Tag, value: u32, numbers: &[T])
+fn write<T, S: Sink>(out: &mut FileWriter<S>, tag: Tag, value: u32, numbers: &[T])
 where
     T: bytemuck::NoUninit + Copy + PartialEq + Into<u32>,
 {

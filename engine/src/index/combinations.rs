@@ -1,12 +1,14 @@
 //! Columns that go together: a session or row has one code for the combination of their values.
 
-use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::columns::Widening;
 use crate::schema::{COLUMN_COUNT, Column};
 use crate::segment::layout::{FileWriter, Tag};
+use crate::segment::sink::Sink;
 
 /// Columns in a combination at most.
 pub(super) const MEMBERS_MAX: usize = 6;
@@ -38,45 +40,76 @@ pub(super) fn all() -> impl Iterator<Item = (usize, &'static [Column])> {
     OF_SESSIONS.into_iter().chain(OF_ROWS).enumerate()
 }
 
-/// The site's codes of the columns of a combination, unused places 0.
-pub(super) type Members = [u32; MEMBERS_MAX];
-
 /// The combinations of some columns that were met, and the code of each session or row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Combinations {
-    numbers: HashMap<Members, u32>,
-    met: Vec<Members>,
+    /// Columns in each.
+    width: usize,
+    /// The site's codes of each combination's columns, one combination after the other.
+    met: Vec<u32>,
+    /// Codes by combination.
+    by_members: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     codes: Widening,
+    /// The combinations in the order of their members.
+    order: Vec<u32>,
 }
 
 impl Combinations {
-    pub fn push(&mut self, members: Members) {
-        let next = self.met.len() as u32;
-        let code = *self.numbers.entry(members).or_insert(next);
-        if code == next {
-            self.met.push(members);
+    /// None yet, of so many columns, at least one.
+    pub fn new(width: usize) -> Self {
+        Self {
+            width,
+            met: Vec::new(),
+            by_members: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            codes: Widening::default(),
+            order: Vec::new(),
         }
+    }
+
+    /// Adds the combination of a session or row.
+    pub fn push(&mut self, members: &[u32]) {
+        debug_assert_eq!(members.len(), self.width);
+        let (width, met) = (self.width, &self.met);
+        let is = |code: &u32| members_of(met, width, *code) == members;
+        let hash = |code: &u32| self.hasher.hash_one(members_of(met, width, *code));
+        let code = match self.by_members.entry(self.hasher.hash_one(members), is, hash) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => {
+                let code = (self.met.len() / width) as u32;
+                place.insert(code);
+                self.met.extend_from_slice(members);
+                code
+            }
+        };
         self.codes.push(code);
     }
 
-    /// What one member is in each combination.
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.met.len() / self.width
+    }
+
+    /// What one member is in each combination, once they are sorted.
     pub fn member(&self, at: usize) -> impl Iterator<Item = u32> + '_ {
-        self.met.iter().map(move |members| members.get(at).copied().unwrap_or(0))
+        let member = move |&code: &u32| members_of(&self.met, self.width, code).get(at).copied().unwrap_or(0);
+        self.order.iter().map(member)
     }
 
     /// Numbers the combinations in the order of their members: those that begin alike are neighbours, so that a test of
-    /// their first columns is one of ranges, and the combination of nothing is the first.
+    /// their first columns is one of ranges, and the combination of nothing is the first. None is added after this.
     pub fn sort(&mut self) {
-        let mut order: Vec<(Members, u32)> = self.met.iter().copied().zip(0..).collect();
-        order.sort_unstable();
+        self.by_members = HashTable::new();
+        let members = |code: u32| members_of(&self.met, self.width, code);
+        let mut order: Vec<u32> = (0..self.count() as u32).collect();
+        order.sort_unstable_by(|&a, &b| members(a).cmp(members(b)));
         let mut renamed = vec![0; order.len()];
-        for (new, &(_, old)) in (0..).zip(&order) {
+        for (new, &old) in (0..).zip(&order) {
             renamed.get_mut(old as usize).into_iter().for_each(|name| *name = new);
         }
-        let renamed = |code: u32| renamed.get(code as usize).copied().unwrap_or(0);
-        self.codes = Widening::of((0..self.codes.len()).map(|at| renamed(self.codes.get(at))));
-        self.numbers.values_mut().for_each(|number| *number = renamed(*number));
-        self.met = order.into_iter().map(|(members, _)| members).collect();
+        self.codes.rename(|code| renamed.get(code as usize).copied().unwrap_or(0));
+        self.order = order;
     }
 
     /// The codes without those that are 0, when that is smaller.
@@ -84,7 +117,7 @@ impl Combinations {
         let len = self.codes.len();
         let others = (0..len).filter(|&at| self.codes.get(at) != 0).count();
         let bytes = len.div_ceil(64) * (size_of::<u64>() + size_of::<u32>()) + others * size_of::<u16>();
-        if others == 0 || self.met.len() > 1 << 16 || bytes >= len * self.codes.width() {
+        if others == 0 || self.count() > 1 << 16 || bytes >= len * self.codes.width() {
             return None;
         }
         let mut ranked = Ranked { words: vec![0; len.div_ceil(64)], ranks: Vec::new(), codes: Vec::new() };
@@ -103,24 +136,30 @@ impl Combinations {
 
     /// Writes the codes of the combinations, and for each column the site codes that occur and a local code for each
     /// combination.
-    pub fn write(&self, out: &mut FileWriter, number: usize, columns: &[Column]) {
+    pub fn write<S: Sink>(&self, out: &mut FileWriter<S>, number: usize, columns: &[Column]) {
         match self.ranked() {
             Some(ranked) if number < OF_SESSIONS.len() => {
-                ranked.write(out, number, self.met.len() as u32);
+                ranked.write(out, number, self.count() as u32);
             }
-            _ => self.codes.write(out, Tag::combinations(number), self.met.len() as u32),
+            _ => self.codes.write(out, Tag::combinations(number), self.count() as u32),
         }
         for (at, &column) in columns.iter().enumerate() {
-            let site_codes: BTreeSet<u32> = self.member(at).chain([0]).collect();
+            let mut site_codes: Vec<u32> = self.member(at).chain([0]).collect();
+            site_codes.sort_unstable();
+            site_codes.dedup();
             if site_codes.len() == 1 {
                 continue; // nothing but the empty string
             }
-            let site_codes: Vec<u32> = site_codes.into_iter().collect();
             let local = |site_code: u32| site_codes.partition_point(|&known| known < site_code) as u32;
             Widening::of(self.member(at).map(local)).write(out, Tag::codes(column), 0);
             out.block(Tag::site_codes(column), site_codes.last().copied().unwrap_or(0), &site_codes);
         }
     }
+}
+
+fn members_of(met: &[u32], width: usize, code: u32) -> &[u32] {
+    let start = code as usize * width;
+    met.get(start..start + width).unwrap_or_default()
 }
 
 /// Codes of which most are 0.
@@ -131,7 +170,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    fn write(&self, out: &mut FileWriter, number: usize, count: u32) {
+    fn write<S: Sink>(&self, out: &mut FileWriter<S>, number: usize, count: u32) {
         out.block(Tag::combinations(number), count, &self.codes);
         out.block(Tag::present(number), 0, &self.words);
         out.block(Tag::ranks(number), 0, &self.ranks);

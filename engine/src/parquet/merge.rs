@@ -101,7 +101,7 @@ fn rank(table: &SiteTable<'_>, session: usize, source: usize) -> Option<Rank> {
 fn ranges(table: &SiteTable<'_>, key: Key) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for run in table.runs.iter().filter(|run| key.contains(run.day_utc())) {
-        let all = run.sessions();
+        let all = run.sessions(table.session_count());
         let negative = first_negative(table, &all);
         ranges.extend([negative..all.end, all.start..negative]);
     }

@@ -131,10 +131,8 @@ pub(super) fn row_columns<'a>(table: &SiteTable<'a>) -> RowColumns<'a> {
 /// The runs that can hold something within the span.
 pub(super) fn touched_runs(runs: &[Run], span: &Range<i64>, session_count: usize) -> Vec<Touched> {
     let touched = runs.iter().filter(|run| run.may_touch(span)).map(|run| {
-        let first = (run.first_session as usize).min(session_count);
-        let end = first.saturating_add(run.session_count as usize).min(session_count);
         let inside = span.start <= run.min_time && run.max_time < span.end;
-        Touched { sessions: first..end, inside, run: *run }
+        Touched { sessions: run.sessions(session_count), inside, run: *run }
     });
     touched.filter(|run| !run.sessions.is_empty()).collect()
 }

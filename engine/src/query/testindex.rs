@@ -135,7 +135,7 @@ pub fn index_bytes(sessions: &[PlainSession], site_codes: &mut SiteCodes, known_
             .unwrap();
     }
     let parquet = ParquetFile { len: 70_000, checksums: vec![1, 2] };
-    builder.finish_within(known_share, SiteId(1), SegmentId(7), &parquet)
+    builder.finish_within(known_share, SiteId(1), SegmentId(7), &parquet, Vec::new())
 }
 
 impl OwnedIndex {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::job::Means;
+use super::strings::Strings;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, StorageError};
 use crate::schema::{COLUMN_COUNT, Column};
+use crate::segment::sink::Sink;
 use crate::segment::{Segment, Sought};
 use crate::units::{SegmentId, SiteId};
 
@@ -38,6 +40,7 @@ struct New<'a> {
     /// The dictionary before, when it is sound, and which codes the segments have.
     before: Option<(Arc<SiteDictionary>, Vec<HashSet<u32>>)>,
     builder: DictionaryBuilder<'static>,
+    strings: [Strings; COLUMN_COUNT],
     /// Codes that nobody else gives.
     free: [Range<u32>; COLUMN_COUNT],
 }
@@ -68,7 +71,8 @@ impl<'a> Codes<'a> {
         let before = before.map(|before| Ok((before, codes_of(site, segments)?))).transpose()?;
         let builder = DictionaryBuilder::new(path, None);
         let free = std::array::from_fn(|_| 0..0);
-        let new = New { segments, before, builder, free };
+        let strings = std::array::from_fn(|_| Strings::default());
+        let new = New { segments, before, builder, strings, free };
         Ok(Self::of(site, Source::New(Box::new(new))))
     }
 
@@ -115,14 +119,17 @@ impl<'a> Codes<'a> {
         Ok(code)
     }
 
-    /// The new dictionary's bytes, when there is one.
+    /// Writes the new dictionary, when there is one, to `out`.
     ///
     /// # Errors
     /// See [`DictionaryBuilder::finish`].
-    pub fn finish(self, number: SegmentId) -> Result<Option<Vec<u8>>, StorageError> {
+    pub fn finish<S: Sink>(self, number: SegmentId, out: S) -> Result<S, StorageError> {
         match self.source {
-            Source::Known(_) => Ok(None),
-            Source::New(new) => new.builder.finish(number, self.site).map(Some),
+            Source::Known(_) => Ok(out),
+            Source::New(new) => {
+                let text = |column: Column, number| new.strings[column.index()].get(number);
+                new.builder.finish(number, self.site, text, out)
+            }
         }
     }
 }
@@ -135,7 +142,7 @@ impl New<'_> {
         text: &str,
         means: &mut Means<'_>,
     ) -> Result<u32, CompactionError> {
-        if let Some(code) = self.builder.find_added(column, text) {
+        if let Some(code) = self.strings[column.index()].code(text) {
             return Ok(code);
         }
         let sought = Sought::from(text);
@@ -144,7 +151,9 @@ impl New<'_> {
             Some(code) => code,
             None => self.free_code(column, means)?,
         };
-        self.builder.add(column, code, text)?;
+        let full = || StorageError::TooLarge { what: format!("the strings of {column:?} are 4 GiB or more") };
+        let number = self.strings[column.index()].push(code, text).ok_or_else(full)?;
+        self.builder.add(column, code, text, number)?;
         Ok(code)
     }
 

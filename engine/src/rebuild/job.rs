@@ -21,9 +21,10 @@ use crate::lake::{
 use crate::schema::Column;
 use crate::segment::Segment;
 use crate::segment::build::session_state;
+use crate::segment::sink::FileSink;
 use crate::snapshot::{Snapshot, SourceSegment};
 use crate::units::{SegmentId, SiteId};
-use crate::vfs::{Bytes, write_synced};
+use crate::vfs::Bytes;
 
 /// What the job is given by the writer and by whoever runs it.
 pub struct Means<'m> {
@@ -123,17 +124,17 @@ impl RebuildJob {
         let elsewhere = self.elsewhere(&self.snapshot)?;
         let mut codes = Codes::new(self.site, &path, &elsewhere.segments, before)?;
         self.read_codes(&mut codes, means)?;
-        let bytes = codes.finish(number)?.unwrap_or_default();
+        let bytes = codes.finish(number, Vec::new())?;
         let agreed = Arc::new(SiteDictionary::open(&path, Bytes::from_vec(bytes))?);
         let snapshot = (means.agree)(agreed.clone())?;
         // Those that came before it knew have the codes that it gave them.
         let elsewhere = self.elsewhere(&snapshot)?;
         let mut codes = Codes::new(self.site, &path, &elsewhere.segments, Some(agreed))?;
         let files = self.write_files(&elsewhere, &mut codes, means, written)?;
-        let bytes = codes.finish(number)?.unwrap_or_default();
-        self.write_file(path, &bytes, written)?;
+        let out = self.begin_file(path, written)?;
+        let len = codes.finish(number, out)?.finish()?;
         self.context.fs.sync_dir(&self.context.folder)?;
-        let dictionary = Some((number, bytes.len() as u64));
+        let dictionary = Some((number, len));
         Ok(Rebuilt { site: self.site, host: self.lake.host.clone(), dictionary, files })
     }
 
@@ -248,19 +249,14 @@ impl RebuildJob {
             return Err(StorageError::corrupt(path, 0, what).into());
         }
         let numbers_end = builder.numbers_end();
-        let index = builder.finish(self.site, number, &of_file);
-        self.write_file(index_path(&self.context.folder, number), &index, written)?;
-        Ok(WrittenIndex { len: index.len() as u64, numbers_end, elsewhere: found })
+        let out = self.begin_file(index_path(&self.context.folder, number), written)?;
+        let len = builder.finish(self.site, number, &of_file, out).finish()?;
+        Ok(WrittenIndex { len, numbers_end, elsewhere: found })
     }
 
-    fn write_file(
-        &self,
-        path: PathBuf,
-        bytes: &[u8],
-        written: &mut Vec<PathBuf>,
-    ) -> Result<(), StorageError> {
+    fn begin_file(&self, path: PathBuf, written: &mut Vec<PathBuf>) -> Result<FileSink, StorageError> {
         written.push(path.clone());
-        write_synced(&*self.context.fs, &path, bytes)
+        FileSink::anew(self.context.fs.clone(), path)
     }
 }
 

@@ -16,6 +16,7 @@ mod codes;
 mod job;
 mod marks;
 mod read;
+mod strings;
 
 use crate::error::StorageError;
 use crate::snapshot::Snapshot;

@@ -25,7 +25,5 @@ pub fn recurring_within(runs: &[Run], visitors: &[u64], is_given: impl Fn(usize)
 }
 
 fn head<'a>(visitors: &'a [u64], run: &Run) -> Head<'a> {
-    let first = (run.first_session as usize).min(visitors.len());
-    let end = first.saturating_add(run.session_count as usize).min(visitors.len());
-    Head { keys: visitors, rest: first..end }
+    Head { keys: visitors, rest: run.sessions(visitors.len()) }
 }

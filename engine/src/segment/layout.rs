@@ -14,7 +14,7 @@
 use std::path::Path;
 
 use super::sink::Sink;
-use crate::checksum::crc32c;
+use crate::checksum::crc32c_append;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::error::StorageError;
 use crate::schema::{COLUMN_COUNT, Column};
@@ -26,6 +26,9 @@ use crate::vfs::Fs;
 const KIND: Kind = Kind { magic: *b"HITSSEG1", version: 2 };
 /// Alignment of blocks in bytes: a cache line, and enough for every number.
 pub const ALIGNMENT: usize = 64;
+
+/// Numbers of a block that are gathered before they are written.
+const GATHERED_NUMBERS: usize = 1 << 12;
 
 const HEADER_BYTES: usize = 64;
 const TRAILER_BYTES: usize = 40;
@@ -227,20 +230,62 @@ impl<S: Sink> FileWriter<S> {
 
     /// Adds a block of plain numbers to the site that was begun last.
     pub fn block<T: bytemuck::NoUninit>(&mut self, tag: Tag, value: u32, elements: &[T]) {
-        self.content(tag, size_of::<T>() as u16, value, bytemuck::cast_slice(elements));
+        self.content(tag, size_of::<T>() as u16, value, [bytemuck::cast_slice(elements)]);
+    }
+
+    /// As [`Self::block`], of numbers that are not in memory all at once.
+    pub fn numbers<T: bytemuck::NoUninit>(
+        &mut self,
+        tag: Tag,
+        value: u32,
+        numbers: impl IntoIterator<Item = T>,
+    ) {
+        let start = self.begin_block();
+        let (mut crc, mut gathered) = (0, Vec::with_capacity(GATHERED_NUMBERS));
+        let mut numbers = numbers.into_iter();
+        loop {
+            gathered.clear();
+            gathered.extend(numbers.by_ref().take(GATHERED_NUMBERS));
+            if gathered.is_empty() {
+                break;
+            }
+            let bytes = bytemuck::cast_slice(&gathered);
+            crc = crc32c_append(crc, bytes);
+            self.append(bytes);
+        }
+        self.end_block(tag, size_of::<T>() as u16, value, (start, crc));
+    }
+
+    /// Adds a block of bytes that come in pieces.
+    pub fn pieces<'b>(&mut self, tag: Tag, value: u32, pieces: impl IntoIterator<Item = &'b [u8]>) {
+        self.content(tag, 1, value, pieces);
     }
 
     /// Adds a block as it is, for tests.
     #[cfg(test)]
     pub(crate) fn raw_block(&mut self, block: Block, content: &[u8]) {
-        self.content(block.tag, block.width, block.value, content);
+        self.content(block.tag, block.width, block.value, [content]);
     }
 
-    fn content(&mut self, tag: Tag, width: u16, value: u32, content: &[u8]) {
+    fn content<'b>(&mut self, tag: Tag, width: u16, value: u32, pieces: impl IntoIterator<Item = &'b [u8]>) {
+        let start = self.begin_block();
+        let mut crc = 0;
+        for piece in pieces {
+            crc = crc32c_append(crc, piece);
+            self.append(piece);
+        }
+        self.end_block(tag, width, value, (start, crc));
+    }
+
+    fn begin_block(&mut self) -> usize {
         self.align();
-        let (offset, len) = (self.len as u64, content.len() as u64);
-        self.append(content);
-        self.push(Block { tag, width, value, offset, len, crc: crc32c(content) });
+        self.len
+    }
+
+    /// Enters the block that was begun at `start`, and whose bytes have this checksum.
+    fn end_block(&mut self, tag: Tag, width: u16, value: u32, (start, crc): (usize, u32)) {
+        let (offset, len) = (start as u64, (self.len - start) as u64);
+        self.push(Block { tag, width, value, offset, len, crc });
     }
 
     fn append(&mut self, bytes: &[u8]) {

@@ -188,7 +188,7 @@ impl Segment {
         let ids = self.session_ids(key.site)?;
         let day = u32::from(key.session.day().0);
         let run = ids.runs.binary_search_by_key(&day, |run| run.day).ok()?;
-        let sessions = ids.runs[run].sessions();
+        let sessions = ids.runs[run].sessions(ids.visitor.len());
         let wanted = (key.visitor.0, key.session.0);
         let (mut low, mut high) = (sessions.start, sessions.end);
         while low < high {
@@ -225,13 +225,7 @@ impl Segment {
             if !alive && run.day != day {
                 continue;
             }
-            let sessions = run.sessions();
-            let first =
-                sessions.start + ids.visitor[sessions.clone()].partition_point(|&known| known < visitor.0);
-            for session in first..sessions.end {
-                if ids.visitor[session] != visitor.0 {
-                    break;
-                }
+            for session in ids.sessions_of(run, visitor) {
                 let extent = Extent { start: ids.start[session], last: ids.last[session] };
                 let rows = ids.first_row[session + 1] - ids.first_row[session];
                 found(session as u32, SessionId(ids.session_id[session]), extent, rows as usize);
@@ -246,10 +240,7 @@ impl Segment {
         }
         let Some(ids) = self.session_ids(site) else { return };
         for run in ids.runs {
-            let sessions = run.sessions();
-            let first =
-                sessions.start + ids.visitor[sessions.clone()].partition_point(|&known| known < visitor.0);
-            let own = (first..sessions.end).take_while(|&session| ids.visitor[session] == visitor.0);
+            let own = ids.sessions_of(run, visitor);
             own.for_each(|session| found(session as u32, SessionId(ids.session_id[session])));
         }
     }
@@ -415,6 +406,17 @@ struct SessionIds<'a> {
     start: &'a [i64],
     last: &'a [i64],
     first_row: &'a [u32],
+}
+
+impl SessionIds<'_> {
+    /// The sessions of a run that are a visitor's.
+    fn sessions_of(&self, run: &Run, visitor: VisitorId) -> Range<usize> {
+        let all = run.sessions(self.visitor.len());
+        let visitors = self.visitor.get(all.clone()).unwrap_or_default();
+        let first = visitors.partition_point(|&known| known < visitor.0);
+        let own = visitors[first..].iter().take_while(|&&known| known == visitor.0).count();
+        all.start + first..all.start + first + own
+    }
 }
 
 /// What must hold so that loops over the table stay inside it.

@@ -52,9 +52,10 @@ impl Run {
         self.min_time < span.end && self.max_time >= span.start
     }
 
-    /// The run's sessions.
-    pub fn sessions(&self) -> Range<usize> {
-        self.first_session as usize..(self.first_session + self.session_count) as usize
+    /// The run's sessions, of a table that has so many.
+    pub fn sessions(&self, count: usize) -> Range<usize> {
+        let first = (self.first_session as usize).min(count);
+        first..first.saturating_add(self.session_count as usize).min(count)
     }
 }
 

@@ -35,6 +35,17 @@ impl FileSink {
         Self { fs, path, file: Ok(None), gathered: Vec::new(), len: 0 }
     }
 
+    /// The file at `path`, in the place of one that a failed attempt has left.
+    ///
+    /// # Errors
+    /// What was left cannot be removed.
+    pub fn anew(fs: SharedFs, path: PathBuf) -> Result<Self, StorageError> {
+        if fs.exists(&path)? {
+            fs.remove(&path)?;
+        }
+        Ok(Self::new(fs, path))
+    }
+
     fn write(&mut self, bytes: &[u8]) {
         let Ok(file) = &mut self.file else { return };
         let written = match file {

@@ -168,9 +168,7 @@ impl<'a> SiteTable<'a> {
     /// # Errors
     /// That file is damaged or could not be read.
     pub fn visitors_of(&self, run: &Run) -> Result<Cow<'a, [u64]>, StorageError> {
-        let count = self.session_count();
-        let first = (run.first_session as usize).min(count);
-        let sessions = first..first.saturating_add(run.session_count as usize).min(count);
+        let sessions = run.sessions(self.session_count());
         match self.visitors {
             Visitors::All(visitors) => Ok(Cow::Borrowed(visitors.get(sessions).unwrap_or_default())),
             Visitors::OfRows(..) => {
@@ -212,9 +210,7 @@ impl<'a> SiteTable<'a> {
     /// # Errors
     /// As [`SiteTable::visitors_of`].
     pub fn sessions_of(&self, run: &Run, visitor: u64) -> Result<Range<usize>, StorageError> {
-        let count = self.session_count();
-        let first = (run.first_session as usize).min(count);
-        let all = first..first.saturating_add(run.session_count as usize).min(count);
+        let all = run.sessions(self.session_count());
         let mut read: Option<Arc<ColdRows<u64>>> = None;
         let mut visitor_of = |session: usize| {
             if let Visitors::All(_) | Visitors::OfRows(..) = self.visitors {

@@ -100,13 +100,6 @@ pub fn replace_with(
     fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Writes and syncs a file, in the place of one that a failed attempt has left. Its name is not durable yet.
-pub fn write_synced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let mut file = create_anew(fs, path)?;
-    file.append(bytes)?;
-    file.sync_data()
-}
-
 /// Makes a file, in the place of one that a failed attempt has left.
 pub fn create_anew(fs: &dyn Fs, path: &Path) -> Result<Box<dyn File>, StorageError> {
     if fs.exists(path)? {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::filters::{Bank, Key, LANES};
-use crate::error::StorageError;
 use crate::manifest::Superseded;
 use crate::segment::Segment;
 
@@ -139,7 +138,7 @@ impl SealedSegments {
         let Some(lanes) = self.banks.iter_mut().find(|lanes| lanes.waiting != 0) else { return };
         let lane = lanes.waiting.trailing_zeros() as usize;
         if let Some(sealed) = lanes.segments.get(lane).and_then(|&at| self.all.get(at)) {
-            let _: Result<(), StorageError> = lanes.bank.fill(lane, &sealed.segment);
+            let _ = lanes.bank.fill(lane, &sealed.segment);
         }
         lanes.waiting &= !(1 << lane);
         lanes.filled |= 1 << lane;

@@ -39,12 +39,8 @@ impl InLake {
             let loaded = Loaded::default();
             let table = open.index.table(&*self.strings, &open.columns, &loaded)?;
             for run in open.runs_of(visitor, |_| true)? {
-                let visitors = table.visitors_of(run)?;
-                let first = visitors.partition_point(|&known| known < visitor.0);
-                let own = visitors.iter().skip(first).take_while(|&&known| known == visitor.0).count();
-                for at in (run.first_session as usize + first..).take(own) {
-                    found.extend(table.states.session_id(at).map(|id| (at as u32, SessionId(id))));
-                }
+                let own = table.sessions_of(run, visitor.0)?;
+                found.extend(own.filter_map(|at| Some((at as u32, SessionId(table.states.session_id(at)?)))));
             }
             Ok(found)
         });
