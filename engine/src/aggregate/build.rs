@@ -137,11 +137,13 @@ impl Counting {
                 continue;
             }
             let query = question(spec, making);
-            let mut tallies = tally(&making.source, &sessions, &query, cancelled)?;
-            if tallies.len() > groups_max {
-                *periods = None;
-                continue;
-            }
+            let mut tallies = match tally(&making.source, &sessions, &query, groups_max, cancelled) {
+                Err(QueryError::TooManyGroups(_)) => {
+                    *periods = None;
+                    continue;
+                }
+                result => result?,
+            };
             tallies.sort_unstable_by_key(|tally| tally.key);
             periods.iter_mut().for_each(|periods| periods.push((first, last, std::mem::take(&mut tallies))));
         }

@@ -10,6 +10,7 @@ use super::entries::{Columns, Entries, Period};
 use super::file::Aggregate;
 use super::specs::{By, Counted, Spec};
 use crate::error::QueryError;
+use crate::limits::GROUPS_MAX;
 use crate::query::{Cancelled, Group, Keys, Known, Piece, Query, Source, Take, Uncounted, passing, tally};
 use crate::scan::bits::Bits;
 use crate::segment::table::SiteTable;
@@ -75,7 +76,8 @@ pub(super) fn known(
     leave_out_spans(&part.source.table, &mut sessions, &cut);
     let recurring = part.recurring.filter(|_| spec.counted == Counted::All);
     let stale = leave_out_stale(part.source, &mut sessions, recurring);
-    let off = if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, cancelled)? };
+    let off =
+        if stale.is_empty() { Vec::new() } else { tally(part.source, &stale, query, GROUPS_MAX, cancelled)? };
     let off = Columns::negated(&off, spec);
     let counts = move |take: Take<'_>| give(&entries, &places, spec, (of_time, &passes), &off, take);
     let sessions = Uncounted::These(sessions);

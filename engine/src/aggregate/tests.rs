@@ -10,7 +10,8 @@ use roaring::RoaringBitmap;
 
 use super::specs::{By, Counted, Grain, SPECS, Spec};
 use super::*;
-use crate::query::testdata::{PlainSession, SiteCodes};
+use crate::event::Kind;
+use crate::query::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap};
 use crate::query::tests::indexes::{Owned, Shape, load, mixed, rounded, shapes, sources};
 use crate::query::tests::{DAY_FIRST, SessionSpec, TextSpec, execute_on_three, session_specs, text_test};
 use crate::query::{
@@ -341,6 +342,37 @@ fn numbers_of_groupings_are_given_once() {
     let of = |grain: Grain| SPECS.iter().filter(move |spec| spec.grain == grain);
     let weekly: Vec<&Spec> = of(Grain::Month).filter_map(Spec::by_weeks).collect();
     assert_eq!(weekly, of(Grain::Week).collect::<Vec<_>>());
+}
+
+/// A grouping may have any number of groups: then it is not kept, and the others are.
+#[test]
+fn a_grouping_of_very_many_groups_is_left_out() {
+    let session = |n: u32| {
+        let row = PlainRow {
+            time: ORIGIN + i64::from(n),
+            kind: Kind::PageView,
+            texts: TextMap::new(),
+            meta: Vec::new(),
+            tags: Vec::new(),
+            event_duration: None,
+        };
+        let texts = TextMap::from([(Column::Country, format!("c{n}")), (Column::Os, "o".into())]);
+        (PlainSession::numbered(n, DAY_FIRST, u32::MAX, texts, vec![row]), false)
+    };
+    let kept_of = |count: u32| {
+        let table = OwnedTable::new(&(0..count).map(session).collect::<Vec<_>>(), &mut SiteCodes::new(1), 4);
+        let (source, days) = (table.source(), local_days((0, (0, 0), 0)));
+        let found = Recurring::find(&[source]).unwrap();
+        let making = Making { number: SegmentId(1), site: SITE, source, recurring: (&found, 0), days: &days };
+        let bytes = build(&making, &|| None).unwrap().unwrap();
+        let aggregate = Aggregate::of(Path::new("aggregate"), Bytes::from_vec(bytes)).unwrap();
+        [Column::Country, Column::Os].map(|column| {
+            aggregate
+                .has(Spec::of(&Query::new(SITE, 0..1, Unit::Sessions, Group::Columns(vec![column]))).unwrap())
+        })
+    };
+    assert_eq!(kept_of(1_000), [true, true]);
+    assert_eq!(kept_of(1_100), [false, true]);
 }
 
 #[test]

@@ -12,13 +12,15 @@ use super::situation::hidden_or_later;
 use super::strings::Strings;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
-use crate::index::{IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile, ROW_COLUMNS};
+use crate::index::{
+    IndexBuilder, IndexRow, IndexSession, IndexSize, Loaded, Needs, ParquetFile, ROW_COLUMNS,
+};
 use crate::lake::{
     BlockChecksumsBuilder, Compacted, LakeContext, LakeDictionary, LiveFile, OpenFile, Taken,
     dictionary_path, end_crc, index_path, parquet_path, temporary_path,
 };
 use crate::manifest::{LakeEntry, Superseded};
-use crate::parquet::{self, Observer, Placed, Written};
+use crate::parquet::{self, Key, Observer, Placed, Written};
 use crate::query::Source;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::Segment;
@@ -49,6 +51,21 @@ struct Sources<'a> {
     from: Vec<SegmentId>,
     /// The first one is the file before.
     has_before: bool,
+}
+
+impl Sources<'_> {
+    /// What of a key there is at most.
+    fn size(&self, key: Key) -> IndexSize {
+        let mut size = IndexSize::default();
+        for Source { table, .. } in &self.tables {
+            for run in table.runs.iter().filter(|run| key.contains(run.day_utc())) {
+                let sessions = run.sessions(table.session_count());
+                size.rows += table.rows_of(&sessions).len();
+                size.sessions += sessions.len();
+            }
+        }
+        size
+    }
 }
 
 impl CompactionJob {
@@ -139,10 +156,12 @@ impl CompactionJob {
         };
         let hidden = self.hidden();
         let sources = self.sources(before.as_deref(), strings.as_deref(), &loaded, &hidden)?;
-        let mut gathered = Gathered::new(&sources);
+        let index = self.context.begin_index(self.numbers[0], sources.size(self.step.key))?;
+        let mut gathered = Gathered::new(&sources, index);
         let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
-        let entry = self.write_index(&mut gathered, &parquet, checksums)?;
-        let dictionary = self.write_dictionary(&sources, &gathered, strings.as_deref());
+        let Gathered { index, rows_before, sources: seen, .. } = gathered;
+        let entry = self.write_index(index, &parquet, checksums)?;
+        let dictionary = self.write_dictionary(&sources, &seen, strings.as_deref());
         let dictionary = dictionary.map_err(|error| self.codes_or(error))?;
         let fs = &*self.context.fs;
         fs.sync_dir(&self.context.folder)?;
@@ -151,10 +170,10 @@ impl CompactionJob {
             site: self.site,
             host: self.host.clone(),
             key: self.step.key,
-            new_rows: entry.rows - gathered.rows_before,
+            new_rows: entry.rows - rows_before,
             entry,
             dictionary,
-            taken: gathered.taken(&sources),
+            taken: seen.into_iter().map(|seen| seen.taken).collect(),
             temporary: temporary_path(&parquet),
             parquet,
         })
@@ -224,7 +243,7 @@ impl CompactionJob {
     fn write_dictionary(
         &self,
         sources: &Sources<'_>,
-        gathered: &Gathered,
+        seen: &[Seen],
         older: Option<&SiteDictionary>,
     ) -> Result<Option<(SegmentId, u64)>, StorageError> {
         let number = self.numbers[1];
@@ -232,7 +251,7 @@ impl CompactionJob {
         let mut builder = DictionaryBuilder::new(&path, older);
         let strings = Column::ALL.map(|column| Strings::new(column, &sources.tables));
         let strings = strings.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let new = sources.tables.iter().zip(&gathered.sources).enumerate();
+        let new = sources.tables.iter().zip(seen).enumerate();
         for (table, (source, seen)) in new.skip(usize::from(sources.has_before)) {
             for (column, codes) in Gathered::columns().zip(&seen.codes) {
                 let dictionary = source.table.dictionary(column);
@@ -256,11 +275,10 @@ impl CompactionJob {
 
     fn write_index(
         &self,
-        gathered: &mut Gathered,
+        builder: IndexBuilder,
         parquet: &Path,
         of_file: ParquetFile,
     ) -> Result<LakeEntry, StorageError> {
-        let builder = std::mem::take(&mut gathered.index);
         let (rows, sessions) = (builder.row_count() as u64, builder.session_count() as u64);
         let (number, numbers_end) = (self.numbers[0], builder.numbers_end());
         let fs = &self.context.fs;
@@ -313,18 +331,18 @@ struct Gathered {
 struct Seen {
     /// For each column that an index has, the local codes that occurred.
     codes: Vec<Vec<bool>>,
-    /// Its sessions, and where they went.
-    placed: Vec<(u32, u32)>,
+    /// Its sessions that were written.
+    taken: Taken,
 }
 
 impl Gathered {
-    fn new(sources: &Sources<'_>) -> Self {
-        let seen = |source: &Source<'_>| {
+    fn new(sources: &Sources<'_>, index: IndexBuilder) -> Self {
+        let seen = |(source, from): (&Source<'_>, &SegmentId)| {
             let codes = |column| vec![false; source.table.dictionary(column).len()];
-            Seen { codes: Self::columns().map(codes).collect(), placed: Vec::new() }
+            Seen { codes: Self::columns().map(codes).collect(), taken: Taken::nothing(*from) }
         };
-        let sources = sources.tables.iter().map(seen).collect();
-        Self { index: IndexBuilder::new(), rows: Vec::new(), rows_before: 0, sources }
+        let sources = sources.tables.iter().zip(&sources.from).map(seen).collect();
+        Self { index, rows: Vec::new(), rows_before: 0, sources }
     }
 
     /// The columns that an index has.
@@ -336,7 +354,7 @@ impl Gathered {
     fn add(&mut self, place: &Placed, table: &SiteTable<'_>, has_before: bool) -> Result<(), ParquetError> {
         let Some(seen) = self.sources.get_mut(place.source) else { return Ok(()) };
         let session = place.session;
-        seen.placed.push((session as u32, self.index.session_count() as u32));
+        seen.taken.add(session as u32, self.index.session_count() as u32);
         let mut code = |at: usize, column: Column, index: usize| {
             let local = table.codes(column).get(index);
             if let Some(used) = seen.codes.get_mut(at).and_then(|codes| codes.get_mut(local as usize)) {
@@ -371,18 +389,6 @@ impl Gathered {
         };
         self.index.push(&indexed).map_err(|unfit| ParquetError::Write(unfit.to_string()))
     }
-
-    fn taken(self, sources: &Sources<'_>) -> Vec<Taken> {
-        let taken =
-            |(source, seen): (&SegmentId, Seen)| Taken { source: *source, sessions: sorted(seen.placed) };
-        sources.from.iter().zip(self.sources).map(taken).collect()
-    }
-}
-
-/// By the source's sessions: the order of visitors differs between segments and files.
-fn sorted(mut placed: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
-    placed.sort_unstable();
-    placed
 }
 
 /// A session's state with rows counted from its first one.

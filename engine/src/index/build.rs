@@ -2,9 +2,10 @@
 
 use hashbrown::HashMap;
 
-use super::columns::Widening;
+use super::columns;
 use super::combinations::{Combinations, EVENT, MEMBERS_MAX, OF_ROWS, OF_SESSIONS, PAGE, all};
 use super::{CHECKSUM_BLOCK_BYTES, KNOWN_SHARE};
+use crate::error::StorageError;
 use crate::scan::recurring::recurring_within;
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::build::SessionState;
@@ -12,6 +13,7 @@ use crate::segment::layout::{FileWriter, Tag};
 use crate::segment::sink::Sink;
 use crate::segment::table::{FIRST_ROW_BLOCK, FLAG_BOUNCE, FLAG_FIRST, FLAG_GIVEN_ID, NO_ROW, Run, Shape};
 use crate::units::{SegmentId, SessionId, SiteId, TimestampMs};
+use crate::vfs::{AppendColumn, Full, Scratch};
 
 /// The texts that an index has of each row.
 pub const ROW_COLUMNS: [Column; ROW_CODE_COUNT] =
@@ -70,43 +72,68 @@ pub enum Unfit {
     Rows,
 }
 
-/// Gathers sessions.
-#[derive(Debug)]
-pub struct IndexBuilder {
-    runs: Vec<Run>,
-    visitors: Vec<u64>,
-    last_session: SessionId,
-    starts: Vec<u32>,
-    shapes: HashMap<Shape, u32>,
-    shapes_met: Vec<Shape>,
-    shape_codes: Widening,
-    gaps: Widening,
-    row_count: u32,
-    combinations: [Combinations; OF_SESSIONS.len() + OF_ROWS.len()],
+/// How much an index is to have at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexSize {
+    /// Sessions.
+    pub sessions: usize,
+    /// Rows of all of them.
+    pub rows: usize,
 }
 
-impl Default for IndexBuilder {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Gathers sessions. What it has of each session and row lies in a scratch, on the heap is only what differs.
+#[derive(Debug)]
+pub struct IndexBuilder {
+    size: IndexSize,
+    runs: Vec<Run>,
+    visitors: AppendColumn<u64>,
+    last_session: SessionId,
+    starts: AppendColumn<u32>,
+    shapes: HashMap<Shape, u32>,
+    shapes_met: Vec<Shape>,
+    /// The place of each session's shape among those that were met.
+    shape_codes: AppendColumn<u32>,
+    gaps: AppendColumn<u32>,
+    row_count: u32,
+    combinations: Vec<Combinations>,
 }
 
 impl IndexBuilder {
-    /// An index without sessions.
-    pub fn new() -> Self {
-        let mut widths = all().map(|(number, columns)| columns.len() + usize::from(number == EVENT));
-        Self {
+    /// The bytes of scratch that an index takes while it is gathered.
+    pub fn scratch_bytes(size: IndexSize) -> usize {
+        let (sessions, rows) =
+            (Scratch::column_bytes::<u32>(size.sessions), Scratch::column_bytes::<u32>(size.rows));
+        let of_sessions = sessions.saturating_mul(2 + OF_SESSIONS.len());
+        let of_rows = rows.saturating_mul(1 + OF_ROWS.len());
+        Scratch::column_bytes::<u64>(size.sessions).saturating_add(of_sessions).saturating_add(of_rows)
+    }
+
+    /// An index without sessions, which is gathered in this scratch.
+    ///
+    /// # Errors
+    /// The scratch has less room than [`Self::scratch_bytes`].
+    pub fn new(scratch: &mut Scratch, size: IndexSize) -> Result<Self, StorageError> {
+        let visitors = scratch.column(size.sessions)?;
+        let (starts, shape_codes) = (scratch.column(size.sessions)?, scratch.column(size.sessions)?);
+        let gaps = scratch.column(size.rows)?;
+        let combinations = all().map(|(number, columns)| {
+            let count = if number < OF_SESSIONS.len() { size.sessions } else { size.rows };
+            let width = columns.len() + usize::from(number == EVENT);
+            Ok(Combinations::new(width, scratch.column(count)?))
+        });
+        Ok(Self {
+            size,
             runs: Vec::new(),
-            visitors: Vec::new(),
+            visitors,
             last_session: SessionId::default(),
-            starts: Vec::new(),
+            starts,
             shapes: HashMap::new(),
             shapes_met: Vec::new(),
-            shape_codes: Widening::default(),
-            gaps: Widening::default(),
+            shape_codes,
+            gaps,
             row_count: 0,
-            combinations: std::array::from_fn(|_| Combinations::new(widths.next().unwrap_or(1))),
-        }
+            combinations: combinations.collect::<Result<_, StorageError>>()?,
+        })
     }
 
     /// How many sessions there are so far.
@@ -140,21 +167,34 @@ impl IndexBuilder {
         let rows = u32::try_from(session.rows.len()).map_err(|_| Unfit::Rows)?;
         let row_count =
             self.row_count.checked_add(rows).filter(|&count| count < NO_ROW).ok_or(Unfit::Rows)?;
+        if self.visitors.len() >= self.size.sessions || row_count as usize > self.size.rows {
+            return Err(Unfit::Rows);
+        }
         let is_first = self.place(session, first.time, last.time)?;
-        self.visitors.push(session.visitor);
+        self.append(session, (start, rows), is_first).map_err(|Full| Unfit::Rows)?;
         self.last_session = session.session;
-        self.starts.push(start);
         self.row_count = row_count;
-        self.push_shape(session, rows, is_first);
+        Ok(())
+    }
+
+    /// Appends a session for which there is room.
+    fn append(
+        &mut self,
+        session: &IndexSession<'_>,
+        (start, rows): (u32, u32),
+        is_first: bool,
+    ) -> Result<(), Full> {
+        self.visitors.push(session.visitor)?;
+        self.starts.push(start)?;
+        self.push_shape(session, rows, is_first)?;
         for (combinations, columns) in self.combinations.iter_mut().zip(OF_SESSIONS) {
             let mut members = [0; MEMBERS_MAX];
             for (member, &column) in members.iter_mut().zip(columns) {
                 *member = session.attributes.get(column.index()).copied().unwrap_or(0);
             }
-            combinations.push(&members[..columns.len()]);
+            combinations.push(&members[..columns.len()])?;
         }
-        self.push_rows(session.rows, start);
-        Ok(())
+        self.push_rows(session.rows, start)
     }
 
     /// Puts the session into its run. Whether it is the first of its visitor there.
@@ -166,7 +206,7 @@ impl IndexBuilder {
     ) -> Result<bool, Unfit> {
         let day = u32::from(session.session.day().0);
         let rank = |day, visitor: u64, session: SessionId| (day, visitor.cast_signed(), session);
-        let before = self.visitors.last().copied().zip(self.runs.last_mut());
+        let before = self.visitors.as_slice().last().copied().zip(self.runs.last_mut());
         if let Some((visitor, run)) = before {
             if rank(day, session.visitor, session.session) <= rank(run.day, visitor, self.last_session) {
                 return Err(Unfit::Order);
@@ -191,7 +231,7 @@ impl IndexBuilder {
         Ok(true)
     }
 
-    fn push_shape(&mut self, session: &IndexSession<'_>, rows: u32, is_first: bool) {
+    fn push_shape(&mut self, session: &IndexSession<'_>, rows: u32, is_first: bool) -> Result<(), Full> {
         let state = &session.state;
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let inside = |row: u32| if row < rows { row } else { NO_ROW };
@@ -211,19 +251,20 @@ impl IndexBuilder {
         if code == next {
             self.shapes_met.push(shape);
         }
-        self.shape_codes.push(code);
+        self.shape_codes.push(code)
     }
 
-    fn push_rows(&mut self, rows: &[IndexRow], start: u32) {
+    fn push_rows(&mut self, rows: &[IndexRow], start: u32) -> Result<(), Full> {
         for (at, row) in rows.iter().enumerate() {
             if at > 0 {
                 // Within the range of the session's first and last row, which were looked at.
-                self.gaps.push((row.time.div_euclid(1000) - i64::from(start)) as u32);
+                self.gaps.push((row.time.div_euclid(1000) - i64::from(start)) as u32)?;
             }
             let [hostname, path, title, event_name] = row.texts;
-            self.combinations[PAGE].push(&[hostname, path, title]);
-            self.combinations[EVENT].push(&[event_name, row.kind.into()]);
+            self.combinations[PAGE].push(&[hostname, path, title])?;
+            self.combinations[EVENT].push(&[event_name, row.kind.into()])?;
         }
+        Ok(())
     }
 
     /// Writes the index with number `id` to `out`.
@@ -244,18 +285,17 @@ impl IndexBuilder {
         let mut out = FileWriter::to(id, out);
         out.begin_site(site, self.visitors.len(), self.row_count as usize);
         out.block(Tag::RUNS, 0, &self.runs);
-        out.block(Tag::START_SECONDS, 0, &self.starts);
+        out.block(Tag::START_SECONDS, 0, self.starts.as_slice());
         self.write_first_rows(&mut out);
-        self.shape_codes.write(&mut out, Tag::SHAPE_CODES, 0);
+        columns::write(&mut out, Tag::SHAPE_CODES, 0, self.shape_codes.as_slice().iter().copied());
         out.block(Tag::SHAPES, 0, &self.shapes_met);
-        self.gaps.write_wide(&mut out, Tag::GAP_SECONDS);
+        columns::write_wide(&mut out, Tag::GAP_SECONDS, self.gaps.as_slice());
         self.write_visitors(&mut out, known_share);
         self.combinations.iter_mut().for_each(Combinations::sort);
         for ((number, columns), combinations) in all().zip(&self.combinations) {
             combinations.write(&mut out, number, columns);
         }
-        let kinds: Vec<u8> = self.combinations[EVENT].member(1).map(|kind| kind as u8).collect();
-        out.block(Tag::KINDS, 0, &kinds);
+        out.numbers(Tag::KINDS, 0, self.combinations[EVENT].member(1).map(|kind| kind as u8));
         out.block(Tag::PARQUET_LENGTH, 0, &[parquet.len]);
         out.block(Tag::PARQUET_CHECKSUMS, 0, &parquet.checksums);
         out.finish()
@@ -277,8 +317,8 @@ impl IndexBuilder {
 
     /// The first row of each session, and after the last one the row count.
     fn first_rows(&self) -> impl Iterator<Item = u32> + '_ {
-        let ends = (0..self.shape_codes.len()).scan(0, |end, session| {
-            *end += self.shapes_met.get(self.shape_code(session)).map_or(0, |shape| shape.rows);
+        let ends = self.shape_codes.as_slice().iter().scan(0, |end, &code| {
+            *end += self.shapes_met.get(code as usize).map_or(0, |shape| shape.rows);
             Some(*end)
         });
         std::iter::once(0).chain(ends)
@@ -288,22 +328,19 @@ impl IndexBuilder {
     fn write_visitors<S: Sink>(&self, out: &mut FileWriter<S>, known_share: usize) {
         let is_given = |shape: &Shape| shape.flags & FLAG_GIVEN_ID != 0;
         let given: Vec<bool> = self.shapes_met.iter().map(is_given).collect();
-        let is_given = |session: usize| given.get(self.shape_code(session)).copied().unwrap_or(false);
-        let marks = recurring_within(&self.runs, &self.visitors, is_given);
+        let (all, codes) = (self.visitors.as_slice(), self.shape_codes.as_slice());
+        let is_given = |session: usize| given.get(codes[session] as usize).copied().unwrap_or(false);
+        let marks = recurring_within(&self.runs, all, is_given);
         let (mut sessions, mut visitors) = (Vec::new(), Vec::new());
-        marks.for_each_in(0..self.visitors.len(), |session| {
+        marks.for_each_in(0..all.len(), |session| {
             sessions.push(session as u32);
-            visitors.push(self.visitors[session]);
+            visitors.push(all[session]);
         });
-        if sessions.len() > self.visitors.len() / known_share {
-            out.block(Tag::VISITOR, 0, &self.visitors);
+        if sessions.len() > all.len() / known_share {
+            out.block(Tag::VISITOR, 0, all);
         } else if !sessions.is_empty() {
             out.block(Tag::KNOWN_SESSIONS, 0, &sessions);
             out.block(Tag::KNOWN_VISITORS, 0, &visitors);
         }
-    }
-
-    fn shape_code(&self, session: usize) -> usize {
-        self.shape_codes.get(session) as usize
     }
 }

@@ -12,7 +12,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use build::{IndexBuilder, IndexRow, IndexSession, ParquetFile, ROW_COLUMNS, Unfit};
+pub use build::{IndexBuilder, IndexRow, IndexSession, IndexSize, ParquetFile, ROW_COLUMNS, Unfit};
 pub use loaded::{Loaded, Needs};
 pub use read::Index;
 

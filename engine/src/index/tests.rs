@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::Kind;
 use crate::query::testdata::{PlainRow, PlainSession, SiteCodes, TextMap};
-use crate::query::testindex::{PlainCold, index_bytes};
+use crate::query::testindex::{PlainCold, index_builder, index_bytes};
 use crate::query::{Group, Measures, Query, Recurring, Source, Unit, execute};
 use crate::schema::Column;
 use crate::segment::cold::ColdColumns;
@@ -108,9 +108,10 @@ fn sessions_that_do_not_fit_are_refused() {
         state,
         rows,
     };
-    let mut builder = IndexBuilder::new();
+    let mut builder = index_builder(3, 4);
     let (early, late) = ([row], [IndexRow { time: i64::from(u32::MAX) * 1000 + 1000, ..row }]);
     let rows = [IndexRow { time: 0, ..row }];
+    let (two, three) = ([rows[0]; 2], [rows[0]; 3]);
     assert_eq!(builder.push(&session(1, &[])), Err(Unfit::Rows));
     assert_eq!(builder.push(&session(1, &early)), Err(Unfit::Time));
     assert_eq!(builder.push(&session(1, &late)), Err(Unfit::Time));
@@ -118,6 +119,10 @@ fn sessions_that_do_not_fit_are_refused() {
     assert_eq!(builder.push(&session(1, &rows)), Ok(()));
     assert_eq!(builder.push(&session(1, &rows)), Err(Unfit::Order));
     assert_eq!((builder.session_count(), builder.row_count()), (2, 2));
+    assert_eq!(builder.push(&session(2, &three)), Err(Unfit::Rows), "more rows than there is room for");
+    assert_eq!(builder.push(&session(2, &two)), Ok(()));
+    assert_eq!(builder.push(&session(3, &rows)), Err(Unfit::Rows), "more sessions than there is room for");
+    assert_eq!((builder.session_count(), builder.row_count()), (3, 4));
 }
 
 #[test]

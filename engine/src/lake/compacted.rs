@@ -2,17 +2,47 @@
 
 use std::path::PathBuf;
 
+use roaring::RoaringBitmap;
+
 use crate::manifest::LakeEntry;
 use crate::parquet::Key;
 use crate::units::{SegmentId, SiteId};
 
-/// Where sessions of one source went: (its session, the new file's), ascending.
+/// Where sessions of one source went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// The source: a sealed segment, or the index of the file before.
     pub source: SegmentId,
     /// The sessions that were live when the compaction began, all of which are in the new file.
-    pub sessions: Vec<(u32, u32)>,
+    pub sessions: RoaringBitmap,
+    /// For each session of the source, up to the last that was taken, which session of the new file it is; of those
+    /// that were not taken it says nothing.
+    pub places: Vec<u32>,
+}
+
+impl Taken {
+    /// Takes nothing yet of a source.
+    pub fn nothing(source: SegmentId) -> Self {
+        Self { source, sessions: RoaringBitmap::new(), places: Vec::new() }
+    }
+
+    /// Takes a session that is to be another one of the new file. Each is taken once.
+    pub fn add(&mut self, session: u32, place: u32) {
+        self.sessions.insert(session);
+        let end = session as usize + 1;
+        if self.places.len() < end {
+            self.places.resize(end, 0);
+        }
+        if let Some(known) = self.places.get_mut(session as usize) {
+            *known = place;
+        }
+    }
+
+    /// Where a session went that was taken.
+    pub fn place(&self, session: u32) -> Option<u32> {
+        let is_taken = self.sessions.contains(session);
+        self.places.get(session as usize).copied().filter(|_| is_taken)
+    }
 }
 
 /// A file of the lake that is written and synced, under a name that nobody reads.

@@ -13,10 +13,10 @@ use super::blocks::BlockChecksums;
 use super::cache::ColumnCache;
 use super::cold::ParquetColumns;
 use super::opened::Opened;
-use super::paths::{index_path, parquet_path, temporary_path};
+use super::paths::{gathering_path, index_path, parquet_path, temporary_path};
 use crate::checksum::crc32c;
 use crate::error::StorageError;
-use crate::index::Index;
+use crate::index::{Index, IndexBuilder, IndexSize};
 use crate::manifest::{LakeEntry, PARQUET_END_BYTES};
 use crate::parquet::Key;
 use crate::segment::filter::VisitorFilter;
@@ -52,6 +52,18 @@ impl LakeContext {
         let (cache, open_files) = (Arc::new(ColumnCache::default()), Arc::default());
         let (verdicts, damage_count) = Default::default();
         Self { fs: fs.clone(), folder: folder.to_path_buf(), cache, open_files, verdicts, damage_count }
+    }
+
+    /// Begins the index with a number. What is gathered for it lies in a file that has no name while it is used, and goes
+    /// with it: of a large month that is more than there may be memory.
+    ///
+    /// # Errors
+    /// There is no space for that file.
+    pub fn begin_index(&self, number: SegmentId, size: IndexSize) -> Result<IndexBuilder, StorageError> {
+        let path = gathering_path(&self.folder, number);
+        let mut scratch = self.fs.scratch(&path, IndexBuilder::scratch_bytes(size))?;
+        self.fs.remove(&path)?;
+        IndexBuilder::new(&mut scratch, size)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the lake's files lie.
 //!
 //! `lake/site=HOST/month=YYYY-MM/KEY.parquet` is for everybody to read. What only Hitstone reads lies in the data folder
-//! itself: `index-N` beside a Parquet file, `dictionary-N` of a site.
+//! itself: `index-N` beside a Parquet file, `dictionary-N` of a site, `gathering-N` while an index is made.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ use crate::units::SegmentId;
 pub const INDEX_PREFIX: &str = "index-";
 /// Files of dictionaries are named so, and a number.
 pub const DICTIONARY_PREFIX: &str = "dictionary-";
+/// Scratch files in which an index is gathered are named so, and the number of the index.
+pub const GATHERING_PREFIX: &str = "gathering-";
 const FOLDER: &str = "lake";
 const TEMPORARY: &str = "tmp";
 
@@ -50,6 +52,11 @@ pub fn is_temporary(name: &str) -> bool {
 /// The index with this number.
 pub fn index_path(folder: &Path, number: SegmentId) -> PathBuf {
     folder.join(format!("{INDEX_PREFIX}{:016x}", number.0))
+}
+
+/// The scratch file in which the index with this number is gathered.
+pub fn gathering_path(folder: &Path, number: SegmentId) -> PathBuf {
+    folder.join(format!("{GATHERING_PREFIX}{:016x}", number.0))
 }
 
 /// The dictionary with this number.

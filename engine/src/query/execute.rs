@@ -221,14 +221,14 @@ impl<'a> Count<'_, 'a> {
             key_sets: &key_sets,
             sums: &sums,
             dictionaries,
+            groups_max: self.means.groups_max,
         };
         let measures = query.measures;
         let has_extras = measures.durations || measures.time_on_page || unit == Unit::Events;
         let visitors = Distinct::new(self.recurring.visitor_count(), self.means.set_bytes_max);
         let counter = Counter::new(fixed_group_count(&query.group).unwrap_or(0), has_extras, visitors);
         let parts = parts(prepared, sources, self.recurring, &shared);
-        let counter =
-            Walk::new(parts, query.span.clone(), counter, self.means.groups_max).finish(is_all, guard)?;
+        let counter = Walk::new(parts, query.span.clone(), counter).finish(is_all, guard)?;
         let (groups, key_sets, sums) = (groups.into_inner(), key_sets.into_inner(), sums.into_inner());
         Ok(CountedGroups { counter, groups, key_sets, sums })
     }
@@ -312,6 +312,7 @@ struct Shared<'q, 'a> {
     sums: &'q SharedSums,
     /// For each source, the dictionaries of the key's columns.
     dictionaries: &'q [Vec<Dictionary<'a>>],
+    groups_max: usize,
 }
 
 impl Shared<'_, '_> {
@@ -356,6 +357,7 @@ fn parts<'q, 'a>(
             rows: row_columns(table),
             counted: counted(table, shared),
             key: source_key(prepared, shared),
+            groups_max: shared.groups_max,
             meta_keys,
             number,
         }

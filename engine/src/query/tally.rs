@@ -28,11 +28,12 @@ pub struct Tally {
 /// in more than one run. Order, limit and `keep` of the query play no part; groups without anything are left out.
 ///
 /// # Errors
-/// As [`super::execute()`]; [`QueryError::Invalid`] for groups by pairs.
+/// As [`super::execute()`], with `groups_max` in place of its bound; [`QueryError::Invalid`] for groups by pairs.
 pub fn tally(
     source: &Source<'_>,
     sessions: &Bits,
     query: &Query,
+    groups_max: usize,
     cancelled: Cancelled<'_>,
 ) -> Result<Vec<Tally>, QueryError> {
     let source = Source { hidden: None, ..*source };
@@ -54,7 +55,7 @@ pub fn tally(
     let dictionaries = [key_dictionaries(&source.table, query)];
     let (sources, recurring) = ([source], Recurring::nowhere(1));
     let count = Count {
-        means: &Means::default(),
+        means: &Means { groups_max, ..Means::default() },
         sources: &sources,
         dictionaries: &dictionaries,
         recurring: &recurring,

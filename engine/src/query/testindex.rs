@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use super::Source;
 use super::testdata::{PlainSession, SiteCodes};
 use crate::error::StorageError;
-use crate::index::{Index, IndexBuilder, IndexRow, IndexSession, Loaded, Needs, ParquetFile};
+use crate::index::{Index, IndexBuilder, IndexRow, IndexSession, IndexSize, Loaded, Needs, ParquetFile};
 use crate::schema::{ATTRIBUTE_COUNT, Column};
 use crate::segment::build::SessionState;
 use crate::segment::cold::{ColdColumns, ColdNumber, ColdNumbers, ColdRows, ColdTexts};
@@ -18,7 +18,7 @@ use crate::segment::ranks::OwnedRanks;
 use crate::segment::table::{NO_ROW, SiteStrings};
 use crate::segment::verdicts::{VerdictMemory, Verdicts};
 use crate::units::{SegmentId, SessionId, SiteId};
-use crate::vfs::Bytes;
+use crate::vfs::{Bytes, Scratch};
 
 /// The cold columns of sessions in the order of a file.
 pub struct PlainCold {
@@ -97,9 +97,17 @@ pub struct OwnedIndex {
     pub hidden: RoaringBitmap,
 }
 
+/// One that gathers so much in memory.
+pub fn index_builder(sessions: usize, rows: usize) -> IndexBuilder {
+    let size = IndexSize { sessions, rows };
+    let scratch = Scratch::in_memory(Path::new("(test)"), IndexBuilder::scratch_bytes(size));
+    IndexBuilder::new(&mut scratch.unwrap(), size).unwrap()
+}
+
 /// The bytes of the index of these sessions, which are in the order of the file.
 pub fn index_bytes(sessions: &[PlainSession], site_codes: &mut SiteCodes, known_share: usize) -> Vec<u8> {
-    let mut builder = IndexBuilder::new();
+    let rows = sessions.iter().map(|session| session.rows.len()).sum();
+    let mut builder = index_builder(sessions.len(), rows);
     for session in sessions {
         let rows: Vec<IndexRow> = session
             .rows

@@ -46,6 +46,8 @@ pub(super) struct Part<'q, 'a> {
     /// Whether they leave out views of a session.
     pub tests_views: bool,
     pub key: SourceKey<'q, 'a>,
+    /// Groups of all parts at most.
+    pub groups_max: usize,
     pub meta_keys: Option<MetaKeys<'q, 'a>>,
     pub number: Option<NumberColumn<'q, 'a>>,
 }
@@ -56,13 +58,12 @@ pub(super) struct Walk<'q, 'a> {
     span: Range<i64>,
     counter: Counter,
     batch: Batch,
-    groups_max: usize,
 }
 
 impl<'q, 'a> Walk<'q, 'a> {
-    /// A walk over these parts that may meet so many groups.
-    pub fn new(parts: Vec<Part<'q, 'a>>, span: Range<i64>, counter: Counter, groups_max: usize) -> Self {
-        Self { parts, span, counter, batch: Batch::default(), groups_max }
+    /// A walk over these parts.
+    pub fn new(parts: Vec<Part<'q, 'a>>, span: Range<i64>, counter: Counter) -> Self {
+        Self { parts, span, counter, batch: Batch::default() }
     }
 
     /// Walks over all runs and gives the counter of the groups. `is_all`: no others are counted elsewhere.
@@ -79,7 +80,7 @@ impl<'q, 'a> Walk<'q, 'a> {
             // No visitor can recur: stamps alone are exact.
             self.parts.iter_mut().for_each(|part| part.sessions.recurring = None);
         }
-        let Self { parts, span, counter, batch, groups_max } = &mut self;
+        let Self { parts, span, counter, batch } = &mut self;
         for part in parts {
             if let Some(listed) = &part.prepared.listed {
                 counter.begin_run();
@@ -89,19 +90,13 @@ impl<'q, 'a> Walk<'q, 'a> {
                 counter.begin_run();
                 let span = (!run.inside).then_some(&*span);
                 part.count_run(&run.sessions, span, batch, counter, guard)?;
-                part.check_groups(*groups_max)?;
             }
-            part.check_groups(*groups_max)?;
         }
         Ok(self.counter)
     }
 }
 
 impl Part<'_, '_> {
-    fn check_groups(&self, groups_max: usize) -> Result<(), QueryError> {
-        if self.key.group_count() > groups_max { Err(QueryError::TooManyGroups(groups_max)) } else { Ok(()) }
-    }
-
     /// Counts sessions that are far between, batch by batch. Visitors that have some in several runs recur.
     fn count_listed(
         &mut self,
@@ -130,7 +125,7 @@ impl Part<'_, '_> {
                     What::Rows => batch.set_times(&self.rows),
                 }
             }
-            self.count_picked(batch, counter);
+            self.count_picked(batch, counter)?;
             counter.trim();
         }
         Ok(())
@@ -160,7 +155,7 @@ impl Part<'_, '_> {
                 Some(selected) => selected.bounds_in(sessions),
             };
             if let Some(sessions) = passing {
-                self.count(&sessions, span, batch, counter);
+                self.count(&sessions, span, batch, counter)?;
                 counter.trim();
             }
         }
@@ -173,26 +168,30 @@ impl Part<'_, '_> {
         span: Option<&Range<i64>>,
         batch: &mut Batch,
         counter: &mut Counter,
-    ) {
+    ) -> Result<(), QueryError> {
         match self.counted.what {
             What::Sessions => self.pick_sessions(sessions, span, batch),
             What::Rows => self.pick_rows(sessions, span, batch),
         }
-        self.count_picked(batch, counter);
+        self.count_picked(batch, counter)
     }
 
-    fn count_picked(&mut self, batch: &mut Batch, counter: &mut Counter) {
+    fn count_picked(&mut self, batch: &mut Batch, counter: &mut Counter) -> Result<(), QueryError> {
         self.key.set_groups(batch);
-        counter.reserve(self.key.group_count());
+        let group_count = self.key.group_count();
+        if group_count > self.groups_max {
+            return Err(QueryError::TooManyGroups(self.groups_max));
+        }
+        counter.reserve(group_count);
         let extras = self.counted.extras;
         if self.counted.what == What::Sessions && self.counted.sums_only {
             counter.add_durations(&self.sessions, batch, extras);
-            return;
+            return Ok(());
         }
         if self.counted.what == What::Sessions {
             counter.meet(&self.sessions, &batch.sessions);
             counter.add_sessions(&self.sessions, batch, extras);
-            return;
+            return Ok(());
         }
         counter.add_row_extras(batch, extras);
         if let Some(meta_keys) = &mut self.meta_keys {
@@ -202,13 +201,14 @@ impl Part<'_, '_> {
             number.note(batch);
         }
         if self.counted.sums_only && !extras.durations {
-            return;
+            return Ok(());
         }
         if self.key.repeats() {
             batch.fold_repeats();
         }
         counter.meet(&self.sessions, &batch.sessions);
         counter.add_rows(&self.sessions, batch, extras);
+        Ok(())
     }
 
     fn pick_sessions(&self, sessions: &Range<usize>, span: Option<&Range<i64>>, batch: &mut Batch) {

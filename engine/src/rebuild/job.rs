@@ -13,7 +13,7 @@ use super::marks::Marks;
 use super::read::{ReadSession, Taker, Wanted};
 use crate::dictionary::SiteDictionary;
 use crate::error::{CompactionError, ParquetError, StorageError};
-use crate::index::{IndexBuilder, IndexRow, IndexSession, Needs, ParquetFile, ROW_COLUMNS};
+use crate::index::{IndexBuilder, IndexRow, IndexSession, IndexSize, Needs, ParquetFile, ROW_COLUMNS};
 use crate::lake::{
     BlockChecksums, CheckedBytes, LakeContext, LiveFile, LiveSite, Rebuilt, RebuiltFile, dictionary_path,
     index_path,
@@ -228,6 +228,7 @@ impl RebuildJob {
         bytes.check(0..bytes.file_len())?;
         let marks =
             Marks::of(self.site, live, &bytes, &self.lake.files, (&elsewhere.segments, elsewhere.is_all))?;
+        let size = IndexSize { sessions: live.entry.sessions as usize, rows: live.entry.rows as usize };
         let mut gatherer = Gatherer {
             site: self.site,
             superseded: &live.superseded,
@@ -236,7 +237,7 @@ impl RebuildJob {
             marks,
             elsewhere,
             found: RoaringBitmap::new(),
-            builder: IndexBuilder::new(),
+            builder: self.context.begin_index(number, size)?,
         };
         self.wanted(live).read(&mut gatherer)?;
         let Gatherer { builder, found, .. } = gatherer;

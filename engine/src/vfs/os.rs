@@ -138,8 +138,13 @@ impl Fs for OsFs {
         let file = options.read(true).write(true).create_new(true).mode(MODE_PRIVATE).open(path);
         let mut file = file.map_err(at("create", path))?;
         // A file without bytes cannot be mapped.
-        reserve(&mut file, len.max(1) as u64).map_err(at("reserve space for", path))?;
-        Scratch::map(path, &file).map_err(at("map", path))
+        let reserved = reserve(&mut file, len.max(1) as u64).map_err(at("reserve space for", path));
+        let scratch = reserved.and_then(|()| Scratch::map(path, &file).map_err(at("map", path)));
+        if scratch.is_err() {
+            // It may have taken what space there was. The failure is told; a file that stays is remade or removed later.
+            let _ = fs::remove_file(path);
+        }
+        scratch
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {

@@ -78,11 +78,9 @@ impl Core {
     /// Voids in its source what was taken from there, and in the new file what had left the source since.
     fn void_taken(&mut self, site: SiteId, taken: &Taken, superseded: &mut RoaringBitmap) {
         let mut void = |known: &mut RoaringBitmap| {
-            for &(from, to) in &taken.sessions {
-                if !known.insert(from) {
-                    superseded.insert(to);
-                }
-            }
+            let left_since = &*known & &taken.sessions;
+            superseded.extend(left_since.iter().filter_map(|session| taken.place(session)));
+            *known |= &taken.sessions;
             known.optimize();
         };
         if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.segment.id() == taken.source) {
@@ -93,7 +91,7 @@ impl Core {
             void(Arc::make_mut(&mut file.superseded));
         } else {
             // Nothing was live in it any more when it was dropped.
-            superseded.extend(taken.sessions.iter().map(|(_, to)| to));
+            superseded.extend(taken.sessions.iter().filter_map(|session| taken.place(session)));
         }
     }
 

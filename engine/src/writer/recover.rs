@@ -11,7 +11,7 @@ use super::{Core, OpenSegment, StoreOptions, import, operations};
 use crate::aggregate;
 use crate::error::StorageError;
 use crate::ids::{self, RememberedIds};
-use crate::lake::{DICTIONARY_PREFIX, INDEX_PREFIX, Lake, LakeContext};
+use crate::lake::{DICTIONARY_PREFIX, GATHERING_PREFIX, INDEX_PREFIX, Lake, LakeContext};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::log::{self, LogWriter, ReplayEnd, generation_of, log_path};
 use crate::manifest::{Manifest, SegmentEntry, segment_path};
@@ -254,7 +254,8 @@ fn remove_orphans(fs: &dyn Fs, folder: &Path, manifest: &Manifest) -> Result<(),
         } else if let Some(number) = generation_of(&name) {
             number < manifest.first_generation
         } else {
-            number_after(&name, SCRATCH_PREFIX).or_else(|| number_after(&name, IMPORT_PREFIX)).is_some()
+            let mut passing = [SCRATCH_PREFIX, IMPORT_PREFIX, GATHERING_PREFIX].into_iter();
+            passing.any(|prefix| number_after(&name, prefix).is_some())
         };
         if orphan {
             fs.remove(&folder.join(name))?;
