@@ -22,16 +22,16 @@ use paths::{imports_of, strip};
 /// `CRATE MODULE: what it imports`. A module is a file or a folder of `src/`; in the folders of [`DEEP`] it is a
 /// file or folder one level further down. `engine::x` is a module of the engine. Unit tests inside the sources are free.
 const IMPORTS: &str = "\
-engine aggregate: checksum codec error index query query::tally scan schema segment::cold segment::table units version vfs
+engine aggregate: checksum codec error index limits query query::tally scan schema segment::cold segment::table units version vfs
 engine checksum:
 engine codec:
-engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::table snapshot units vfs
-engine dictionary: error schema segment segment::build segment::finder segment::layout segment::table segment::verdicts units vfs
+engine compaction: dictionary error index lake manifest parquet query schema segment segment::build segment::sink segment::table snapshot units vfs
+engine dictionary: error schema segment segment::build segment::finder segment::layout segment::sink segment::table segment::verdicts units vfs
 engine error: units
 engine event: limits schema units
 engine ids: checksum codec error limits units version vfs
 engine import: error event manifest store units writer
-engine index: error scan schema segment segment::build segment::cold segment::layout segment::ranks segment::table segment::verdicts session units vfs
+engine index: error scan schema segment segment::build segment::cold segment::layout segment::ranks segment::sink segment::table segment::verdicts session units vfs
 engine lake: checksum dictionary error index limits manifest parquet schema segment::cold segment::filter segment::ranks segment::table segment::verdicts session units vfs
 engine limits:
 engine log: checksum codec error limits version vfs
@@ -64,7 +64,7 @@ engine query::text_test: event
 engine query::turns:
 engine query::verdicts:
 engine query::walk: error query::filter query::guard query::keys query::metadata query::numbers scan
-engine rebuild: dictionary error index lake parquet scan schema segment segment::build segment::table snapshot units vfs
+engine rebuild: dictionary error index lake parquet scan schema segment segment::build segment::sink segment::table snapshot units vfs
 engine record: codec event schema units
 engine root:
 engine scan: segment::table
