@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench ingestion
-//! cargo bench --bench ingestion -- --long 10000000                  # then flat over ten million events, too
+//! cargo bench --bench ingestion -- --long 10000000                  # then how rates hold over ten million events
 //! cargo bench --bench ingestion -- --against ../before/hitstone     # another Hitstone beside this one
 //! cargo bench --bench ingestion -- --only Prisme --connections 64 --seconds 2 --rounds 5
 //! ```
@@ -233,7 +233,7 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
 /// Fills one server in ten steps, and measures singles after each; then beside statistics and compaction.
 fn fill(settings: &Settings) {
     let subject = Subject::hitstone(&settings.hitstone);
-    println!("\nflat over {} events; idle at first: {}", settings.long, subject.memory());
+    println!("\nfilled with {} events; idle at first: {}", settings.long, subject.memory());
     println!(
         "{:>12} {:>15} {:>14} | {:>15} {:>14} {:>9}",
         "events", "batches, ev/s", "ev/CPU-s", "singles, ev/s", "ev/CPU-s", "p99 ms"
@@ -298,13 +298,14 @@ fn fill(settings: &Settings) {
             })
         };
         line(LATENCY_CONNECTIONS, "with statistics", &[measured], None);
-        println!("{:>12} ({asked} statistics were asked)", "");
+        println!("{:>12} ({asked} statistics were asked; {})", "", batches.subject.memory());
         let start = Instant::now();
         let mut compaction = batches.subject.compact();
         let measured = single(&mut batches, settings.round);
         line(LATENCY_CONNECTIONS, "with compaction", &[measured], None);
         let status = compaction.wait().expect("hitstone compact");
-        println!("{:>12} (hitstone compact took {:.1} s, {status})", "", start.elapsed().as_secs_f64());
+        let took = start.elapsed().as_secs_f64();
+        println!("{:>12} (hitstone compact took {took:.1} s, {status}; {})", "", batches.subject.memory());
     }
     batches.check_stored();
     println!("{}", batches.subject.memory());

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,11 +15,16 @@ use super::support::http::{Connection, Request};
 use super::support::text;
 use super::traffic::HOST;
 
+/// How often its memory is looked at.
+const SAMPLED_EVERY: Duration = Duration::from_millis(50);
+
 /// A running server; it ends when this is dropped.
 pub struct Subject {
     child: Child,
     pub address: SocketAddr,
     hitstone: Option<Hitstone>,
+    /// Kilobytes of anonymous memory at most since it was looked at.
+    most: Arc<AtomicU64>,
 }
 
 /// What is known of a Hitstone: the program, its folder, its site.
@@ -63,7 +71,15 @@ impl Subject {
         let address = address.expect("the server's address");
         // It never waits for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, hitstone }
+        let most = Arc::new(AtomicU64::new(0));
+        let (process, seen) = (child.id(), Arc::downgrade(&most));
+        std::thread::spawn(move || {
+            while let Some(most) = seen.upgrade() {
+                most.fetch_max(kilobytes(process, "RssAnon:"), Ordering::Relaxed);
+                std::thread::sleep(SAMPLED_EVERY);
+            }
+        });
+        Self { child, address, hitstone, most }
     }
 
     pub fn open(&self) -> Connection {
@@ -79,15 +95,16 @@ impl Subject {
         ticks.sum::<f64>() / 100.0
     }
 
-    /// Its resident memory: anonymous, and of mapped files.
+    /// Its resident memory: anonymous, also the most since it was looked at, and of mapped files.
     pub fn memory(&self) -> String {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).unwrap_or_default();
-        let kilobytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
-        };
-        format!("{} MB anonymous, {} MB of files", kilobytes("RssAnon:") / 1024, kilobytes("RssFile:") / 1024)
+        let [now, files] = ["RssAnon:", "RssFile:"].map(|name| kilobytes(self.child.id(), name));
+        let most = self.most.swap(0, Ordering::Relaxed).max(now);
+        format!(
+            "{} MB anonymous, at most {} MB before; {} MB of files",
+            now / 1024,
+            most / 1024,
+            files / 1024
+        )
     }
 
     /// The key with which backends write; empty for the reference.
@@ -138,6 +155,13 @@ impl Drop for Subject {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What Linux says of a process.
+fn kilobytes(process: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn run_json(program: &Path, folder: &TempDir, args: &[&str]) -> Value {

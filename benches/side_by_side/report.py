@@ -71,11 +71,34 @@ def ratios(cells: list[Cell]) -> list[str]:
     return lines
 
 
+def by_days(cells: list[Cell], engines: list[str]) -> list[str]:
+    """Means of the ratios by days and filter, and the median milliseconds of each engine: warm, and cold where that was asked."""
+    filters = list(dict.fromkeys(cell.filter for cell in cells))
+    lines = []
+    for what, ratio_of, time_of in (
+        ("warm", Cell.ratio, Cell.median),
+        ("cold", Cell.cold_ratio, lambda cell, engine: cell.cold.get(engine)),
+    ):
+        found = [(cell, ratio) for cell in cells if (ratio := ratio_of(cell)) is not None]
+        if not found:
+            continue
+        head = [f"{what}: days", *filters, *(f"{engine} ms" for engine in engines), "slower than a peer"]
+        lines += [row(head), row(["---"] * len(head))]
+        for days in dict.fromkeys(cell.days for cell, _ in found):
+            of_days = [(cell, ratio) for cell, ratio in found if cell.days == days]
+            means = [geometric_mean([ratio for cell, ratio in of_days if cell.filter == name]) for name in filters]
+            times = [statistics.median(time_of(cell, engine) for cell, _ in of_days) for engine in engines]
+            slower = sum(ratio < 1 for _, ratio in of_days)
+            lines.append(row([str(days), *map(number, means), *map(number, times), f"{slower} of {len(of_days)}"]))
+        lines.append("")
+    return lines
+
+
 def markdown(run: dict, cells: list[Cell], engines: list[str]) -> str:
     """The section of a run: its facts, how it stands to the targets, the table."""
     facts = [f"- {name}: {value}" for name, value in run.items()]
     parts = [[f"## {run['events']} events, {run['visitor ids']} visitor ids", ""], facts, [""]]
-    parts += [ratios(cells), targets(cells), [""], table(cells, engines), [""]]
+    parts += [ratios(cells), by_days(cells, engines), targets(cells), [""], table(cells, engines), [""]]
     return "\n".join(line for part in parts for line in part)
 
 

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::plan::Step;
 use super::situation::hidden_or_later;
-use super::strings::Strings;
+use super::strings::TableStrings;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, ParquetError, StorageError};
 use crate::index::{
@@ -160,6 +160,7 @@ impl CompactionJob {
         let mut gathered = Gathered::new(&sources, index);
         let (parquet, checksums) = self.write_parquet(&sources, &mut gathered, watch)?;
         let Gathered { index, rows_before, sources: seen, .. } = gathered;
+        // The index first: with it goes what was gathered for it, before the dictionary needs memory.
         let entry = self.write_index(index, &parquet, checksums)?;
         let dictionary = self.write_dictionary(&sources, &seen, strings.as_deref());
         let dictionary = dictionary.map_err(|error| self.codes_or(error))?;
@@ -249,7 +250,7 @@ impl CompactionJob {
         let number = self.numbers[1];
         let path = dictionary_path(&self.context.folder, number);
         let mut builder = DictionaryBuilder::new(&path, older);
-        let strings = Column::ALL.map(|column| Strings::new(column, &sources.tables));
+        let strings = Column::ALL.map(|column| TableStrings::new(column, &sources.tables));
         let strings = strings.into_iter().collect::<Result<Vec<_>, _>>()?;
         let new = sources.tables.iter().zip(seen).enumerate();
         for (table, (source, seen)) in new.skip(usize::from(sources.has_before)) {
@@ -264,7 +265,7 @@ impl CompactionJob {
                 }
             }
         }
-        if older.is_some() && builder.is_empty() {
+        if older.is_some() && !builder.has_new() {
             return Ok(None);
         }
         let out = FileSink::anew(self.context.fs.clone(), path)?;

@@ -13,7 +13,8 @@ use crate::units::{SegmentId, SiteId};
 /// Collects which strings are new and writes the next dictionary. The strings themselves stay where they are: those of the
 /// older one are read where it is mapped, new ones are asked for by the number under which they were added.
 ///
-/// In memory are 8 bytes a new string, and of the column that is written some 20 bytes a string.
+/// In memory are 8 bytes for each time that a string is added which the older one has not, and of the column that is written
+/// up to 24 bytes a string.
 pub struct DictionaryBuilder<'a> {
     path: PathBuf,
     older: Option<&'a SiteDictionary>,
@@ -34,8 +35,7 @@ impl<'a> DictionaryBuilder<'a> {
         Self { path: path.to_path_buf(), older, fresh: std::array::from_fn(|_| Vec::new()) }
     }
 
-    /// Adds a string with its site's code; `number` is by which [`Self::finish`] asks for it. One that is there already
-    /// changes nothing.
+    /// Adds a string with its site's code; `number` is by which [`Self::finish`] asks for it. It may be added several times.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when the code stands for another string in the older dictionary: what it comes from is
@@ -53,12 +53,12 @@ impl<'a> DictionaryBuilder<'a> {
         Ok(())
     }
 
-    /// Whether nothing was added that the older dictionary has not. Then there is no need for a new one.
-    pub fn is_empty(&self) -> bool {
-        self.fresh.iter().all(Vec::is_empty)
+    /// Whether something was added that the older dictionary has not. Else there is no need for a new one.
+    pub fn has_new(&self) -> bool {
+        self.fresh.iter().any(|fresh| !fresh.is_empty())
     }
 
-    /// Writes the new dictionary to `out`. `text` gives the strings that were added, by their numbers.
+    /// Writes the new dictionary to `out`. `text` gives the bytes of the strings that were added, by their numbers.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when one code stands for two strings, or two codes for one;
@@ -67,7 +67,7 @@ impl<'a> DictionaryBuilder<'a> {
         mut self,
         id: SegmentId,
         site: SiteId,
-        text: impl Fn(Column, u32) -> &'t str,
+        text: impl Fn(Column, u32) -> &'t [u8],
         out: S,
     ) -> Result<S, StorageError> {
         let mut out = FileWriter::to(id, out);
@@ -94,7 +94,7 @@ impl<'a> DictionaryBuilder<'a> {
         &self,
         column: Column,
         mut fresh: Vec<Entry>,
-        text: impl Fn(u32) -> &'t str,
+        text: impl Fn(u32) -> &'t [u8],
     ) -> Result<Vec<Entry>, StorageError> {
         fresh.sort_unstable();
         let differ =
@@ -135,11 +135,11 @@ struct Merged {
     order: Vec<u32>,
 }
 
-impl<'t, F: Fn(u32) -> &'t str> Texts<'t, F> {
-    fn get(&self, entry: &Entry) -> &'t str {
+impl<'t, F: Fn(u32) -> &'t [u8]> Texts<'t, F> {
+    fn get(&self, entry: &Entry) -> &'t [u8] {
         match entry.number.checked_sub(self.older.len() as u32) {
             Some(number) => (self.fresh)(number),
-            None => self.older.text(entry.number as usize),
+            None => self.older.text_bytes(entry.number as usize),
         }
     }
 
@@ -176,7 +176,7 @@ fn write_column<'t, S: Sink>(
     column: Column,
     entries: &[Entry],
     order: Vec<u32>,
-    text: impl Fn(&Entry) -> &'t str,
+    text: impl Fn(&Entry) -> &'t [u8],
 ) -> Result<(), StorageError> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
     if (last.code - first.code) as usize == entries.len() - 1 {
@@ -191,10 +191,10 @@ fn write_column<'t, S: Sink>(
         Some(*end)
     });
     out.numbers(Tag::dictionary_offsets(column), 0, std::iter::once(0).chain(ends));
-    out.pieces(Tag::dictionary_strings(column), 0, entries.iter().map(|entry| text(entry).as_bytes()));
+    out.pieces(Tag::dictionary_strings(column), 0, entries.iter().map(&text));
     out.block(Tag::dictionary_order(column), 0, &order);
     drop(order);
     let places = 0..entries.len() as u32;
-    write_finder(out, column, places.map(|place| (place, text(&entries[place as usize]).as_bytes())));
+    write_finder(out, column, places.map(|place| (place, text(&entries[place as usize]))));
     Ok(())
 }

@@ -346,7 +346,7 @@ impl<'a> Strings<'a> {
         std::str::from_utf8(self.text_bytes(place)).unwrap_or_default()
     }
 
-    fn text_bytes(&self, place: usize) -> &'a [u8] {
+    pub(super) fn text_bytes(&self, place: usize) -> &'a [u8] {
         let (Some(&start), Some(&end)) = (self.offsets.get(place), self.offsets.get(place + 1)) else {
             return &[];
         };

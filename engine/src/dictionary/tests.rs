@@ -28,7 +28,7 @@ fn build(older: Option<&SiteDictionary>, entries: &[((Column, u32), String)]) ->
     for (number, ((column, code), text)) in (0..).zip(entries) {
         builder.add(*column, *code, text, number).unwrap();
     }
-    let text = |_, number: u32| entries[number as usize].1.as_str();
+    let text = |_, number: u32| entries[number as usize].1.as_bytes();
     builder.finish(SegmentId(1), SITE, text, Vec::new()).unwrap()
 }
 
@@ -183,7 +183,7 @@ fn a_damaged_column_spoils_no_other() {
     assert!(matches!(dictionary.strings(Column::Source), Err(StorageError::Corrupt { .. })));
     assert_eq!(dictionary.get(Column::Source, 9), "", "what is damaged is not served");
     let builder = DictionaryBuilder::new(Path::new("next"), Some(&dictionary));
-    assert!(builder.finish(SegmentId(2), SITE, |_, _| "", Vec::new()).is_err());
+    assert!(builder.finish(SegmentId(2), SITE, |_, _| &[], Vec::new()).is_err());
 }
 
 #[test]
@@ -203,12 +203,13 @@ fn codes_and_strings_stay_one_to_one() {
         for &(code, number) in added {
             builder.add(Column::Path, code, texts[number as usize], number)?;
         }
-        let is_empty = builder.is_empty();
-        let bytes = builder.finish(SegmentId(2), SITE, |_, number| texts[number as usize], Vec::new())?;
-        Ok((is_empty, open(&bytes).unwrap().len(Column::Path)))
+        let has_new = builder.has_new();
+        let text = |_, number: u32| texts[number as usize].as_bytes();
+        let bytes = builder.finish(SegmentId(2), SITE, text, Vec::new())?;
+        Ok((has_new, open(&bytes).unwrap().len(Column::Path)))
     };
-    assert_eq!(next(&[(0, 0), (3, 1), (3, 5)]).unwrap(), (true, 3));
-    assert_eq!(next(&[(5, 2), (0, 0), (5, 3)]).unwrap(), (false, 4));
+    assert_eq!(next(&[(0, 0), (3, 1), (3, 5)]).unwrap(), (false, 3));
+    assert_eq!(next(&[(5, 2), (0, 0), (5, 3)]).unwrap(), (true, 4));
     // Code 3 is that of "/a", which has no other; 0 is that of "", which has no other; 5 is not that of two strings.
     for unfit in [&[(3, 2)][..], &[(6, 5)], &[(0, 4)], &[(6, 0)], &[(5, 2), (5, 4)], &[(5, 2), (6, 3)]] {
         let damage: Result<_, StorageError> = next(unfit);
@@ -222,4 +223,24 @@ fn a_segment_is_no_dictionary() {
     assert!(open(&FileWriter::new(SegmentId(1)).finish()).is_err());
     out.begin_site(SITE, 1, 1);
     assert!(open(&out.finish()).is_err());
+}
+
+/// Blocks are written piece by piece: these are longer than a piece, and so is one of the strings.
+#[test]
+fn long_columns_are_whole() {
+    let text =
+        |n: u32| format!("/{:05}{}", 50_000 - n, "x".repeat(if n == 77 { 40_000 } else { n as usize % 9 }));
+    let entries: Vec<_> = (1..=9_000).map(|n| ((Column::Path, 2 * n), text(n))).collect();
+    let (first, rest) = entries.split_at(4_500);
+    let older = open(&build(None, first)).unwrap();
+    let bytes = build(Some(&older), rest);
+    assert_eq!(bytes, build(None, &entries));
+    let dictionary = open(&bytes).unwrap();
+    dictionary.verify().unwrap();
+    assert!(
+        dictionary.entries(Column::Path).eq(entries.iter().map(|((_, code), text)| (*code, text.as_str())))
+    );
+    for ((_, code), text) in &entries {
+        assert_eq!(dictionary.find(Column::Path, text), Some(*code));
+    }
 }

@@ -70,6 +70,9 @@ pub enum Unfit {
     /// The session has no rows, or the file would have too many.
     #[error("the session has no rows, or the file has too many")]
     Rows,
+    /// There would be more sessions or rows than the [`IndexSize`] says.
+    #[error("there are more sessions or rows than the file is said to have")]
+    Size,
 }
 
 /// How much an index is to have at most.
@@ -81,7 +84,8 @@ pub struct IndexSize {
     pub rows: usize,
 }
 
-/// Gathers sessions. What it has of each session and row lies in a scratch, on the heap is only what differs.
+/// Gathers sessions. What it has of each session and row lies in a scratch; on the heap are the shapes of sessions and the
+/// combinations of texts that differ, and in the end two numbers for each combination.
 #[derive(Debug)]
 pub struct IndexBuilder {
     size: IndexSize,
@@ -168,10 +172,10 @@ impl IndexBuilder {
         let row_count =
             self.row_count.checked_add(rows).filter(|&count| count < NO_ROW).ok_or(Unfit::Rows)?;
         if self.visitors.len() >= self.size.sessions || row_count as usize > self.size.rows {
-            return Err(Unfit::Rows);
+            return Err(Unfit::Size);
         }
         let is_first = self.place(session, first.time, last.time)?;
-        self.append(session, (start, rows), is_first).map_err(|Full| Unfit::Rows)?;
+        self.append(session, (start, rows), is_first).map_err(|Full| Unfit::Size)?;
         self.last_session = session.session;
         self.row_count = row_count;
         Ok(())
@@ -287,7 +291,8 @@ impl IndexBuilder {
         out.block(Tag::RUNS, 0, &self.runs);
         out.block(Tag::START_SECONDS, 0, self.starts.as_slice());
         self.write_first_rows(&mut out);
-        columns::write(&mut out, Tag::SHAPE_CODES, 0, self.shape_codes.as_slice().iter().copied());
+        let shape_codes = self.shape_codes.as_slice().iter().copied();
+        columns::write(&mut out, (Tag::SHAPE_CODES, 0), columns::bounds(shape_codes.clone()), shape_codes);
         out.block(Tag::SHAPES, 0, &self.shapes_met);
         columns::write_wide(&mut out, Tag::GAP_SECONDS, self.gaps.as_slice());
         self.write_visitors(&mut out, known_share);
@@ -331,16 +336,14 @@ impl IndexBuilder {
         let (all, codes) = (self.visitors.as_slice(), self.shape_codes.as_slice());
         let is_given = |session: usize| given.get(codes[session] as usize).copied().unwrap_or(false);
         let marks = recurring_within(&self.runs, all, is_given);
-        let (mut sessions, mut visitors) = (Vec::new(), Vec::new());
-        marks.for_each_in(0..all.len(), |session| {
-            sessions.push(session as u32);
-            visitors.push(all[session]);
-        });
-        if sessions.len() > all.len() / known_share {
+        let count = marks.count();
+        if count > all.len() / known_share {
             out.block(Tag::VISITOR, 0, all);
-        } else if !sessions.is_empty() {
+        } else if count > 0 {
+            let mut sessions = Vec::with_capacity(count);
+            marks.for_each_in(0..all.len(), |session| sessions.push(session as u32));
             out.block(Tag::KNOWN_SESSIONS, 0, &sessions);
-            out.block(Tag::KNOWN_VISITORS, 0, &visitors);
+            out.numbers(Tag::KNOWN_VISITORS, 0, sessions.iter().map(|&session| all[session as usize]));
         }
     }
 }

@@ -12,17 +12,21 @@ pub(super) fn width(greatest: u32) -> usize {
     }
 }
 
+/// The least and the greatest of some numbers, if there are any.
+pub(super) fn bounds(mut numbers: impl Iterator<Item = u32>) -> Option<(u32, u32)> {
+    let first = numbers.next()?;
+    Some(numbers.fold((first, first), |(least, greatest), number| (least.min(number), greatest.max(number))))
+}
+
 /// Writes a block, or one number when all are alike; nothing of no numbers.
 pub(super) fn write<S: Sink>(
     out: &mut FileWriter<S>,
-    tag: Tag,
-    value: u32,
-    numbers: impl Iterator<Item = u32> + Clone,
+    (tag, value): (Tag, u32),
+    bounds: Option<(u32, u32)>,
+    numbers: impl Iterator<Item = u32>,
 ) {
-    let (mut least, mut greatest) = (u32::MAX, 0);
-    numbers.clone().for_each(|number| (least, greatest) = (least.min(number), greatest.max(number)));
+    let Some((least, greatest)) = bounds else { return };
     match width(greatest) {
-        _ if least > greatest => {}
         _ if least == greatest => out.constant(tag, least),
         1 => out.numbers(tag, value, numbers.map(|number| number as u8)),
         2 => out.numbers(tag, value, numbers.map(|number| number as u16)),

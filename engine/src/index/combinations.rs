@@ -99,7 +99,7 @@ impl Combinations {
     }
 
     /// What one member is in each combination, once they are sorted.
-    pub fn member(&self, at: usize) -> impl Iterator<Item = u32> + Clone + '_ {
+    pub fn member(&self, at: usize) -> impl Iterator<Item = u32> + '_ {
         let members = |number| members_of(&self.met, self.width, number);
         self.order.iter().map(move |&number| members(number).get(at).copied().unwrap_or(0))
     }
@@ -119,7 +119,7 @@ impl Combinations {
     }
 
     /// The code of each session's or row's combination, once they are sorted.
-    fn codes(&self) -> impl Iterator<Item = u32> + Clone + '_ {
+    fn codes(&self) -> impl Iterator<Item = u32> + '_ {
         self.numbers.as_slice().iter().map(|&number| self.codes.get(number as usize).copied().unwrap_or(0))
     }
 
@@ -148,11 +148,14 @@ impl Combinations {
     /// Writes the codes of the combinations, and for each column the site codes that occur and a local code for each
     /// combination.
     pub fn write<S: Sink>(&self, out: &mut FileWriter<S>, number: usize, members: &[Column]) {
-        match self.ranked() {
-            Some(ranked) if number < OF_SESSIONS.len() => {
-                ranked.write(out, number, self.count() as u32);
+        let ranked = if number < OF_SESSIONS.len() { self.ranked() } else { None };
+        match ranked {
+            Some(ranked) => ranked.write(out, number, self.count() as u32),
+            None => {
+                // Each combination is somebody's.
+                let bounds = self.count().checked_sub(1).map(|last| (0, last as u32));
+                columns::write(out, (Tag::combinations(number), self.count() as u32), bounds, self.codes());
             }
-            _ => columns::write(out, Tag::combinations(number), self.count() as u32, self.codes()),
         }
         for (at, &column) in members.iter().enumerate() {
             let mut site_codes: Vec<u32> = self.member(at).chain([0]).collect();
@@ -162,7 +165,9 @@ impl Combinations {
                 continue; // nothing but the empty string
             }
             let local = |site_code: u32| site_codes.partition_point(|&known| known < site_code) as u32;
-            columns::write(out, Tag::codes(column), 0, self.member(at).map(local));
+            let bounds = columns::bounds(self.member(at));
+            let bounds = bounds.map(|(least, greatest)| (local(least), local(greatest)));
+            columns::write(out, (Tag::codes(column), 0), bounds, self.member(at).map(local));
             out.block(Tag::site_codes(column), site_codes.last().copied().unwrap_or(0), &site_codes);
         }
     }

@@ -119,9 +119,9 @@ fn sessions_that_do_not_fit_are_refused() {
     assert_eq!(builder.push(&session(1, &rows)), Ok(()));
     assert_eq!(builder.push(&session(1, &rows)), Err(Unfit::Order));
     assert_eq!((builder.session_count(), builder.row_count()), (2, 2));
-    assert_eq!(builder.push(&session(2, &three)), Err(Unfit::Rows), "more rows than there is room for");
+    assert_eq!(builder.push(&session(2, &three)), Err(Unfit::Size), "more rows than there is room for");
     assert_eq!(builder.push(&session(2, &two)), Ok(()));
-    assert_eq!(builder.push(&session(3, &rows)), Err(Unfit::Rows), "more sessions than there is room for");
+    assert_eq!(builder.push(&session(3, &rows)), Err(Unfit::Size), "more sessions than there is room for");
     assert_eq!((builder.session_count(), builder.row_count()), (3, 4));
 }
 

@@ -13,11 +13,10 @@ use crate::units::{SegmentId, SiteId};
 pub struct Taken {
     /// The source: a sealed segment, or the index of the file before.
     pub source: SegmentId,
-    /// The sessions that were live when the compaction began, all of which are in the new file.
-    pub sessions: RoaringBitmap,
+    sessions: RoaringBitmap,
     /// For each session of the source, up to the last that was taken, which session of the new file it is; of those
     /// that were not taken it says nothing.
-    pub places: Vec<u32>,
+    places: Vec<u32>,
 }
 
 impl Taken {
@@ -38,10 +37,14 @@ impl Taken {
         }
     }
 
-    /// Where a session went that was taken.
-    pub fn place(&self, session: u32) -> Option<u32> {
-        let is_taken = self.sessions.contains(session);
-        self.places.get(session as usize).copied().filter(|_| is_taken)
+    /// The sessions that were live when the compaction began, all of which are in the new file.
+    pub fn sessions(&self) -> &RoaringBitmap {
+        &self.sessions
+    }
+
+    /// The new file's sessions that are some of the source's, of which each was taken.
+    pub fn places<'t>(&'t self, sessions: &'t RoaringBitmap) -> impl Iterator<Item = u32> + 't {
+        sessions.iter().filter_map(|session| self.places.get(session as usize).copied())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::job::Means;
-use super::strings::Strings;
+use super::strings::CodedStrings;
 use crate::dictionary::{DictionaryBuilder, SiteDictionary};
 use crate::error::{CompactionError, StorageError};
 use crate::schema::{COLUMN_COUNT, Column};
@@ -40,7 +40,7 @@ struct New<'a> {
     /// The dictionary before, when it is sound, and which codes the segments have.
     before: Option<(Arc<SiteDictionary>, Vec<HashSet<u32>>)>,
     builder: DictionaryBuilder<'static>,
-    strings: [Strings; COLUMN_COUNT],
+    strings: [CodedStrings; COLUMN_COUNT],
     /// Codes that nobody else gives.
     free: [Range<u32>; COLUMN_COUNT],
 }
@@ -71,7 +71,7 @@ impl<'a> Codes<'a> {
         let before = before.map(|before| Ok((before, codes_of(site, segments)?))).transpose()?;
         let builder = DictionaryBuilder::new(path, None);
         let free = std::array::from_fn(|_| 0..0);
-        let strings = std::array::from_fn(|_| Strings::default());
+        let strings = std::array::from_fn(|_| CodedStrings::default());
         let new = New { segments, before, builder, strings, free };
         Ok(Self::of(site, Source::New(Box::new(new))))
     }
@@ -127,7 +127,7 @@ impl<'a> Codes<'a> {
         match self.source {
             Source::Known(_) => Ok(out),
             Source::New(new) => {
-                let text = |column: Column, number| new.strings[column.index()].get(number);
+                let text = |column: Column, number| new.strings[column.index()].get(number).as_bytes();
                 new.builder.finish(number, self.site, text, out)
             }
         }

@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Each string once, numbered in the order in which they came.
 #[derive(Default)]
-pub(super) struct Strings {
+pub(super) struct CodedStrings {
     by_text: HashTable<u32>,
     hasher: DefaultHashBuilder,
     codes: Vec<u32>,
@@ -14,7 +14,7 @@ pub(super) struct Strings {
     text: String,
 }
 
-impl Strings {
+impl CodedStrings {
     /// The string with a number.
     pub fn get(&self, number: u32) -> &str {
         let end = |number: u32| self.ends.get(number as usize).copied();

@@ -252,7 +252,7 @@ impl<'a> Dictionary<'a> {
     }
 
     /// The bytes of the string of a local code.
-    fn get_bytes(&self, code: u32) -> &'a [u8] {
+    pub fn get_bytes(&self, code: u32) -> &'a [u8] {
         let (offsets, bytes, at) = match self.strings {
             Strings::Own { offsets, bytes } => (offsets, bytes, code as usize),
             Strings::Cold(texts) if code > 0 => (&*texts.offsets, &*texts.bytes, code as usize - 1),

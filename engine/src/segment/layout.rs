@@ -27,8 +27,8 @@ const KIND: Kind = Kind { magic: *b"HITSSEG1", version: 2 };
 /// Alignment of blocks in bytes: a cache line, and enough for every number.
 pub const ALIGNMENT: usize = 64;
 
-/// Numbers of a block that are gathered before they are written.
-const GATHERED_NUMBERS: usize = 1 << 12;
+/// Bytes of a block that are gathered before they are written.
+const GATHERED_BYTES: usize = 1 << 14;
 
 const HEADER_BYTES: usize = 64;
 const TRAILER_BYTES: usize = 40;
@@ -230,7 +230,7 @@ impl<S: Sink> FileWriter<S> {
 
     /// Adds a block of plain numbers to the site that was begun last.
     pub fn block<T: bytemuck::NoUninit>(&mut self, tag: Tag, value: u32, elements: &[T]) {
-        self.content(tag, size_of::<T>() as u16, value, [bytemuck::cast_slice(elements)]);
+        self.content(tag, size_of::<T>() as u16, value, bytemuck::cast_slice(elements));
     }
 
     /// As [`Self::block`], of numbers that are not in memory all at once.
@@ -241,40 +241,51 @@ impl<S: Sink> FileWriter<S> {
         numbers: impl IntoIterator<Item = T>,
     ) {
         let start = self.begin_block();
-        let (mut crc, mut gathered) = (0, Vec::with_capacity(GATHERED_NUMBERS));
+        let count = GATHERED_BYTES / size_of::<T>().max(1);
+        let (mut crc, mut gathered) = (0, Vec::with_capacity(count));
         let mut numbers = numbers.into_iter();
         loop {
             gathered.clear();
-            gathered.extend(numbers.by_ref().take(GATHERED_NUMBERS));
+            gathered.extend(numbers.by_ref().take(count));
             if gathered.is_empty() {
                 break;
             }
-            let bytes = bytemuck::cast_slice(&gathered);
-            crc = crc32c_append(crc, bytes);
-            self.append(bytes);
+            crc = self.append_to_block(crc, bytemuck::cast_slice(&gathered));
         }
         self.end_block(tag, size_of::<T>() as u16, value, (start, crc));
     }
 
-    /// Adds a block of bytes that come in pieces.
+    /// Adds a block of bytes that come in pieces, most of them small.
     pub fn pieces<'b>(&mut self, tag: Tag, value: u32, pieces: impl IntoIterator<Item = &'b [u8]>) {
-        self.content(tag, 1, value, pieces);
+        let start = self.begin_block();
+        let (mut crc, mut gathered) = (0, Vec::with_capacity(GATHERED_BYTES));
+        for piece in pieces {
+            if gathered.len() + piece.len() > GATHERED_BYTES {
+                crc = self.append_to_block(crc, &gathered);
+                gathered.clear();
+            }
+            gathered.extend_from_slice(piece);
+        }
+        crc = self.append_to_block(crc, &gathered);
+        self.end_block(tag, 1, value, (start, crc));
     }
 
     /// Adds a block as it is, for tests.
     #[cfg(test)]
     pub(crate) fn raw_block(&mut self, block: Block, content: &[u8]) {
-        self.content(block.tag, block.width, block.value, [content]);
+        self.content(block.tag, block.width, block.value, content);
     }
 
-    fn content<'b>(&mut self, tag: Tag, width: u16, value: u32, pieces: impl IntoIterator<Item = &'b [u8]>) {
+    fn content(&mut self, tag: Tag, width: u16, value: u32, content: &[u8]) {
         let start = self.begin_block();
-        let mut crc = 0;
-        for piece in pieces {
-            crc = crc32c_append(crc, piece);
-            self.append(piece);
-        }
+        let crc = self.append_to_block(0, content);
         self.end_block(tag, width, value, (start, crc));
+    }
+
+    /// Appends to a block whose bytes so far have the checksum `crc`; gives that with these.
+    fn append_to_block(&mut self, crc: u32, bytes: &[u8]) -> u32 {
+        self.append(bytes);
+        crc32c_append(crc, bytes)
     }
 
     fn begin_block(&mut self) -> usize {

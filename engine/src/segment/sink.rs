@@ -1,4 +1,4 @@
-//! Where the bytes of a segment go: into memory, or piece by piece into a file.
+//! Where the bytes of a segment, an index or a dictionary go: into memory, or piece by piece into a file.
 
 use std::path::PathBuf;
 

@@ -60,7 +60,7 @@ pub trait Fs: Send + Sync + 'static {
     /// Maps a whole file read-only.
     fn map(&self, path: &Path) -> Result<Bytes, StorageError>;
     /// Makes (or remakes) a scratch file of `len` bytes, space reserved, mapped for writing. Its content does not
-    /// survive a crash and need not: it is made anew from the log.
+    /// survive a crash and need not: it is made anew.
     fn scratch(&self, path: &Path, len: usize) -> Result<Scratch, StorageError>;
     /// Renames a file over another, atomically.
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError>;

@@ -78,9 +78,8 @@ impl Core {
     /// Voids in its source what was taken from there, and in the new file what had left the source since.
     fn void_taken(&mut self, site: SiteId, taken: &Taken, superseded: &mut RoaringBitmap) {
         let mut void = |known: &mut RoaringBitmap| {
-            let left_since = &*known & &taken.sessions;
-            superseded.extend(left_since.iter().filter_map(|session| taken.place(session)));
-            *known |= &taken.sessions;
+            superseded.extend(taken.places(&(&*known & taken.sessions())));
+            *known |= taken.sessions();
             known.optimize();
         };
         if let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.segment.id() == taken.source) {
@@ -91,7 +90,7 @@ impl Core {
             void(Arc::make_mut(&mut file.superseded));
         } else {
             // Nothing was live in it any more when it was dropped.
-            superseded.extend(taken.sessions.iter().filter_map(|session| taken.place(session)));
+            superseded.extend(taken.places(taken.sessions()));
         }
     }
 

@@ -1,17 +1,20 @@
 //! Sealed segments go to the lake while events arrive, and the disk is crashed at every operation.
 
+use std::path::Path;
+
 use hitstone_engine::compaction::{CompactionJob, Situation};
 use hitstone_engine::error::{CompactionError, StorageError};
 use hitstone_engine::event::Event;
 use hitstone_engine::lake::Compacted;
 use hitstone_engine::units::{DayUtc, SiteId};
+use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::{Core, SealJob};
 
 use crate::crash::{check_after_crash, content, model_of, script};
 use crate::crashes::{acknowledged, at_every_operation, open};
 use crate::dump::assert_same;
-use crate::setup::seeds;
+use crate::setup::{FOLDER, seeds};
 
 fn host(site: SiteId) -> Option<String> {
     Some(format!("site{}.example", site.0))
@@ -87,6 +90,45 @@ fn the_lake_and_the_rest_hold_what_the_model_does() {
         let mut core = open(&fs.kill()).unwrap();
         assert_same(&content(&mut core), &model_of(&batches), &format!("seed {seed}, opened again"));
     }
+}
+
+/// A compaction that fails leaves nothing, but the name of its scratch when that cannot be taken from it; the next start does.
+#[test]
+fn a_failed_compaction_leaves_nothing() {
+    let fs = SimFs::new(3);
+    let mut core = open(&fs).unwrap();
+    let batches = script(3, 40);
+    for batch in &batches {
+        core.append_events(batch).unwrap();
+        core.commit().unwrap();
+        if core.wants_seal() {
+            let file = core.begin_seal().unwrap().run().unwrap();
+            core.finish_seal(file).unwrap();
+        }
+    }
+    let names = |fs: &SimFs| -> Vec<String> {
+        let names = fs.list(Path::new(FOLDER)).unwrap();
+        names.into_iter().filter(|name| !name.starts_with("gathering-") && name != "lake").collect()
+    };
+    let mut failures = 0;
+    let made = loop {
+        let before = names(&fs);
+        fs.fail_at(fs.operation_count() + failures, std::io::ErrorKind::StorageFull);
+        match compact(&mut core) {
+            Err(_) => assert_eq!(names(&fs), before, "failure {failures}: files are left"),
+            Ok(made) => break made.unwrap(),
+        }
+        failures += 1;
+    };
+    assert!(failures > 10, "{failures}");
+    // The failure that was still to come.
+    while fs.sync_dir(Path::new(FOLDER)).is_ok() {}
+    core.publish_compacted(made).unwrap();
+    assert_same(&content(&mut core), &model_of(&batches), "after failures");
+    drop(core);
+    let fs = fs.kill();
+    assert_same(&content(&mut open(&fs).unwrap()), &model_of(&batches), "opened again");
+    assert!(!fs.list(Path::new(FOLDER)).unwrap().iter().any(|name| name.starts_with("gathering-")));
 }
 
 #[test]

@@ -3,15 +3,18 @@
 //! After each crash: every acknowledged batch is there, none half, none invented; opening again changes nothing; the
 //! store takes the rest of the workload and equals the model.
 
+use std::path::Path;
+
 use hitstone_engine::error::StorageError;
 use hitstone_engine::event::Event;
+use hitstone_engine::vfs::Fs;
 use hitstone_engine::vfs::sim::SimFs;
 use hitstone_engine::writer::Core;
 
 use crate::crashes::{Crash, acknowledged, at_every_operation, drive, open};
 use crate::dump::{Content, assert_same, of_model, of_snapshot};
 use crate::model::Model;
-use crate::setup::seeds;
+use crate::setup::{FOLDER, seeds};
 use crate::workload::{SITES, Workload};
 
 /// Appends events without ids.
@@ -57,6 +60,8 @@ pub fn check_after_crash<T>(
     let (fs, context) = (crash.disk(), &crash.context);
     let mut core = open(&fs).unwrap_or_else(|error| panic!("{context}: {error}"));
     core.snapshot().verify().unwrap();
+    let is_scratch = |name: &String| name.starts_with("gathering-");
+    assert!(!fs.list(Path::new(FOLDER)).unwrap().iter().any(is_scratch), "{context}");
     let prefix = recovered_prefix(&mut core, batches, crash);
     drop(core);
     let mut core = open(&fs.kill()).unwrap();
