@@ -17,6 +17,9 @@ const THREAD_SESSIONS_MIN: usize = 32_768;
 /// Bits of recurring visitors that a thread may have: what a processor's caches hold of them is what makes them fast.
 const SET_BYTES_MAX: usize = 16 << 20;
 
+/// Texts of all sources together that groups are made by, at most, for groups that are counted by several threads.
+const SHARED_TEXTS_MAX: usize = 1 << 20;
+
 /// What a query may take.
 pub(super) struct Means {
     pub threads: usize,
@@ -90,7 +93,10 @@ pub(super) fn of(
     portions
 }
 
-/// Whether groups of one thread can be recognised in another: not where texts have got numbers of their own.
+/// Whether groups of one thread can be recognised in another (not where texts have got numbers of their own), and are not so
+/// many that each thread's counts of them, and then the sum, take memory that one thread's do not.
 fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>]) -> bool {
-    dictionaries.iter().flatten().all(Dictionary::has_site_codes)
+    let most = |columns: &Vec<Dictionary<'_>>| columns.iter().map(Dictionary::len).max().unwrap_or(0);
+    let texts: usize = dictionaries.iter().map(most).sum();
+    texts <= SHARED_TEXTS_MAX && dictionaries.iter().flatten().all(Dictionary::has_site_codes)
 }

@@ -17,6 +17,9 @@ use crate::event::Pairs;
 use crate::scan::count::{Counts, Extra, Slot};
 use crate::segment::table::Dictionary;
 
+/// Groups whose texts are looked at together.
+const NAMED_AT_ONCE: usize = 1 << 14;
+
 /// What names groups.
 pub(super) struct Grouping<'g, 'a> {
     pub groups: &'g Groups<'a>,
@@ -98,8 +101,6 @@ fn choose<'a>(
         let last = *last;
         ranked.retain(|(rank, _)| *rank <= last);
     }
-    let mut named: Vec<(i64, KeyTexts<'a>, u32)> =
-        ranked.into_iter().map(|(rank, group)| (rank, grouping.texts(group), group)).collect();
     let compare = |a: &(i64, KeyTexts<'a>, u32), b: &(i64, KeyTexts<'a>, u32)| {
         let by_key = match order.rank {
             Rank::Key(key) => grouping.compare(key, &a.1, &b.1),
@@ -109,9 +110,14 @@ fn choose<'a>(
         let keys = (0..KEY_COLUMNS_MAX).map(|key| grouping.compare(key, &a.1, &b.1));
         (if reversed { by_key.reverse() } else { by_key }).then(keys.fold(Ordering::Equal, Ordering::then))
     };
-    if named.len() > limit {
-        named.select_nth_unstable_by(limit - 1, compare);
-        named.truncate(limit);
+    // Any number of groups may have the same rank; of their texts no more are held than are needed to tell.
+    let mut named: Vec<(i64, KeyTexts<'a>, u32)> = Vec::new();
+    for some in ranked.chunks(NAMED_AT_ONCE) {
+        named.extend(some.iter().map(|&(rank, group)| (rank, grouping.texts(group), group)));
+        if named.len() > limit {
+            named.select_nth_unstable_by(limit - 1, compare);
+            named.truncate(limit);
+        }
     }
     named.sort_unstable_by(compare);
     named.into_iter().map(|(_, texts, group)| (group, texts)).unzip()
