@@ -17,7 +17,7 @@ use crate::index::{
 };
 use crate::lake::{
     BlockChecksumsBuilder, Compacted, LakeContext, LakeDictionary, LiveFile, OpenFile, Taken,
-    dictionary_path, end_crc, index_path, parquet_path, temporary_path,
+    dictionary_path, end_crc, gathering_path, index_path, parquet_path, temporary_path,
 };
 use crate::manifest::{LakeEntry, Superseded};
 use crate::parquet::{self, Key, Observer, Placed, Written};
@@ -137,11 +137,12 @@ impl CompactionJob {
         }
     }
 
-    fn paths(&self) -> [PathBuf; 3] {
+    fn paths(&self) -> [PathBuf; 4] {
         let parquet = parquet_path(&self.context.folder, &self.host, self.step.key);
         let [index, dictionary] = self.numbers;
         let folder = &self.context.folder;
-        [temporary_path(&parquet), index_path(folder, index), dictionary_path(folder, dictionary)]
+        let dictionary = dictionary_path(folder, dictionary);
+        [temporary_path(&parquet), gathering_path(folder, index), index_path(folder, index), dictionary]
     }
 
     fn write(

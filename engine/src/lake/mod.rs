@@ -27,8 +27,8 @@ pub use file::{LakeContext, LakeFile, OpenFile, OpenFiles, end_crc};
 pub use live::{Lake, LakeDictionary, LiveFile, LiveSite};
 pub use orphans::{remove_temporaries, remove_unnamed};
 pub use paths::{
-    DICTIONARY_PREFIX, GATHERING_PREFIX, INDEX_PREFIX, dictionary_path, index_path, is_temporary,
-    lake_folder, parquet_path, temporary_path,
+    DICTIONARY_PREFIX, GATHERING_PREFIX, INDEX_PREFIX, dictionary_path, gathering_path, index_path,
+    is_temporary, lake_folder, parquet_path, temporary_path,
 };
 pub use rebuilt::{Rebuilt, RebuiltFile};
 pub use search::{Found, Near};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::execute::execute_within;
+use super::execute::{execute_within, key_dictionaries};
 use super::naive;
-use super::portions::Means;
+use super::portions::{self, Means};
 use super::testdata::{OwnedTable, PlainRow, PlainSession, SiteCodes, TextMap, damage};
 use super::*;
 use crate::error::QueryError;
@@ -269,6 +269,57 @@ fn too_many_groups_are_refused() {
     };
     assert!(within(count).is_ok_and(|report| report.rows.len() == count));
     assert!(matches!(within(count - 1), Err(QueryError::TooManyGroups(_))));
+}
+
+/// Each thread has all groups, so very many are left to one; the answer is the same.
+#[test]
+fn very_many_texts_are_counted_by_one_thread() {
+    let sessions = sessions();
+    let table = table(&sessions);
+    let sources = [table.source(), table.source()];
+    let recurring = Recurring::find(&sources).unwrap();
+    let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
+    let dictionaries: Vec<_> = sources.iter().map(|source| key_dictionaries(&source.table, &pages)).collect();
+    let greatest = dictionaries[0][0].site_codes.iter().max().copied().unwrap() as usize;
+    let within = |texts_max| {
+        let means = Means { threads: 2, sessions_min: 1, texts_max, ..Means::default() };
+        let portions = portions::of(&sources, &dictionaries, &[], &pages, &means).len();
+        (portions, execute_within(&means, &sources, &recurring, &[], &pages, &|| None).unwrap())
+    };
+    // Both sources have the same texts.
+    let (shared, alone) = (within(greatest), within(greatest - 1));
+    assert_eq!((shared.0, alone.0), (2, 1));
+    assert_eq!(shared.1, alone.1);
+}
+
+/// Any number of groups may have the same rank; they are named some at a time.
+#[test]
+fn the_first_of_very_many_groups_of_one_rank_are_found() {
+    let path = |n: u32| format!("/{:05}", n.wrapping_mul(7_919) % 40_000);
+    let session = |n: u32| {
+        let row = PlainRow {
+            time: i64::from(n),
+            kind: Kind::PageView,
+            texts: TextMap::from([(Column::Path, path(n))]),
+            meta: Vec::new(),
+            tags: Vec::new(),
+            event_duration: None,
+        };
+        PlainSession::numbered(n, 0, u32::MAX, TextMap::new(), vec![row])
+    };
+    let sessions: Vec<PlainSession> = (0..40_000).map(session).collect();
+    let table = table(&sessions);
+    let sources = [table.source()];
+    let recurring = Recurring::find(&sources).unwrap();
+    let mut all: Vec<String> = (0..40_000).map(path).collect();
+    all.sort_unstable();
+    for limit in [1, 3, 20_000] {
+        let pages = query(Filter::default(), Unit::PageViews, Group::Columns(vec![Column::Path]));
+        let pages = Query { span: i64::MIN..i64::MAX, limit: Some(limit), ..pages };
+        let report = execute(&sources, &recurring, &pages, &|| None).unwrap();
+        let found: Vec<&String> = report.rows.iter().map(|row| &row.keys[0]).collect();
+        assert!(found.into_iter().eq(all.iter().take(limit)), "{limit}");
+    }
 }
 
 /// Of files that have gone the visitors go, too.

@@ -17,8 +17,8 @@ const THREAD_SESSIONS_MIN: usize = 32_768;
 /// Bits of recurring visitors that a thread may have: what a processor's caches hold of them is what makes them fast.
 const SET_BYTES_MAX: usize = 16 << 20;
 
-/// Texts of all sources together that groups are made by, at most, for groups that are counted by several threads.
-const SHARED_TEXTS_MAX: usize = 1 << 20;
+/// Different texts of a column that groups are made by, at most, where several threads count them.
+const TEXTS_MAX: usize = 1 << 20;
 
 /// What a query may take.
 pub(super) struct Means {
@@ -26,6 +26,8 @@ pub(super) struct Means {
     /// Sessions that make a thread worth its while.
     pub sessions_min: usize,
     pub groups_max: usize,
+    /// Different texts of a column of the key at most, where several threads count.
+    pub texts_max: usize,
     /// Memory of each thread for bits of recurring visitors, bytes.
     pub set_bytes_max: usize,
 }
@@ -36,6 +38,7 @@ impl Default for Means {
             threads: 1,
             sessions_min: THREAD_SESSIONS_MIN,
             groups_max: limits::GROUPS_MAX,
+            texts_max: TEXTS_MAX,
             set_bytes_max: SET_BYTES_MAX,
         }
     }
@@ -60,7 +63,7 @@ pub(super) fn of(
     query: &Query,
     means: &Means,
 ) -> Vec<Portion> {
-    if means.threads < 2 || !can_be_shared_out(dictionaries) {
+    if means.threads < 2 || !can_be_shared_out(dictionaries, means.texts_max) {
         return vec![EVERYTHING];
     }
     let mut runs = Vec::new();
@@ -95,8 +98,18 @@ pub(super) fn of(
 
 /// Whether groups of one thread can be recognised in another (not where texts have got numbers of their own), and are not so
 /// many that each thread's counts of them, and then the sum, take memory that one thread's do not.
-fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>]) -> bool {
-    let most = |columns: &Vec<Dictionary<'_>>| columns.iter().map(Dictionary::len).max().unwrap_or(0);
-    let texts: usize = dictionaries.iter().map(most).sum();
-    texts <= SHARED_TEXTS_MAX && dictionaries.iter().flatten().all(Dictionary::has_site_codes)
+fn can_be_shared_out(dictionaries: &[Vec<Dictionary<'_>>], texts_max: usize) -> bool {
+    let column_count = dictionaries.iter().map(Vec::len).max().unwrap_or(0);
+    dictionaries.iter().flatten().all(Dictionary::has_site_codes)
+        && (0..column_count).all(|column| has_few_texts(dictionaries, column, texts_max))
+}
+
+/// Whether a column has so many different texts at most in all sources, which mostly have the same.
+fn has_few_texts(dictionaries: &[Vec<Dictionary<'_>>], column: usize, texts_max: usize) -> bool {
+    let of_column = || dictionaries.iter().filter_map(|columns| columns.get(column));
+    let in_all: usize = of_column().map(Dictionary::len).sum();
+    in_all <= texts_max || {
+        let greatest = of_column().flat_map(|dictionary| dictionary.site_codes).max();
+        greatest.is_none_or(|&greatest| greatest as usize <= texts_max)
+    }
 }

@@ -17,7 +17,7 @@ use crate::event::Pairs;
 use crate::scan::count::{Counts, Extra, Slot};
 use crate::segment::table::Dictionary;
 
-/// Groups whose texts are looked at together.
+/// Groups whose texts are looked at together, unless more are asked for.
 const NAMED_AT_ONCE: usize = 1 << 14;
 
 /// What names groups.
@@ -112,7 +112,7 @@ fn choose<'a>(
     };
     // Any number of groups may have the same rank; of their texts no more are held than are needed to tell.
     let mut named: Vec<(i64, KeyTexts<'a>, u32)> = Vec::new();
-    for some in ranked.chunks(NAMED_AT_ONCE) {
+    for some in ranked.chunks(limit.max(NAMED_AT_ONCE)) {
         named.extend(some.iter().map(|&(rank, group)| (rank, grouping.texts(group), group)));
         if named.len() > limit {
             named.select_nth_unstable_by(limit - 1, compare);

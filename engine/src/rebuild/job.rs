@@ -16,7 +16,7 @@ use crate::error::{CompactionError, ParquetError, StorageError};
 use crate::index::{IndexBuilder, IndexRow, IndexSession, IndexSize, Needs, ParquetFile, ROW_COLUMNS};
 use crate::lake::{
     BlockChecksums, CheckedBytes, LakeContext, LiveFile, LiveSite, Rebuilt, RebuiltFile, dictionary_path,
-    index_path,
+    gathering_path, index_path,
 };
 use crate::schema::Column;
 use crate::segment::Segment;
@@ -229,6 +229,7 @@ impl RebuildJob {
         let marks =
             Marks::of(self.site, live, &bytes, &self.lake.files, (&elsewhere.segments, elsewhere.is_all))?;
         let size = IndexSize { sessions: live.entry.sessions as usize, rows: live.entry.rows as usize };
+        written.push(gathering_path(&self.context.folder, number));
         let mut gatherer = Gatherer {
             site: self.site,
             superseded: &live.superseded,

@@ -146,9 +146,10 @@ fn files(core: &mut Core) -> Vec<LiveFile> {
     core.snapshot().lake().sites().flat_map(|(_, site)| site.files.clone()).collect()
 }
 
-/// The indexes and dictionaries.
+/// The indexes and dictionaries, and what they are made in.
 fn derived(fs: &SimFs) -> Vec<PathBuf> {
-    let is_such = |name: &String| name.starts_with("index-") || name.starts_with("dictionary-");
+    let is_such =
+        |name: &String| ["index-", "dictionary-", "gathering-"].iter().any(|prefix| name.starts_with(prefix));
     let names = fs.list(Path::new(FOLDER)).unwrap().into_iter().filter(is_such);
     names.map(|name| Path::new(FOLDER).join(name)).collect()
 }
